@@ -1,0 +1,3 @@
+//! The person's half: contacts, conversations, groups, outbox.
+
+pub mod storage;

@@ -1,0 +1,1 @@
+//! Connections: iroh, quinn, mDNS, the owner's socket.

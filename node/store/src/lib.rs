@@ -1,0 +1,1 @@
+//! One encrypted database file: batched commits, blinded keys, backup.

@@ -1,0 +1,1 @@
+//! The wire contract: messages, method table, frames, limits.
