@@ -1,0 +1,35 @@
+//! Emits the messages, by `prost-build`.
+
+use prost_build::{Config, Module};
+use prost_reflect::prost::Message;
+use prost_reflect::prost_types::FileDescriptorSet;
+
+use crate::Error;
+
+/// Fields that may be long: they share the buffer they were decoded from instead of being copied.
+const SHARED_BYTES: [&str; 9] = [
+    ".qpq.v1.Parcel.body",
+    ".qpq.v1.Envelope.data",
+    ".qpq.v1.EnqueueRequest.payload",
+    ".qpq.v1.BatchEnqueueRequest.payload",
+    ".qpq.v1.RelayEnqueueRequest.payload",
+    ".qpq.v1.RelayBatchEnqueueRequest.payload",
+    ".qpq.v1.UploadBlobRequest.chunk",
+    ".qpq.v1.DownloadBlobResponse.chunk",
+    ".qpq.v1.StoreRecoveryBundleRequest.bundle",
+];
+
+/// The Rust of every message and enum of the package.
+pub(crate) fn emit(descriptor_set: &[u8]) -> Result<String, Error> {
+    let files = FileDescriptorSet::decode(descriptor_set)?.file;
+    let package = Module::from_protobuf_package_name("qpq.v1");
+    // The options are for this generator alone; their Rust would only be in the way.
+    let requests = files
+        .into_iter()
+        .filter(|file| file.package() == "qpq.v1" && file.name() != "qpq/v1/options.proto")
+        .map(|file| (package.clone(), file))
+        .collect();
+    let mut modules = Config::new().bytes(SHARED_BYTES).generate(requests)?;
+    let code = modules.remove(&package).ok_or("prost-build generated nothing")?;
+    Ok(format!("//! Every message of the package `qpq.v1`.\n\n{code}"))
+}
