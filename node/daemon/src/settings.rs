@@ -1,0 +1,77 @@
+//! Settings, each declared once: name, type, default, documentation and whether a running daemon can take
+//! up a change.
+//!
+//! From the declaration below follow the struct, the TOML file with its refusal of unknown keys, the
+//! variable `QPQ_<NAME>`, the flag `--<name>` and the commented file that `--print-default-config` prints.
+//! Sources in rising precedence: default, file, environment, flag.
+
+mod declare;
+mod document;
+mod load;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tracing_subscriber::filter::Targets;
+
+pub(crate) use declare::Key;
+use declare::settings;
+pub use load::{Flags, Loaded, Origin, SettingsError};
+pub use value::{Discovery, LogFormat, Profile, StaticPeer};
+
+settings! {
+    /// Directory of the database and, unless `socket` names another place, of the owner's socket.
+    /// Default: STATE_DIRECTORY of a service, else $XDG_DATA_HOME/qpq, else ~/.local/share/qpq.
+    data_dir: Option<PathBuf> = None, Restart, example "/var/lib/qpq";
+
+    /// Socket over which the owner's programs reach the daemon; at most 100 bytes long.
+    /// Default: qpqd.sock in the data directory.
+    socket: Option<PathBuf> = None, Restart, example "/run/qpq/qpqd.sock";
+
+    /// File with the 32 bytes under which the database is sealed; mode 0600, outside the data directory.
+    /// It is made with the database. Whoever has both has everything; without it the data is lost.
+    /// Default: keys/<id of the database>.key in the directory of this file.
+    key_file: Option<PathBuf> = None, Restart, example "/etc/qpq/node.key";
+
+    /// File with a passphrase that seals the database instead of a key file; "-" asks on the terminal.
+    /// A service may hand it over as the systemd credential `qpq-passphrase` instead.
+    passphrase_file: Option<PathBuf> = None, Restart, example "/run/secrets/qpq-passphrase";
+
+    /// UDP addresses for connections with peers; port 0 lets the system choose.
+    listen: Vec<SocketAddr> = vec![
+        SocketAddr::from(([0, 0, 0, 0], 0)),
+        SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)),
+    ], Restart, example "0.0.0.0:4433";
+
+    /// UDP address of the direct listener for programs and light clients (QUIC, ordinary TLS).
+    /// Off unless it is set.
+    rpc_listen: Option<SocketAddr> = None, Restart, example "127.0.0.1:5001";
+
+    /// Certificate chain of the direct listener, PEM. Default: self-signed, made at the first start.
+    rpc_certificate_file: Option<PathBuf> = None, Restart, example "/etc/qpq/certificate.pem";
+
+    /// Private key of that certificate, PEM, mode 0600.
+    rpc_certificate_key_file: Option<PathBuf> = None, Restart, example "/etc/qpq/certificate-key.pem";
+
+    /// How the node finds others on the local network: "open" announces it and listens for others
+    /// (multicast DNS), "off" does neither.
+    discovery: Discovery = Discovery::Open, Restart, example "off";
+
+    /// Peers that are always kept connected, as "<node key in hex>@<address>:<port>"; several addresses
+    /// of one peer are separate entries.
+    static_peers: Vec<StaticPeer> = Vec::new(), Live,
+        example "2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901@192.0.2.7:4433";
+
+    /// Set of limits: "server", or "router" for a device with 64 MB of memory.
+    profile: Profile = Profile::Server, Restart, example "router";
+
+    /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
+    log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";
+
+    /// How it is logged: "text" or "json", one line an event, on standard error.
+    log_format: LogFormat = LogFormat::Text, Restart, example "json";
+}
+
+#[cfg(test)]
+mod tests;
