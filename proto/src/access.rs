@@ -137,14 +137,18 @@ mod tests {
         ];
         for (listed, permitted) in rows {
             let access = Access::of(listed);
-            let actual: Vec<_> = CallerClass::ALL.into_iter().filter(|class| access.permits(*class)).collect();
+            let actual: Vec<_> =
+                CallerClass::ALL.into_iter().filter(|class| access.permits(*class)).collect();
             assert_eq!(actual, permitted, "{access:?}");
         }
     }
 
     #[test]
     fn an_unauthenticated_connection_may_bring_a_token_only_where_the_table_says_so() {
-        assert_eq!(Access::of(&[CallerClass::Node, CallerClass::Token]).unauthenticated(), CallerClass::Token);
+        assert_eq!(
+            Access::of(&[CallerClass::Node, CallerClass::Token]).unauthenticated(),
+            CallerClass::Token
+        );
         assert_eq!(Access::of(&[CallerClass::Public]).unauthenticated(), CallerClass::Public);
         let owner = Access::of(&[CallerClass::Owner]);
         assert!(!owner.permits(owner.unauthenticated()));

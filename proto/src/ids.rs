@@ -195,7 +195,11 @@ fn parse_hexadecimal<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], Pa
         *byte = *byte << 4 | u8::try_from(digit).expect("a hexadecimal digit is below 16");
         count += 1;
     }
-    if count == 2 * LENGTH { Ok(bytes) } else { Err(ParseIdError::Length { expected: 2 * LENGTH, actual: count }) }
+    if count == 2 * LENGTH {
+        Ok(bytes)
+    } else {
+        Err(ParseIdError::Length { expected: 2 * LENGTH, actual: count })
+    }
 }
 
 fn write_hexadecimal(bytes: &[u8], formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,7 +224,8 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_people_know_them() {
-        let bytes = [0x01, 0x8f, 0xab, 0xcd, 0xef, 0x01, 0x72, 0x34, 0x95, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23];
+        let bytes =
+            [0x01, 0x8f, 0xab, 0xcd, 0xef, 0x01, 0x72, 0x34, 0x95, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23];
         assert_eq!(MessageId::from_bytes(bytes).to_string(), "018fabcd-ef01-7234-9567-89abcdef0123");
         assert_eq!(ChannelId::from_bytes(bytes).to_string(), "018fabcdef017234956789abcdef0123");
         assert_eq!(format!("{:?}", ChannelId::from_bytes(bytes)), "ChannelId(018fabcd..)");

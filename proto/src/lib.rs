@@ -5,8 +5,8 @@
 //! ([`services`]), the calls that a program makes ([`Client`]) and the reference page in `docs/`.
 
 mod access;
+mod answer;
 mod client;
-mod dispatch;
 mod failure;
 mod generated;
 pub mod ids;
@@ -17,4 +17,4 @@ pub use client::{CallError, Client, Transport, TransportErrorKind};
 pub use failure::{Failure, Status};
 pub use generated::messages as v1;
 pub use generated::methods::{Method, Service};
-pub use generated::services;
+pub use generated::services::{self, Services, dispatch};

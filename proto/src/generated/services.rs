@@ -8,7 +8,7 @@
 use bytes::Bytes;
 
 use super::methods::{Method, Service};
-use crate::dispatch::answer;
+use crate::answer::answer;
 use crate::failure::Failure;
 use crate::v1;
 

@@ -38,7 +38,11 @@ fn violations_of(method: &MethodRow) -> Vec<String> {
         (method.streaming, "a call is one request and one response, never a stream"),
         (method.comment.is_empty(), "it has no comment"),
     ];
-    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| format!("{name} ({id}): {rule}")).collect()
+    rules
+        .into_iter()
+        .filter(|(broken, _)| *broken)
+        .map(|(_, rule)| format!("{name} ({id}): {rule}"))
+        .collect()
 }
 
 /// Ids by RPC.md: services to others, push events, the owner's own.

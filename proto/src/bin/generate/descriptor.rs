@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, FileDescriptor, Kind,
-    MessageDescriptor, MethodDescriptor, ReflectMessage, ServiceDescriptor, Value,
+    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, FileDescriptor,
+    Kind, MessageDescriptor, MethodDescriptor, ReflectMessage, ServiceDescriptor, Value,
 };
 
 use crate::Error;
@@ -68,7 +68,8 @@ pub(crate) fn read(descriptor_set: &[u8]) -> Result<Table, Error> {
     let mut services =
         pool.services().map(|service| read_service(&service, &rule)).collect::<Result<Vec<_>, _>>()?;
     services.sort_by_key(|service| service.methods.first().map(|method| method.id));
-    let ours = |file: &FileDescriptor| file.package_name() == "qpq.v1" && file.name() != "qpq/v1/options.proto";
+    let ours =
+        |file: &FileDescriptor| file.package_name() == "qpq.v1" && file.name() != "qpq/v1/options.proto";
     let messages = pool
         .all_messages()
         .filter(|message| ours(&message.parent_file()))

@@ -34,7 +34,10 @@ fn service_section(service: &ServiceRow, table: &Table) -> String {
     for method in &service.methods {
         let MethodRow { id, name, comment, .. } = method;
         let letters = letters(method);
-        line(&mut page, &format!("| {id} | [{name}](#{}) | {letters} | {} |", name.to_lowercase(), cell(comment)));
+        line(
+            &mut page,
+            &format!("| {id} | [{name}](#{}) | {letters} | {} |", name.to_lowercase(), cell(comment)),
+        );
     }
     for method in &service.methods {
         page += &method_section(method, table);
@@ -84,7 +87,10 @@ fn shared_section(table: &Table) -> String {
     }
     page += "\n## Enums\n";
     for (name, row) in &table.enums {
-        line(&mut page, &format!("\n### {name}\n\n{}\n\n| no. | value | what it means |\n|---|---|---|", row.comment));
+        line(
+            &mut page,
+            &format!("\n### {name}\n\n{}\n\n| no. | value | what it means |\n|---|---|---|", row.comment),
+        );
         for (value, number, comment) in &row.values {
             line(&mut page, &format!("| {number} | `{value}` | {} |", cell(comment)));
         }

@@ -73,10 +73,12 @@ fn from_id(methods: &[&MethodRow]) -> String {
 }
 
 fn service_column(table: &Table) -> String {
-    let mut code =
-        String::from("\n/// The service that declares it.\n#[must_use]\npub const fn service(self) -> Service {\nmatch self {\n");
+    let mut code = String::from(
+        "\n/// The service that declares it.\n#[must_use]\npub const fn service(self) -> Service {\nmatch self {\n",
+    );
     for service in &table.services {
-        let patterns: Vec<_> = service.methods.iter().map(|method| format!("Self::{}", method.name)).collect();
+        let patterns: Vec<_> =
+            service.methods.iter().map(|method| format!("Self::{}", method.name)).collect();
         line(&mut code, &format!("{} => Service::{},", patterns.join(" | "), service.name));
     }
     code + "}\n}\n"
@@ -92,7 +94,10 @@ fn service_enum(table: &Table) -> String {
         line(&mut code, &format!("{},", service.name));
     }
     code += "}\n\nimpl Service {\n";
-    code += &all("service, in the order of their ids", table.services.iter().map(|service| service.name.as_str()));
+    code += &all(
+        "service, in the order of their ids",
+        table.services.iter().map(|service| service.name.as_str()),
+    );
     code += "\n/// The name in the `.proto` file.\n#[must_use]\npub const fn name(self) -> &'static str {\nmatch self {\n";
     for service in &table.services {
         line(&mut code, &format!("Self::{0} => \"{0}\",", service.name));
@@ -112,7 +117,8 @@ fn column(
     kind: &str,
     value: impl Fn(&MethodRow) -> String,
 ) -> String {
-    let mut code = format!("\n/// {comment}\n#[must_use]\npub const fn {name}(self) -> {kind} {{\nmatch self {{\n");
+    let mut code =
+        format!("\n/// {comment}\n#[must_use]\npub const fn {name}(self) -> {kind} {{\nmatch self {{\n");
     // Methods of equal value share an arm, as a person would write it.
     let mut arms: Vec<(String, Vec<String>)> = Vec::new();
     for method in methods {
@@ -148,7 +154,7 @@ const SERVICES_HEADER: &str = "//! What a node implements: a trait for each serv
 use bytes::Bytes;
 
 use super::methods::{Method, Service};
-use crate::dispatch::answer;
+use crate::answer::answer;
 use crate::failure::Failure;
 use crate::v1;
 
@@ -162,7 +168,8 @@ fn handler_trait(service: &ServiceRow) -> String {
             code.push('\n');
         }
         code += &documentation(&method.comment);
-        code += "///\n/// # Errors\n/// `Forbidden` unless implemented; otherwise as the implementation says.\n";
+        code +=
+            "///\n/// # Errors\n/// `Forbidden` unless implemented; otherwise as the implementation says.\n";
         let MethodRow { name, request, response, .. } = method;
         let function = snake_case(name);
         line(
@@ -190,7 +197,10 @@ fn service_dispatch(service: &ServiceRow) -> String {
         let function = snake_case(&method.name);
         line(
             &mut code,
-            &format!("Method::{} => answer(payload, |request| handler.{function}(context, request)),", method.name),
+            &format!(
+                "Method::{} => answer(payload, |request| handler.{function}(context, request)),",
+                method.name
+            ),
         );
     }
     // A service without other methods beside it would make this arm unreachable; there is always another service.

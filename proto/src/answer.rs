@@ -7,7 +7,10 @@ use crate::failure::Failure;
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 
 /// Decodes the request, has it handled, and encodes the response.
-pub(crate) fn answer<Q, R>(payload: Bytes, handle: impl FnOnce(Q) -> Result<R, Failure>) -> Result<Bytes, Failure>
+pub(crate) fn answer<Q, R>(
+    payload: Bytes,
+    handle: impl FnOnce(Q) -> Result<R, Failure>,
+) -> Result<Bytes, Failure>
 where
     Q: Message + Default,
     R: Message,
