@@ -8,6 +8,7 @@ mod access;
 mod answer;
 mod client;
 mod failure;
+pub mod frame;
 mod generated;
 pub mod ids;
 pub mod limits;
