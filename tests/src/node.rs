@@ -1,0 +1,351 @@
+//! One daemon process, its directory, and the commands that are given to it.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::command::{end, lines_of, run};
+use crate::{DEADLINE, Lines, Output, daemon_binary, line_binary};
+
+/// How a node differs from the usual one.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Finds others by multicast DNS, and listens on every interface; the usual node listens on 127.0.0.1 only.
+    pub discovery: bool,
+    /// Seconds by which the node's clock is wrong.
+    pub clock_offset_s: i64,
+    /// Further variables of the daemon's environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A node: a directory that outlives the daemon's process, and that process while it runs.
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    folder: TempDir,
+    options: Options,
+    process: Option<Process>,
+    /// What `QPQ_LISTEN` is set to: any port at the first start, then the same one.
+    listen: String,
+    log: Log,
+}
+
+/// A running daemon.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    lines: Mutex<Receiver<String>>,
+    node: String,
+}
+
+/// What daemons of a node wrote to standard error so far.
+type Log = Arc<Mutex<String>>;
+
+impl Node {
+    /// Starts a node that listens on 127.0.0.1 and does not look for others.
+    #[track_caller]
+    pub fn start(name: &str) -> Self {
+        Self::start_with(name, Options::default())
+    }
+
+    /// Starts a node.
+    #[track_caller]
+    pub fn start_with(name: &str, options: Options) -> Self {
+        let mut node = Self::new(name, options);
+        node.run_again();
+        node
+    }
+
+    /// Makes a node's directory and starts nothing.
+    #[track_caller]
+    pub fn new(name: &str, options: Options) -> Self {
+        let folder = tempfile::Builder::new().prefix("qpq-").tempdir();
+        let folder = folder.unwrap_or_else(|error| panic!("no temporary directory: {error}"));
+        let listen = if options.discovery { "0.0.0.0:0" } else { "127.0.0.1:0" }.to_owned();
+        Self { name: name.to_owned(), folder, options, process: None, listen, log: Log::default() }
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The directory of everything that belongs to the node.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The daemon's data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// The file of the at-rest key, outside the data directory.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder().join("at-rest.key")
+    }
+
+    /// The owner's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.data_dir().join("qpqd.sock")
+    }
+
+    /// Makes the clock wrong by so many seconds, from the next start on.
+    pub fn set_clock_offset_s(&mut self, offset_s: i64) {
+        self.options.clock_offset_s = offset_s;
+    }
+
+    /// Whether its daemon was started and not ended since.
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// The node key in hexadecimal digits.
+    #[track_caller]
+    pub fn node_key(&self) -> &str {
+        &self.process.as_ref().expect("the daemon runs").node
+    }
+
+    /// The id of the daemon's process.
+    #[track_caller]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the daemon runs").child.id()
+    }
+
+    /// What the daemon wrote to standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect(NO_PANIC).clone()
+    }
+
+    /// A daemon command for this node, to which a test may add arguments.
+    pub fn daemon_command(&self) -> Command {
+        let mut command = self.command(daemon_binary());
+        command.env("QPQ_LISTEN", &self.listen);
+        command.env("QPQ_DISCOVERY", if self.options.discovery { "open" } else { "off" });
+        command.env("QPQ_KEY_FILE", self.key_file());
+        command.env("QPQ_TEST_CLOCK_OFFSET_S", self.options.clock_offset_s.to_string());
+        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
+        command.arg("--data-dir").arg(self.data_dir());
+        command
+    }
+
+    /// Runs the daemon to its end, for starts that must fail or that only print.
+    #[track_caller]
+    pub fn daemon_output(&self, words: &[&str]) -> Output {
+        run(self.daemon_command().args(words), b"")
+    }
+
+    /// Starts the daemon, and waits until it says that it is ready.
+    #[track_caller]
+    pub fn run_again(&mut self) {
+        assert!(self.process.is_none(), "{}: the daemon runs already", self.name);
+        let mut command = self.daemon_command();
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.unwrap_or_else(|error| panic!("qpqd cannot be started: {error}"));
+        let lines = logged(child.stderr.take().expect("stderr is piped"), Arc::clone(&self.log));
+        let Some(ready) = wait_for_ready(&lines) else {
+            end(&mut child);
+            panic!("{}: the daemon did not become ready\n{}", self.name, self.log());
+        };
+        // A node that cannot be found again by discovery stays where its contacts know it to be.
+        if let Some(address) = ready.addresses.first().filter(|_| !self.options.discovery) {
+            self.listen = address.to_string();
+        }
+        self.process = Some(Process { child, lines: Mutex::new(lines), node: ready.node });
+    }
+
+    /// Kills the daemon while other threads use it. [`Node::kill9`] must follow before it can run again.
+    #[track_caller]
+    pub fn strike(&self) {
+        let process = self.process.as_ref().expect("the daemon runs");
+        let struck = kill_process(Pid::from_child(&process.child), Signal::KILL);
+        struck.unwrap_or_else(|error| panic!("{}: SIGKILL: {error}", self.name));
+    }
+
+    /// Ends the daemon as a power cut would: at once, with nothing tidied up.
+    #[track_caller]
+    pub fn kill9(&mut self) {
+        let mut process = self.process.take().expect("the daemon runs");
+        end(&mut process.child);
+    }
+
+    /// Asks the daemon to end, as a service manager does, and waits for it.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the daemon runs");
+        let id = Pid::from_child(&process.child);
+        kill_process(id, Signal::TERM).unwrap_or_else(|error| panic!("{}: SIGTERM: {error}", self.name));
+        let deadline = Instant::now() + DEADLINE;
+        // Its standard error closes when it ends.
+        let lines = process.lines.get_mut().expect(NO_PANIC);
+        while lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+        if Instant::now() >= deadline {
+            end(&mut process.child);
+            panic!("{}: the daemon did not end on SIGTERM\n{}", self.name, self.log());
+        }
+        process.child.wait().unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Ends the daemon in an orderly way and starts it again.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        let status = self.terminate();
+        assert!(status.success(), "{}: SIGTERM ended the daemon with {status}\n{}", self.name, self.log());
+        self.run_again();
+    }
+
+    /// Runs `qpq --json` with these words against this node, whether or not its daemon runs.
+    #[track_caller]
+    pub fn qpq(&self, words: &[&str]) -> Output {
+        run(self.line_command().arg("--json").args(words), b"")
+    }
+
+    /// Runs `qpq` for a person to read, with something on standard input.
+    #[track_caller]
+    pub fn qpq_plain(&self, words: &[&str], input: &[u8]) -> Output {
+        run(self.line_command().args(words), input)
+    }
+
+    /// Runs a command that must succeed, and gives the JSON object it printed.
+    #[track_caller]
+    pub fn ok(&self, words: &[&str]) -> Value {
+        self.qpq(words).expect_status(0).json()
+    }
+
+    /// Runs a command that must succeed, and gives the JSON objects it printed.
+    #[track_caller]
+    pub fn ok_lines(&self, words: &[&str]) -> Vec<Value> {
+        self.qpq(words).expect_status(0).json_lines()
+    }
+
+    /// Starts a command that prints JSON lines until it is dropped.
+    #[track_caller]
+    pub fn follow(&self, words: &[&str]) -> Lines {
+        Lines::start(self.line_command().arg("--json").args(words))
+    }
+
+    /// Waits until a condition gives something, looking again after every event of the node.
+    ///
+    /// Not everything has an event (a connection made has none), so it is looked at twice a second as well.
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+        let events = self.follow(&["events", "--since", "0"]);
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            if let Some(found) = condition() {
+                return found;
+            }
+            if events.wait(RECHECK) == Err(RecvTimeoutError::Disconnected) {
+                panic!("{}: waiting until {what}: `qpq events` has ended\n{}", self.name, self.log());
+            }
+        }
+        panic!("{}: waited in vain until {what}\n{}", self.name, self.log());
+    }
+
+    fn line_command(&self) -> Command {
+        let mut command = self.command(line_binary());
+        command.arg("--data-dir").arg(self.data_dir());
+        command
+    }
+
+    /// A program that sees nothing of whoever runs the test: no settings, no home.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.folder()).env("PATH", variable("PATH")).env("NO_COLOR", "1");
+        for name in ["RUST_BACKTRACE", "LLVM_PROFILE_FILE", "LD_LIBRARY_PATH"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.current_dir(self.folder());
+        command
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            end(&mut process.child);
+        }
+        if thread::panicking() {
+            eprintln!("--- log of {} ---\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// What the daemon says about itself once it serves.
+struct Ready {
+    node: String,
+    addresses: Vec<SocketAddr>,
+}
+
+fn wait_for_ready(lines: &Receiver<String>) -> Option<Ready> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let line = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+        if let Some(ready) = parse_ready(&line) {
+            return Some(ready);
+        }
+    }
+}
+
+/// `ready node=<64 hex digits> addresses=<address:port>,...`
+fn parse_ready(line: &str) -> Option<Ready> {
+    let words = line.strip_prefix("ready ")?;
+    let value = |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let addresses = value("addresses").unwrap_or_default();
+    Some(Ready {
+        node: value("node")?.to_owned(),
+        addresses: addresses.split(',').filter_map(|address| address.parse().ok()).collect(),
+    })
+}
+
+/// Passes on the lines of a stream, and writes them to the log first.
+fn logged(stream: impl Read + Send + 'static, log: Log) -> Receiver<String> {
+    let lines = lines_of(stream);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for line in lines {
+            // Writing to a string cannot fail.
+            let _ = writeln!(log.lock().expect(NO_PANIC), "{line}");
+            // The log goes on when nobody listens any more.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn variable(name: impl AsRef<OsStr>) -> std::ffi::OsString {
+    std::env::var_os(name).unwrap_or_default()
+}
+
+const NO_PANIC: &str = "no thread panics while it holds the lock";
+
+/// How long a condition without an event may go unnoticed.
+const RECHECK: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_is_understood() {
+        let ready = parse_ready("ready node=ab12 addresses=127.0.0.1:4433,[::1]:7").unwrap();
+        assert_eq!(ready.node, "ab12");
+        assert_eq!(ready.addresses, ["127.0.0.1:4433".parse().unwrap(), "[::1]:7".parse().unwrap()]);
+        assert!(parse_ready("ready node=ab12").unwrap().addresses.is_empty());
+        assert!(parse_ready("already node=ab12 addresses=").is_none());
+        assert!(parse_ready("ready addresses=127.0.0.1:1").is_none());
+    }
+}
