@@ -1,0 +1,258 @@
+//! The files of a store, and how often they are written and forced to disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
+
+use crate::error::Failure;
+use crate::open::OpenError;
+
+/// Name of the database in the data directory.
+pub const DATABASE_FILE: &str = "node.redb";
+/// Name of the file that holds the key of the secrets; it is also what one process at a time locks.
+pub const SECRETS_KEY_FILE: &str = "secrets.key";
+/// What errors call the file that counts how often a store was opened.
+pub(crate) const OPEN_COUNTER_FILE: &str = "open counter";
+
+/// The files a store consists of, on disk or in a test's memory.
+#[derive(Debug)]
+pub struct Files {
+    /// The database.
+    pub database: Box<dyn StorageBackend>,
+    /// The key under which secrets are sealed, in two slots.
+    pub secrets_key: Box<dyn StorageBackend>,
+    /// The count of openings, kept away from the database so that an older copy of it is noticed.
+    pub open_counter: Option<Box<dyn StorageBackend>>,
+}
+
+impl Files {
+    /// The files in a data directory (mode 0700, files 0600), made if they are not there.
+    ///
+    /// # Errors
+    /// [`OpenError::Permission`] or [`OpenError::Io`], with the path.
+    pub fn in_directory(directory: &Path, open_counter: Option<&Path>) -> Result<Self, OpenError> {
+        create_directory(directory).map_err(|source| OpenError::io(directory, source))?;
+        let open = |path: PathBuf| open_file(&path).map_err(|source| OpenError::io(&path, source));
+        let files = Self {
+            database: open(directory.join(DATABASE_FILE))?,
+            secrets_key: open(directory.join(SECRETS_KEY_FILE))?,
+            open_counter: open_counter.map(|path| open(path.to_owned())).transpose()?,
+        };
+        // A new file is found after a crash only when the directory that names it is on disk.
+        for path in [Some(directory), open_counter.and_then(Path::parent)].into_iter().flatten() {
+            sync_directory(path).map_err(|source| OpenError::io(path, source))?;
+        }
+        Ok(files)
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<Box<dyn StorageBackend>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    close_to_others(&file)?;
+    let backend = FileBackend::new(file).map_err(io::Error::other)?;
+    Ok(Box::new(backend))
+}
+
+#[cfg(unix)]
+fn create_directory(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+#[cfg(not(unix))]
+fn create_directory(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
+/// A file that was copied here may be open to others.
+#[cfg(unix)]
+fn close_to_others(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn close_to_others(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    // The parent of a bare file name is the empty path.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Bytes written and syncs of all files of a store.
+#[derive(Debug, Default)]
+pub(crate) struct IoTotals {
+    bytes: AtomicU64,
+    syncs: AtomicU64,
+}
+
+impl IoTotals {
+    /// Bytes handed to files, and how often a file was forced to disk.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.syncs.load(Ordering::Relaxed))
+    }
+}
+
+/// A file that counts.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    inner: Box<dyn StorageBackend>,
+    totals: Arc<IoTotals>,
+}
+
+impl Counted {
+    pub(crate) fn new(inner: Box<dyn StorageBackend>, totals: &Arc<IoTotals>) -> Self {
+        Self { inner, totals: Arc::clone(totals) }
+    }
+}
+
+impl StorageBackend for Counted {
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.inner.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.totals.syncs.fetch_add(1, Ordering::Relaxed);
+        self.inner.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.totals.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        self.inner.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.inner.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.query_lock_range(start, end)
+    }
+}
+
+/// A small file of fixed-size records that are overwritten in place, each within one sector.
+#[derive(Debug)]
+pub(crate) struct SmallFile {
+    name: &'static str,
+    backend: Counted,
+}
+
+impl SmallFile {
+    pub(crate) fn new(name: &'static str, backend: Counted) -> Self {
+        Self { name, backend }
+    }
+
+    /// Takes the lock that one process at a time holds until it closes the file; false if it is taken.
+    pub(crate) fn lock(&self) -> Result<bool, Failure> {
+        match self.backend.try_lock_range(Bound::Unbounded, Bound::Unbounded) {
+            Ok(is_ours) => Ok(is_ours),
+            // redb goes on without a lock on such a system too.
+            Err(BackendError::Unsupported) => Ok(true),
+            Err(error) => Err(self.failure(error.into())),
+        }
+    }
+
+    /// The bytes at an offset; zeros where the file ends earlier.
+    pub(crate) fn read<const N: usize>(&self, offset: u64) -> Result<[u8; N], Failure> {
+        let mut bytes = [0; N];
+        let length = self.backend.len().map_err(|error| self.failure(error))?;
+        if offset + N as u64 <= length {
+            self.backend.read(offset, &mut bytes).map_err(|error| self.failure(error))?;
+        }
+        Ok(bytes)
+    }
+
+    /// Writes and returns when it is durable.
+    pub(crate) fn write(&self, writes: &[(u64, &[u8])]) -> Result<(), Failure> {
+        let write_all = || {
+            for (offset, bytes) in writes {
+                let end = offset + bytes.len() as u64;
+                if self.backend.len()? < end {
+                    self.backend.set_len(end)?;
+                }
+                self.backend.write(*offset, bytes)?;
+            }
+            self.backend.sync_data()
+        };
+        write_all().map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, source: io::Error) -> Failure {
+        Failure::File { file: self.name, source }
+    }
+}
+
+impl Drop for SmallFile {
+    fn drop(&mut self) {
+        // Releases the lock; what matters was synced when it was written.
+        if let Err(error) = self.backend.close() {
+            tracing::debug!(file = self.name, %error, "file was not closed cleanly");
+        }
+    }
+}
+
+/// Checksum of a record in a small file: tells a torn or erased one from a whole one.
+pub(crate) fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut checksum = [0; CHECKSUM_BYTES];
+    checksum.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECKSUM_BYTES]);
+    checksum
+}
+
+/// Splits a record from the checksum at its end, if that is right.
+pub(crate) fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (record, sum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_BYTES)?)?;
+    (checksum(record) == *sum).then_some(record)
+}
+
+pub(crate) const CHECKSUM_BYTES: usize = 16;

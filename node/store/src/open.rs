@@ -1,0 +1,315 @@
+//! Opening a store: first the files, then the key.
+//!
+//! A [`LockedStore`] has the files, and with them the lock that keeps other processes out. It knows whether
+//! this is a store at all, made by which version, and its id, by which the daemon finds the at-rest key; a
+//! person is asked for a passphrase only when everything else is in order. [`LockedStore::unlock`] takes the
+//! key.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chacha20::ChaCha20Rng;
+use qpq_crypto::at_rest::AtRestKey;
+use rand_core::{CryptoRng, SeedableRng};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTableMetadata, StorageBackend};
+
+use crate::error::Failure;
+use crate::files::{Counted, DATABASE_FILE, Files, IoTotals, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile};
+use crate::meta::{Meta, SCHEMA_VERSION};
+use crate::migrate::{MIGRATIONS, check_version, migrate};
+use crate::open_counter::OpenCounter;
+use crate::sealing::Keys;
+use crate::secrets_key::{SecretsKeyFile, read_header};
+use crate::store::Store;
+use crate::view::{SECRETS, existing};
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Memory for pages of the database, in bytes.
+    pub cache_bytes: usize,
+    /// The file beside the at-rest key that counts openings, so that an older copy of the data directory is
+    /// noticed. Without it none is.
+    pub open_counter: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: CACHE_BYTES, open_counter: None }
+    }
+}
+
+/// What tells one store from another: 16 random bytes, chosen when it is made. Not secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoreId([u8; 16]);
+
+impl StoreId {
+    /// An id that was stored.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The caller's key is not the one the store was made with. Ask again.
+    #[error("this is not the key the store was made with")]
+    WrongKey,
+    /// Another process has the store open; talk to that one.
+    #[error("the store is in use by another process")]
+    InUse,
+    /// The process may not read or write the file.
+    #[error("no permission for {}", path.display())]
+    Permission {
+        /// Which file or directory.
+        path: PathBuf,
+    },
+    /// The file is no database, or not one of ours. It was not touched.
+    #[error("{DATABASE_FILE} is not a database of this program")]
+    NotAStore,
+    /// A newer program has written here. Upgrade.
+    #[error("made by a newer version (format {found}, this one knows {supported}): upgrade")]
+    Newer {
+        /// The version in the file.
+        found: u32,
+        /// The newest one known here.
+        supported: u32,
+    },
+    /// No migration leads from this version to ours. Upgrade by way of an older release.
+    #[error("format {found} is too old (the oldest supported is {oldest}): upgrade in steps")]
+    TooOld {
+        /// The version in the file.
+        found: u32,
+        /// The oldest one known here.
+        oldest: u32,
+    },
+    /// There are secrets, but the file with their key is gone or an older copy. Put it back, or restore a
+    /// backup.
+    #[error("{SECRETS_KEY_FILE} is missing or an older copy: put it back, or restore a backup")]
+    SecretsKeyLost,
+    /// There is a secrets' key, but the database is gone. Put it back, or restore a backup elsewhere.
+    #[error("{DATABASE_FILE} is missing or empty while {SECRETS_KEY_FILE} is there: put it back")]
+    DatabaseLost,
+    /// A file of another store lies beside the database.
+    #[error("{file} belongs to another store")]
+    Foreign {
+        /// Which one.
+        file: &'static str,
+    },
+    /// The files contradict themselves. Restore a backup.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The file cannot be opened.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The files could not be read or written.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl OpenError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission { path: path.to_owned() },
+            _ => Self::Io { path: path.to_owned(), source },
+        }
+    }
+}
+
+impl From<DatabaseError> for OpenError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
+            DatabaseError::UpgradeRequired(_) => Self::NotAStore,
+            DatabaseError::Storage(redb::StorageError::Corrupted(text)) => Self::Damaged(text),
+            error => Self::Failure(Failure::Database(Box::new(error.into()))),
+        }
+    }
+}
+
+/// A store whose key is not known yet. Other processes are kept out while it exists.
+pub struct LockedStore {
+    database: Database,
+    secrets_key: SmallFile,
+    open_counter: Option<OpenCounter>,
+    meta: Meta,
+    totals: Arc<IoTotals>,
+    rng: Box<dyn CryptoRng + Send>,
+}
+
+impl LockedStore {
+    /// Opens the files in a data directory, or makes them.
+    ///
+    /// # Errors
+    /// All of [`OpenError`] but [`OpenError::WrongKey`].
+    pub fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(Failure::Randomness)?;
+        let files = Files::in_directory(directory, options.open_counter.as_deref())?;
+        Self::open_files(files, options.cache_bytes, Box::new(ChaCha20Rng::from_seed(seed)))
+    }
+
+    /// Opens files that the caller brings, with randomness that the caller brings: for tests and simulations.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_files(
+        files: Files,
+        cache_bytes: usize,
+        mut rng: Box<dyn CryptoRng + Send>,
+    ) -> Result<Self, OpenError> {
+        let totals = Arc::default();
+        let secrets_key = SmallFile::new(SECRETS_KEY_FILE, Counted::new(files.secrets_key, &totals));
+        if !secrets_key.lock()? {
+            return Err(OpenError::InUse);
+        }
+        let owner = read_header(&secrets_key)?;
+        let database = open_database(Counted::new(files.database, &totals), cache_bytes, owner.is_none())?;
+        let meta = match (Meta::read(&database)?, owner) {
+            (Some(meta), Some(owner)) if owner != meta.id => {
+                return Err(OpenError::Foreign { file: SECRETS_KEY_FILE });
+            }
+            (Some(meta), _) => meta,
+            (None, Some(_)) => return Err(OpenError::DatabaseLost),
+            (None, None) => make(&database, &mut *rng)?,
+        };
+        check_version(meta.schema, SCHEMA_VERSION)?;
+        let open_counter = files.open_counter.map(|file| {
+            OpenCounter::new(SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file, &totals)), meta.id)
+        });
+        Ok(Self { database, secrets_key, open_counter, meta, totals, rng })
+    }
+
+    /// Which store this is.
+    pub fn id(&self) -> StoreId {
+        self.meta.id
+    }
+
+    /// Whether no key was given yet: the first one given becomes the key.
+    pub fn is_new(&self) -> bool {
+        self.meta.key_check.is_none()
+    }
+
+    /// Whether a key is the one the store was made with. Any is right for a new store.
+    ///
+    /// # Errors
+    /// [`OpenError::WrongKey`].
+    pub fn check_key(&self, key: &AtRestKey) -> Result<(), OpenError> {
+        match &self.meta.key_check {
+            Some(check) if !Keys::new(key).opens_check(check) => Err(OpenError::WrongKey),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the store with its key, brings it forward to this version, and finishes what a crash left.
+    ///
+    /// # Errors
+    /// All of [`OpenError`]. Check the key first if there may be a second try.
+    pub fn unlock(mut self, key: &AtRestKey) -> Result<Store, OpenError> {
+        self.check_key(key)?;
+        let keys = Keys::new(key);
+        migrate(&self.database, &mut self.meta, &keys, MIGRATIONS, SCHEMA_VERSION)?;
+        let counted = match &self.open_counter {
+            Some(counter) => counter.read()?,
+            None => Some(0),
+        };
+        if counted.is_none_or(|counted| counted > self.meta.opened) {
+            tracing::warn!("the database is older than its open counter: an old copy was put in its place");
+            self.meta.rolled_back = true;
+        }
+        self.meta.opened = self.meta.opened.max(counted.unwrap_or_default());
+        if self.meta.key_check.is_none() {
+            // On disk before anything is sealed under the key.
+            self.meta.key_check = Some(keys.seal_check(&mut *self.rng));
+            self.meta.commit(&self.database)?;
+        }
+        let has_secrets = has_secrets(&self.database)?;
+        let secrets = SecretsKeyFile::open(self.secrets_key, key, self.meta.id, has_secrets, &mut *self.rng)?;
+        if secrets.sealers().newest() < self.meta.secrets_generation {
+            return Err(OpenError::SecretsKeyLost);
+        }
+        let mut store = Store {
+            view: OnceCell::new(),
+            database: self.database,
+            keys: Arc::new(keys),
+            secrets,
+            open_counter: self.open_counter,
+            meta: self.meta,
+            totals: self.totals,
+            rng: self.rng,
+            is_latched: false,
+        };
+        store.finish_opening()?;
+        Ok(store)
+    }
+}
+
+impl fmt::Debug for LockedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockedStore").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+/// Opens redb; `is_unused` if no store can have been made here yet.
+fn open_database(backend: Counted, cache_bytes: usize, is_unused: bool) -> Result<Database, OpenError> {
+    let failure = |source| Failure::File { file: DATABASE_FILE, source };
+    let length = backend.len().map_err(failure)?;
+    let mut start = [0; REDB_MAGIC.len()];
+    if length >= start.len() as u64 {
+        backend.read(0, &mut start).map_err(failure)?;
+    }
+    if length > 0 && start != *REDB_MAGIC {
+        // redb writes its magic last. A crash before that left a file which never held anything; the
+        // caller has the store's lock, so nobody else is making one here now.
+        if start != [0; REDB_MAGIC.len()] || !is_unused || length > UNFINISHED_BYTES_MAX {
+            return Err(OpenError::NotAStore);
+        }
+        backend.set_len(0).map_err(failure)?;
+    }
+    Ok(Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)?)
+}
+
+fn make(database: &Database, rng: &mut dyn CryptoRng) -> Result<Meta, Failure> {
+    let mut id = [0; 16];
+    rng.fill_bytes(&mut id);
+    let meta = Meta::new(StoreId(id));
+    meta.commit(database)?;
+    Ok(meta)
+}
+
+fn has_secrets(database: &Database) -> Result<bool, Failure> {
+    let transaction = database.begin_read()?;
+    match existing(transaction.open_table(SECRETS))? {
+        Some(table) => Ok(!table.is_empty()?),
+        None => Ok(false),
+    }
+}
+
+const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// More than redb's first allocation: a file this long whose magic is gone has held something.
+const UNFINISHED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Enough for the inner pages of some hundred thousand records.
+const CACHE_BYTES: usize = 4 * 1024 * 1024;

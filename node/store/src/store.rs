@@ -1,0 +1,307 @@
+//! The store on disk.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use qpq_crypto::at_rest::AtRestKey;
+use qpq_engine::storage::{Direction, Table};
+use rand_core::CryptoRng;
+use redb::{Database, ReadableTable, WriteTransaction};
+
+use crate::changes::Changes;
+use crate::error::{CommitError, Failure};
+use crate::files::IoTotals;
+use crate::key::{Blinded, RecordKey, SecretKey};
+use crate::meta::Meta;
+use crate::open::{LockedStore, OpenError, Options, StoreId};
+use crate::open_counter::OpenCounter;
+use crate::sealing::Keys;
+use crate::secrets_key::{SecretSealers, SecretsKeyFile};
+use crate::snapshot::Snapshot;
+use crate::storage::{CommitInfo, Record, Records, Secret, Storage};
+use crate::view::{SECRETS, SealedTable, View, redb_name};
+
+/// An open store: one writer, on the thread that owns it. [`Snapshot`]s may be read on others.
+///
+/// After a failed write it is latched: every later call fails, until the store is opened again.
+pub struct Store {
+    // Before the database, so that it is dropped first.
+    pub(crate) view: OnceCell<View>,
+    pub(crate) database: Database,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) secrets: SecretsKeyFile,
+    pub(crate) open_counter: Option<OpenCounter>,
+    pub(crate) meta: Meta,
+    pub(crate) totals: Arc<IoTotals>,
+    pub(crate) rng: Box<dyn CryptoRng + Send>,
+    pub(crate) is_latched: bool,
+}
+
+impl Store {
+    /// Opens the store in a data directory, or makes it.
+    ///
+    /// # Errors
+    /// [`OpenError`]. Use [`LockedStore`] to look at the store before its key is known.
+    pub fn open(directory: &Path, key: &AtRestKey, options: &Options) -> Result<Self, OpenError> {
+        LockedStore::open(directory, options)?.unlock(key)
+    }
+
+    /// Which store this is.
+    pub fn id(&self) -> StoreId {
+        self.meta.id
+    }
+
+    /// Whether the database was found to be an older copy, at this opening or an earlier one that nobody has
+    /// [acknowledged](Self::acknowledge_rollback). Ratchet state in it may have been used already and must
+    /// not be used again.
+    pub fn is_rolled_back(&self) -> bool {
+        self.meta.rolled_back
+    }
+
+    /// Says that what a rollback asks for is done and committed.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the store is latched.
+    pub fn acknowledge_rollback(&mut self) -> Result<(), CommitError> {
+        self.latching(|store| {
+            store.meta.rolled_back = false;
+            store.meta.commit(&store.database)
+        })?;
+        Ok(())
+    }
+
+    /// The store as it is now, to be read while the writer goes on.
+    ///
+    /// # Errors
+    /// [`Failure`] of the database.
+    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
+        self.check_latch()?;
+        View::new(&self.database, &self.keys, self.secrets.sealers()).map(Snapshot::new)
+    }
+
+    /// Erases the key under which secrets lie, after sealing those that live under a new one: what was
+    /// deleted before this call is gone for good when it returns.
+    ///
+    /// Costs a pass over all living secrets and three syncs, four with an open counter.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the store is latched, and the next opening finishes the rotation.
+    pub fn rotate_secrets(&mut self) -> Result<CommitInfo, CommitError> {
+        self.latching(|store| {
+            store.secrets.begin_rotation(&mut *store.rng)?;
+            store.reseal_secrets()
+        })
+    }
+
+    /// Gives space that nothing uses back to the file system, if no snapshot is alive. Takes time and
+    /// writes the whole database; true if the file became smaller.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the store is latched.
+    pub fn compact(&mut self) -> Result<bool, CommitError> {
+        let mut is_smaller = false;
+        self.latching(|store| {
+            is_smaller = match store.database.compact() {
+                Err(redb::CompactionError::TransactionInProgress) => false,
+                compacted => compacted?,
+            };
+            Ok(())
+        })?;
+        Ok(is_smaller)
+    }
+
+    /// Closes the store. Dropping it is safe too, but then a copy made while it was open is not told apart
+    /// from what it becomes.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    pub fn close(mut self) -> Result<(), CommitError> {
+        self.latching(Self::count_opening).map(drop)
+    }
+
+    /// Writes what opening changes, and finishes a rotation that a crash interrupted.
+    pub(crate) fn finish_opening(&mut self) -> Result<(), Failure> {
+        if self.secrets.is_rotating() { self.reseal_secrets() } else { self.count_opening() }
+    }
+
+    /// Runs a write; if it fails, nothing is known about the disk any more.
+    fn latching(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<CommitInfo, CommitError> {
+        self.check_latch()?;
+        // What this would see is about to be old, and it would keep redb from reusing pages.
+        self.view.take();
+        let (bytes, syncs) = self.totals.get();
+        self.is_latched = true;
+        write(self)?;
+        self.is_latched = false;
+        let (bytes_after, syncs_after) = self.totals.get();
+        Ok(CommitInfo { changes: 0, bytes: bytes_after - bytes, syncs: syncs_after - syncs })
+    }
+
+    fn check_latch(&self) -> Result<(), Failure> {
+        if self.is_latched { Err(Failure::Latched) } else { Ok(()) }
+    }
+
+    fn view(&self) -> Result<&View, Failure> {
+        self.check_latch()?;
+        if let Some(view) = self.view.get() {
+            return Ok(view);
+        }
+        let view = View::new(&self.database, &self.keys, self.secrets.sealers())?;
+        Ok(self.view.get_or_init(|| view))
+    }
+
+    /// Counts up in the database, then beside the key.
+    fn count_opening(&mut self) -> Result<(), Failure> {
+        let transaction = self.database.begin_write()?;
+        self.commit_counted(transaction)
+    }
+
+    fn commit_counted(&mut self, transaction: WriteTransaction) -> Result<(), Failure> {
+        self.meta.opened += 1;
+        self.meta.secrets_generation = self.secrets.sealers().newest();
+        self.meta.write(&transaction)?;
+        transaction.commit()?;
+        match &self.open_counter {
+            Some(counter) => counter.write(self.meta.opened),
+            None => Ok(()),
+        }
+    }
+
+    /// Second and last step of a rotation.
+    fn reseal_secrets(&mut self) -> Result<(), Failure> {
+        let sealers = Arc::clone(self.secrets.sealers());
+        let transaction = self.database.begin_write()?;
+        reseal(&transaction, &sealers, &mut *self.rng)?;
+        self.commit_counted(transaction)?;
+        self.secrets.end_rotation(&mut *self.rng)
+    }
+
+    fn write_changes(&mut self, changes: &Changes) -> Result<(), Failure> {
+        // One phase and so one sync is enough: what redb's documentation says against it needs an attacker
+        // who chooses bytes of the file, and these are all sealed.
+        let transaction = self.database.begin_write()?;
+        self.write_records(&transaction, changes)?;
+        self.write_secrets(&transaction, changes)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn write_records(&mut self, transaction: &WriteTransaction, changes: &Changes) -> Result<(), Failure> {
+        let mut records = changes.records().peekable();
+        while let Some((table, ..)) = records.peek() {
+            let table = *table;
+            let mut open = transaction.open_table(SealedTable::new(&redb_name(table)))?;
+            while let Some((_, key, change)) = records.next_if(|(of, ..)| *of == table) {
+                match change {
+                    Some(record) => {
+                        let sealed = self.keys.seal(&mut *self.rng, table, key, record);
+                        open.insert(key.as_bytes(), sealed.as_slice())?;
+                    }
+                    None => drop(open.remove(key.as_bytes())?),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_secrets(&mut self, transaction: &WriteTransaction, changes: &Changes) -> Result<(), Failure> {
+        let mut secrets = changes.secrets().peekable();
+        if secrets.peek().is_none() {
+            return Ok(());
+        }
+        let mut open = transaction.open_table(SECRETS)?;
+        for (key, change) in secrets {
+            match change {
+                Some(secret) => {
+                    let sealed = self.secrets.sealers().seal(&mut *self.rng, key, secret)?;
+                    open.insert(key.as_bytes(), sealed.as_slice())?;
+                }
+                None => drop(open.remove(key.as_bytes())?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Seals every secret that lies under an older key under the newest one.
+fn reseal(
+    transaction: &WriteTransaction,
+    sealers: &SecretSealers,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), Failure> {
+    let mut open = transaction.open_table(SECRETS)?;
+    let mut older = Vec::new();
+    for entry in open.iter()? {
+        let (key, sealed) = entry?;
+        if SecretSealers::generation(sealed.value()) != Some(sealers.newest()) {
+            older.push(SecretKey::from_bytes(*key.value()));
+        }
+    }
+    for key in older {
+        let opened = open.get(key.as_bytes())?.map(|sealed| sealers.open(&key, sealed.value()));
+        match opened.transpose() {
+            Ok(Some(secret)) => {
+                let sealed = sealers.seal(rng, &key, &secret)?;
+                open.insert(key.as_bytes(), sealed.as_slice())?;
+            }
+            // Only in an older copy of the database; nobody can ever read it again.
+            Ok(None) | Err(Failure::Erased) => drop(open.remove(key.as_bytes())?),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+impl Storage for Store {
+    fn blind_prefix(&self, table: Table, prefix: &[u8]) -> Blinded {
+        self.keys.blind_prefix(table, prefix)
+    }
+
+    fn blind_namespace(&self, namespace: &[u8]) -> Blinded {
+        self.keys.blind_namespace(namespace)
+    }
+
+    fn blind_name(&self, name: &[u8]) -> Blinded {
+        self.keys.blind_name(name)
+    }
+
+    fn record(&self, table: Table, key: &RecordKey) -> Result<Option<Record>, Failure> {
+        self.view()?.record(table, key)
+    }
+
+    fn records(
+        &self,
+        table: Table,
+        keys: RangeInclusive<RecordKey>,
+        direction: Direction,
+    ) -> Result<Records<'_>, Failure> {
+        self.view()?.records(table, keys, direction)
+    }
+
+    fn secret(&self, key: &SecretKey) -> Result<Option<Secret>, Failure> {
+        self.view()?.secret(key)
+    }
+
+    fn secret_keys(&self, namespace: Blinded) -> Result<Vec<SecretKey>, Failure> {
+        self.view()?.secret_keys(namespace)
+    }
+
+    fn write(&mut self, changes: &Changes) -> Result<CommitInfo, CommitError> {
+        let info = self.latching(|store| store.write_changes(changes))?;
+        Ok(CommitInfo { changes: changes.len(), ..info })
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("meta", &self.meta)
+            .field("is_latched", &self.is_latched)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,404 @@
+//! A disk in memory that loses power: for crash tests, and for the simulator to run the real store on.
+//!
+//! Writes reach the disk when they are synced. When the power goes, what was not synced is lost, kept, or
+//! kept in part: [`Survivors`] says how. A [`Fault`] makes the power go, or a sync fail, at a chosen
+//! operation; operations of all files count as one sequence, so that a test can try every one of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand_core::CryptoRng;
+use redb::{BackendError, StorageBackend};
+
+use crate::files::Files;
+
+/// A disk with the three files of a store. A clone is another handle to the same disk.
+#[derive(Clone, Default)]
+pub struct Disk(Arc<Mutex<State>>);
+
+/// What happens at an operation. Operations count from 0: writes, changes of length and syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The power goes during this operation: it fails, as does everything after it. [`Disk::crash`] decides
+    /// what of it reached the disk.
+    PowerAt(u64),
+    /// The first sync from this operation on fails and writes nothing; later ones work again. A system that
+    /// dropped the pages it could not write behaves like this.
+    SyncAt(u64),
+}
+
+/// What is left of the writes that were not synced when the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survivors {
+    /// Nothing.
+    Nothing,
+    /// All of them.
+    Everything,
+    /// Those up to some moment, in all files.
+    Earliest,
+    /// Any sectors of any of them, whatever the order was; a write is torn at sectors of 512 bytes.
+    AnySectors,
+}
+
+impl Survivors {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Nothing, Self::Everything, Self::Earliest, Self::AnySectors];
+}
+
+impl Disk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The files of a store, until the power goes.
+    pub fn files(&self) -> Files {
+        Files {
+            database: self.file(DATABASE),
+            secrets_key: self.file(SECRETS_KEY),
+            open_counter: Some(self.file(OPEN_COUNTER)),
+        }
+    }
+
+    /// Operations so far.
+    pub fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    /// Whether the power is gone.
+    pub fn is_off(&self) -> bool {
+        self.state().is_off
+    }
+
+    /// Plans a fault, or none.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        self.state().fault = fault;
+    }
+
+    /// The power goes and comes back: open files are dead, locks are free, no fault is planned.
+    pub fn crash(&self, survivors: Survivors, rng: &mut dyn CryptoRng) {
+        let mut state = self.state();
+        let pending = std::mem::take(&mut state.pending);
+        for (name, change) in surviving(pending, survivors, rng) {
+            change.apply(&mut state.files.entry(name).or_default().durable);
+        }
+        for file in state.files.values_mut() {
+            file.live = file.durable.clone();
+            file.is_locked = false;
+        }
+        state.fault = None;
+        state.is_off = false;
+        state.cycle += 1;
+    }
+
+    /// Everything that lies on the disk, of all files one after another.
+    pub fn contents(&self) -> Vec<u8> {
+        self.state().files.values().flat_map(|file| &file.live).copied().collect()
+    }
+
+    /// A disk with the same contents, all of them synced.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        for (name, file) in &self.state().files {
+            let contents = || file.live.clone();
+            let file = FileState { live: contents(), durable: contents(), is_locked: false };
+            copy.state().files.insert(name, file);
+        }
+        copy
+    }
+
+    /// Puts another disk's database and secrets' key in place, as restoring a copy of the data directory
+    /// does; the open counter stays.
+    pub fn restore_data_directory(&self, other: &Self) {
+        for name in [DATABASE, SECRETS_KEY] {
+            self.replace(name, other.read(name));
+        }
+    }
+
+    /// The contents of the database file.
+    pub fn database(&self) -> Vec<u8> {
+        self.read(DATABASE)
+    }
+
+    /// Replaces the database file; it must not be open.
+    pub fn replace_database(&self, contents: Vec<u8>) {
+        self.replace(DATABASE, contents);
+    }
+
+    /// The contents of the file of secrets' keys.
+    pub fn secrets_key(&self) -> Vec<u8> {
+        self.read(SECRETS_KEY)
+    }
+
+    /// Replaces the file of secrets' keys; it must not be open.
+    pub fn replace_secrets_key(&self, contents: Vec<u8>) {
+        self.replace(SECRETS_KEY, contents);
+    }
+
+    /// The contents of the open counter.
+    pub fn open_counter(&self) -> Vec<u8> {
+        self.read(OPEN_COUNTER)
+    }
+
+    /// Replaces the open counter; it must not be open.
+    pub fn replace_open_counter(&self, contents: Vec<u8>) {
+        self.replace(OPEN_COUNTER, contents);
+    }
+
+    fn read(&self, name: &'static str) -> Vec<u8> {
+        self.state().files.get(name).map(|file| file.live.clone()).unwrap_or_default()
+    }
+
+    fn replace(&self, name: &'static str, contents: Vec<u8>) {
+        let file = FileState { live: contents.clone(), durable: contents, is_locked: false };
+        let mut state = self.state();
+        state.pending.retain(|(of, _)| *of != name);
+        state.files.insert(name, file);
+    }
+
+    fn file(&self, name: &'static str) -> Box<dyn StorageBackend> {
+        let mut state = self.state();
+        state.files.entry(name).or_default();
+        let holds_lock = Mutex::new(false);
+        Box::new(DiskFile { disk: self.clone(), name, cycle: state.cycle, holds_lock })
+    }
+
+    /// A test that panicked while it held the lock has failed already.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Disk")
+            .field("operations", &state.operations)
+            .field("pending", &state.pending.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    files: BTreeMap<&'static str, FileState>,
+    /// What is in `live` and not in `durable`, oldest first.
+    pending: Vec<(&'static str, Change)>,
+    operations: u64,
+    fault: Option<Fault>,
+    is_off: bool,
+    /// Counts how often the power came back; handles of an earlier time are dead.
+    cycle: u64,
+}
+
+#[derive(Default)]
+struct FileState {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    is_locked: bool,
+}
+
+#[derive(Clone)]
+enum Change {
+    Write { offset: usize, data: Vec<u8> },
+    Length(usize),
+}
+
+impl Change {
+    fn apply(&self, contents: &mut Vec<u8>) {
+        match self {
+            Self::Length(length) => contents.resize(*length, 0),
+            Self::Write { offset, data } => {
+                let end = offset + data.len();
+                if contents.len() < end {
+                    contents.resize(end, 0);
+                }
+                contents[*offset..end].copy_from_slice(data);
+            }
+        }
+    }
+
+    fn sectors(self) -> Vec<Self> {
+        let Self::Write { mut offset, data } = self else {
+            return vec![self];
+        };
+        let mut rest = data.as_slice();
+        let mut sectors = Vec::new();
+        while !rest.is_empty() {
+            let (sector, after) = rest.split_at(rest.len().min(SECTOR_BYTES - offset % SECTOR_BYTES));
+            sectors.push(Self::Write { offset, data: sector.to_vec() });
+            offset += sector.len();
+            rest = after;
+        }
+        sectors
+    }
+}
+
+fn surviving(
+    mut pending: Vec<(&'static str, Change)>,
+    survivors: Survivors,
+    rng: &mut dyn CryptoRng,
+) -> Vec<(&'static str, Change)> {
+    match survivors {
+        Survivors::Nothing => Vec::new(),
+        Survivors::Everything => pending,
+        Survivors::Earliest => {
+            pending.truncate(below(rng, pending.len() + 1));
+            pending
+        }
+        Survivors::AnySectors => {
+            let torn =
+                |(name, change): (_, Change)| change.sectors().into_iter().map(move |part| (name, part));
+            let mut parts: Vec<_> = pending.into_iter().flat_map(torn).collect();
+            for last in (1..parts.len()).rev() {
+                parts.swap(last, below(rng, last + 1));
+            }
+            parts.retain(|_| rng.next_u32() % 2 == 0);
+            parts
+        }
+    }
+}
+
+/// A number below a bound; the bias does not matter here.
+fn below(rng: &mut dyn CryptoRng, bound: usize) -> usize {
+    usize::try_from(rng.next_u64() % bound as u64).expect("below a usize")
+}
+
+impl State {
+    /// Counts an operation; an error if the power goes or is gone.
+    fn count(&mut self) -> io::Result<()> {
+        let operation = self.operations;
+        self.operations += 1;
+        if let Some(Fault::PowerAt(at)) = self.fault {
+            self.is_off |= operation >= at;
+        }
+        self.check_power()
+    }
+
+    fn check_power(&self) -> io::Result<()> {
+        if self.is_off { Err(io::Error::other("the power is gone")) } else { Ok(()) }
+    }
+
+    fn change(&mut self, name: &'static str, change: Change) -> io::Result<()> {
+        self.check_power()?;
+        let counted = self.count();
+        // Part of an operation that the power cut short may be on the disk.
+        change.apply(&mut self.files.entry(name).or_default().live);
+        self.pending.push((name, change));
+        counted
+    }
+
+    fn sync(&mut self, name: &'static str) -> io::Result<()> {
+        self.count()?;
+        if matches!(self.fault, Some(Fault::SyncAt(at)) if self.operations > at) {
+            self.fault = None;
+            return Err(io::Error::other("sync failed"));
+        }
+        let (synced, pending) =
+            std::mem::take(&mut self.pending).into_iter().partition(|(of, _)| *of == name);
+        self.pending = pending;
+        let synced: Vec<(_, Change)> = synced;
+        let file = self.files.entry(name).or_default();
+        synced.iter().for_each(|(_, change)| change.apply(&mut file.durable));
+        Ok(())
+    }
+}
+
+/// A file of a [`Disk`], open.
+struct DiskFile {
+    disk: Disk,
+    name: &'static str,
+    cycle: u64,
+    holds_lock: Mutex<bool>,
+}
+
+impl DiskFile {
+    fn state(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.disk.state();
+        if state.cycle != self.cycle {
+            return Err(io::Error::other("the power was gone since this file was opened"));
+        }
+        Ok(state)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        let mut state = self.state()?;
+        let mut holds_lock = self.holds_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *holds_lock)
+            && let Some(file) = state.files.get_mut(self.name)
+        {
+            file.is_locked = false;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DiskFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl StorageBackend for DiskFile {
+    fn len(&self) -> io::Result<u64> {
+        let state = self.state()?;
+        state.check_power()?;
+        Ok(state.files.get(self.name).map_or(0, |file| file.live.len()) as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.state()?;
+        state.check_power()?;
+        let file = state.files.get(self.name).ok_or(io::ErrorKind::NotFound)?;
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let end = offset.checked_add(out.len()).ok_or(io::ErrorKind::InvalidInput)?;
+        out.copy_from_slice(file.live.get(offset..end).ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let length = usize::try_from(len).map_err(io::Error::other)?;
+        self.state()?.change(self.name, Change::Length(length))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.state()?.sync(self.name)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        self.state()?.change(self.name, Change::Write { offset, data: data.to_vec() })
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.unlock()
+    }
+
+    // Only the whole file can be locked, which is what a single writer needs.
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        if !matches!((start, end), (Bound::Unbounded | Bound::Included(0), Bound::Unbounded)) {
+            return Err(BackendError::Unsupported);
+        }
+        let mut state = self.state()?;
+        let file = state.files.entry(self.name).or_default();
+        if file.is_locked {
+            return Ok(false);
+        }
+        file.is_locked = true;
+        *self.holds_lock.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        Ok(true)
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(self.unlock()?)
+    }
+}
+
+const DATABASE: &str = "database";
+const SECRETS_KEY: &str = "secrets key";
+const OPEN_COUNTER: &str = "open counter";
+const SECTOR_BYTES: usize = 512;

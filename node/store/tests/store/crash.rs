@@ -1,0 +1,146 @@
+//! The power goes at every operation: nothing that was answered is lost, nothing is half there.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use qpq_store::testing::{Disk, Fault, Survivors};
+use qpq_store::{CommitError, Storage, Store};
+
+use crate::common::{open, rng};
+use crate::model::{Model, Operation, operation};
+
+/// What a node does between starting and losing its power.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Transactions of one batch; one that is not accepted must leave nothing behind.
+    Commit(Vec<(Vec<Operation>, bool)>),
+    RotateSecrets,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let transaction = (proptest::collection::vec(operation(), 0..6), proptest::bool::weighted(0.8));
+    prop_oneof![
+        6 => proptest::collection::vec(transaction, 0..4).prop_map(Step::Commit),
+        2 => Just(Step::RotateSecrets),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// A store with what it should hold: surely, and possibly if a commit was under way.
+struct Node {
+    disk: Disk,
+    certain: Model,
+    possible: Option<Model>,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self { disk: Disk::new(), certain: Model::default(), possible: None }
+    }
+
+    /// Runs until the power goes; true if it never did.
+    fn run(&mut self, steps: &[Step]) -> bool {
+        let Ok(mut store) = open(&self.disk) else {
+            return false;
+        };
+        for step in steps {
+            let done = match step {
+                Step::Commit(transactions) => self.commit(&mut store, transactions),
+                Step::RotateSecrets => store.rotate_secrets().map(drop),
+                Step::Reopen => {
+                    drop(store);
+                    match open(&self.disk) {
+                        Ok(opened) => store = opened,
+                        Err(_) => return false,
+                    }
+                    Ok(())
+                }
+            };
+            if done.is_err() {
+                assert!(store.rotate_secrets().is_err(), "a store that failed must stay closed");
+                assert!(store.snapshot().is_err(), "a store that failed must stay closed");
+                return false;
+            }
+        }
+        store.close().is_ok()
+    }
+
+    fn commit(
+        &mut self,
+        store: &mut Store,
+        transactions: &[(Vec<Operation>, bool)],
+    ) -> Result<(), CommitError> {
+        let mut model = self.certain.clone();
+        let mut batch = store.begin();
+        for (operations, is_accepted) in transactions {
+            let before = model.clone();
+            let mut transaction = batch.transaction();
+            operations.iter().for_each(|operation| model.apply(operation, &mut transaction));
+            if *is_accepted {
+                transaction.accept();
+            } else {
+                drop(transaction);
+                model = before;
+            }
+        }
+        self.possible = Some(model.clone());
+        let info = batch.commit()?;
+        assert_eq!(info.changes == 0, info.syncs == 0, "an empty batch touches no disk, another is synced");
+        self.certain = model;
+        self.possible = None;
+        Ok(())
+    }
+
+    /// After the power came back: all or nothing of the last batch is there, and the store goes on.
+    fn check(&mut self) {
+        let mut store = open(&self.disk).unwrap();
+        assert!(!store.is_rolled_back());
+        let found = Model::read(&mut store.begin().transaction());
+        if self.possible.take().is_some_and(|possible| possible == found) {
+            self.certain = found.clone();
+        }
+        assert_eq!(found, self.certain);
+
+        let more = Operation::PutSecret { namespace: 1, name: 1, value: b"after".to_vec() };
+        self.commit(&mut store, &[(vec![more], true)]).unwrap();
+        store.rotate_secrets().unwrap();
+        drop(store);
+        let mut store = open(&self.disk).unwrap();
+        assert_eq!(Model::read(&mut store.begin().transaction()), self.certain);
+    }
+}
+
+/// Tries every operation at which the power can go, in every way.
+fn crash_everywhere(steps: &[Step], seed: u64) {
+    let mut whole = Node::new();
+    assert!(whole.run(steps));
+    let operations = whole.disk.operations();
+    whole.check();
+    for survivors in Survivors::ALL {
+        for at in 0..operations {
+            let mut node = Node::new();
+            node.disk.set_fault(Some(Fault::PowerAt(at)));
+            assert!(
+                !node.run(steps) || at + 40 > operations,
+                "the power went at {at} of {operations} unnoticed"
+            );
+            node.disk.crash(survivors, &mut rng(seed ^ at));
+            node.check();
+        }
+    }
+}
+
+/// Random steps, the same for the same seed.
+fn random_steps(seed: u8, count: usize) -> Vec<Step> {
+    let test_rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), test_rng);
+    proptest::collection::vec(step(), count).new_tree(&mut runner).unwrap().current()
+}
+
+#[test]
+fn nothing_answered_is_lost_at_any_operation() {
+    for seed in 0..3 {
+        crash_everywhere(&random_steps(seed, 8), u64::from(seed));
+    }
+}
