@@ -390,7 +390,7 @@ pub struct Profile {
     /// Hybrid public key for sealed bodies, 1,216 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub hybrid_key: ::prost::alloc::vec::Vec<u8>,
-    /// Signature of the identity over the hybrid key, 64 bytes.
+    /// Signature of the identity over the hybrid key and its sequence, 64 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub hybrid_signature: ::prost::alloc::vec::Vec<u8>,
     /// Socket addresses at which the node may be reached, at most 8.
@@ -399,6 +399,9 @@ pub struct Profile {
     /// Key packages for the receiver's use, at most 4.
     #[prost(bytes = "vec", repeated, tag = "5")]
     pub key_packages: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Which of the identity's hybrid keys it is.
+    #[prost(uint64, tag = "6")]
+    pub hybrid_sequence: u64,
 }
 /// Asks to become a contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -448,6 +451,9 @@ pub struct MemberProfile {
     /// Socket addresses at which the node may be reached, at most 8.
     #[prost(string, repeated, tag = "3")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Hybrid key to which the welcome is sealed, 1,216 bytes; only where somebody is to be added.
+    #[prost(bytes = "vec", tag = "4")]
+    pub hybrid_key: ::prost::alloc::vec::Vec<u8>,
 }
 /// An MLS application message, padded to a size class before it is encrypted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
