@@ -6,15 +6,27 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`identity`], [`signature`] | Ed25519 keys, and what exactly a signature covers |
-//! | [`certificate`] | which devices speak for a person |
+//! | [`certificate`], [`device_list`] | which devices speak for a person |
+//! | [`hybrid`], [`sealed`] | X-Wing keys, and bodies sealed to them |
+//! | [`route`], [`padding`] | what a carrier sees of a parcel, and what it does not |
+//! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
 //! | [`at_rest`], [`passphrase`] | what lies on a disk |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
 pub mod at_rest;
 pub mod certificate;
+pub mod device_list;
+pub mod digest;
 mod encoding;
+pub mod hybrid;
 pub mod identity;
 pub mod ids;
 pub mod key_value;
+pub mod link;
+pub mod padding;
 pub mod passphrase;
+pub mod route;
+pub mod safety;
+pub mod sealed;
 pub mod signature;
+pub mod text;
