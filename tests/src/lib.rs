@@ -21,6 +21,7 @@ mod binaries;
 mod command;
 mod node;
 mod person;
+mod process;
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,21 +1,17 @@
 //! One daemon process, its directory, and the commands that are given to it.
 
-use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::io::Read;
-use std::net::SocketAddr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, ExitStatus};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::command::{end, lines_of, run};
+use crate::command::run;
+use crate::process::{Log, Process};
 use crate::{DEADLINE, Lines, Output, daemon_binary, line_binary};
 
 /// How a node differs from the usual one.
@@ -40,17 +36,6 @@ pub struct Node {
     listen: String,
     log: Log,
 }
-
-/// A running daemon.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    lines: Mutex<Receiver<String>>,
-    node: String,
-}
-
-/// What daemons of a node wrote to standard error so far.
-type Log = Arc<Mutex<String>>;
 
 impl Node {
     /// Starts a node that listens on 127.0.0.1 and does not look for others.
@@ -114,18 +99,18 @@ impl Node {
     /// The node key in hexadecimal digits.
     #[track_caller]
     pub fn node_key(&self) -> &str {
-        &self.process.as_ref().expect("the daemon runs").node
+        &self.process.as_ref().expect("the daemon runs").ready.node
     }
 
     /// The id of the daemon's process.
     #[track_caller]
     pub fn process_id(&self) -> u32 {
-        self.process.as_ref().expect("the daemon runs").child.id()
+        self.process.as_ref().expect("the daemon runs").id()
     }
 
     /// What the daemon wrote to standard error so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect(NO_PANIC).clone()
+        self.log.text()
     }
 
     /// A daemon command for this node, to which a test may add arguments.
@@ -150,51 +135,33 @@ impl Node {
     #[track_caller]
     pub fn run_again(&mut self) {
         assert!(self.process.is_none(), "{}: the daemon runs already", self.name);
-        let mut command = self.daemon_command();
-        let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.unwrap_or_else(|error| panic!("qpqd cannot be started: {error}"));
-        let lines = logged(child.stderr.take().expect("stderr is piped"), Arc::clone(&self.log));
-        let Some(ready) = wait_for_ready(&lines) else {
-            end(&mut child);
-            panic!("{}: the daemon did not become ready\n{}", self.name, self.log());
-        };
+        let started = Process::start(&mut self.daemon_command(), &self.log);
+        let process =
+            started.unwrap_or_else(|| panic!("{}: the daemon is not ready\n{}", self.name, self.log()));
         // A node that cannot be found again by discovery stays where its contacts know it to be.
-        if let Some(address) = ready.addresses.first().filter(|_| !self.options.discovery) {
+        if let Some(address) = process.ready.addresses.first().filter(|_| !self.options.discovery) {
             self.listen = address.to_string();
         }
-        self.process = Some(Process { child, lines: Mutex::new(lines), node: ready.node });
+        self.process = Some(process);
     }
 
     /// Kills the daemon while other threads use it. [`Node::kill9`] must follow before it can run again.
     #[track_caller]
     pub fn strike(&self) {
-        let process = self.process.as_ref().expect("the daemon runs");
-        let struck = kill_process(Pid::from_child(&process.child), Signal::KILL);
-        struck.unwrap_or_else(|error| panic!("{}: SIGKILL: {error}", self.name));
+        self.process.as_ref().expect("the daemon runs").strike();
     }
 
     /// Ends the daemon as a power cut would: at once, with nothing tidied up.
     #[track_caller]
     pub fn kill9(&mut self) {
-        let mut process = self.process.take().expect("the daemon runs");
-        end(&mut process.child);
+        drop(self.process.take().expect("the daemon runs"));
     }
 
     /// Asks the daemon to end, as a service manager does, and waits for it.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
-        let mut process = self.process.take().expect("the daemon runs");
-        let id = Pid::from_child(&process.child);
-        kill_process(id, Signal::TERM).unwrap_or_else(|error| panic!("{}: SIGTERM: {error}", self.name));
-        let deadline = Instant::now() + DEADLINE;
-        // Its standard error closes when it ends.
-        let lines = process.lines.get_mut().expect(NO_PANIC);
-        while lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
-        if Instant::now() >= deadline {
-            end(&mut process.child);
-            panic!("{}: the daemon did not end on SIGTERM\n{}", self.name, self.log());
-        }
-        process.child.wait().unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        let ended = self.process.take().expect("the daemon runs").terminate();
+        ended.unwrap_or_else(|| panic!("{}: the daemon did not end on SIGTERM\n{}", self.name, self.log()))
     }
 
     /// Ends the daemon in an orderly way and starts it again.
@@ -275,77 +242,15 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            end(&mut process.child);
-        }
         if thread::panicking() {
             eprintln!("--- log of {} ---\n{}", self.name, self.log());
         }
     }
 }
 
-/// What the daemon says about itself once it serves.
-struct Ready {
-    node: String,
-    addresses: Vec<SocketAddr>,
-}
-
-fn wait_for_ready(lines: &Receiver<String>) -> Option<Ready> {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        let line = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
-        if let Some(ready) = parse_ready(&line) {
-            return Some(ready);
-        }
-    }
-}
-
-/// `ready node=<64 hex digits> addresses=<address:port>,...`
-fn parse_ready(line: &str) -> Option<Ready> {
-    let words = line.strip_prefix("ready ")?;
-    let value = |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-    let addresses = value("addresses").unwrap_or_default();
-    Some(Ready {
-        node: value("node")?.to_owned(),
-        addresses: addresses.split(',').filter_map(|address| address.parse().ok()).collect(),
-    })
-}
-
-/// Passes on the lines of a stream, and writes them to the log first.
-fn logged(stream: impl Read + Send + 'static, log: Log) -> Receiver<String> {
-    let lines = lines_of(stream);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    thread::spawn(move || {
-        for line in lines {
-            // Writing to a string cannot fail.
-            let _ = writeln!(log.lock().expect(NO_PANIC), "{line}");
-            // The log goes on when nobody listens any more.
-            let _ = sender.send(line);
-        }
-    });
-    receiver
-}
-
-fn variable(name: impl AsRef<OsStr>) -> std::ffi::OsString {
+fn variable(name: impl AsRef<OsStr>) -> OsString {
     std::env::var_os(name).unwrap_or_default()
 }
 
-const NO_PANIC: &str = "no thread panics while it holds the lock";
-
 /// How long a condition without an event may go unnoticed.
 const RECHECK: Duration = Duration::from_millis(500);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ready_line_is_understood() {
-        let ready = parse_ready("ready node=ab12 addresses=127.0.0.1:4433,[::1]:7").unwrap();
-        assert_eq!(ready.node, "ab12");
-        assert_eq!(ready.addresses, ["127.0.0.1:4433".parse().unwrap(), "[::1]:7".parse().unwrap()]);
-        assert!(parse_ready("ready node=ab12").unwrap().addresses.is_empty());
-        assert!(parse_ready("already node=ab12 addresses=").is_none());
-        assert!(parse_ready("ready addresses=127.0.0.1:1").is_none());
-    }
-}

@@ -99,8 +99,10 @@ fn may_depend(dependency: &Dependency) -> bool {
     if dependency.from == "qpq-tests" && dependency.development {
         return true;
     }
+    // A crate's tests may switch on a feature of the crate itself.
     if dependency.development {
-        return reachable(&dependency.from).contains(dependency.to.as_str());
+        return dependency.to == dependency.from
+            || reachable(&dependency.from).contains(dependency.to.as_str());
     }
     arrows_of(&dependency.from).is_some_and(|arrows| arrows.contains(&dependency.to.as_str()))
 }

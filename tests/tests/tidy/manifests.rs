@@ -48,7 +48,7 @@ fn versions_are_named_in_the_workspace_only() {
     for (path, manifest) in members() {
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(table) = manifest.get(section).and_then(toml::Value::as_table) else { continue };
-            let own = table.iter().filter(|(_, value)| value.get("workspace").is_none());
+            let own = table.iter().filter(|(_, value)| value.is_str() || value.get("version").is_some());
             offences.extend(own.map(|(name, _)| {
                 format!("{path}: {name} has a version of its own; write {name}.workspace = true")
             }));

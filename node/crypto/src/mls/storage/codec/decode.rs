@@ -1,0 +1,322 @@
+//! Reading values.
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::{CodecError, tag};
+
+/// Reads one value that fills the bytes.
+pub(in crate::mls::storage) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let mut decoder = Decoder::new(bytes);
+    let value = T::deserialize(&mut decoder)?;
+    decoder.finish()?;
+    Ok(value)
+}
+
+/// Reads values that share their names, one after the other.
+pub(in crate::mls::storage) struct Decoder<'de> {
+    input: &'de [u8],
+    names: Vec<&'de str>,
+}
+
+impl<'de> Decoder<'de> {
+    pub(in crate::mls::storage) fn new(input: &'de [u8]) -> Self {
+        Self { input, names: Vec::new() }
+    }
+
+    /// Checks that nothing is left.
+    pub(in crate::mls::storage) fn finish(self) -> Result<(), CodecError> {
+        if self.input.is_empty() { Ok(()) } else { Err(CodecError::TrailingBytes) }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'de [u8], CodecError> {
+        let (head, tail) = self.input.split_at_checked(length).ok_or(CodecError::Truncated)?;
+        self.input = tail;
+        Ok(head)
+    }
+
+    fn byte(&mut self) -> Result<u8, CodecError> {
+        let (head, tail) = self.input.split_first().ok_or(CodecError::Truncated)?;
+        self.input = tail;
+        Ok(*head)
+    }
+
+    fn peek(&self) -> Result<u8, CodecError> {
+        self.input.first().copied().ok_or(CodecError::Truncated)
+    }
+
+    /// Whether the collection ends here; its end is taken.
+    fn at_end(&mut self) -> Result<bool, CodecError> {
+        let at_end = self.peek()? == tag::END;
+        if at_end {
+            self.byte()?;
+        }
+        Ok(at_end)
+    }
+
+    fn varint(&mut self) -> Result<u64, CodecError> {
+        let mut value = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(CodecError::UnknownForm)
+    }
+
+    fn counted(&mut self) -> Result<&'de [u8], CodecError> {
+        let length = usize::try_from(self.varint()?).map_err(|_| CodecError::Truncated)?;
+        self.take(length)
+    }
+
+    fn text(&mut self) -> Result<&'de str, CodecError> {
+        std::str::from_utf8(self.counted()?).map_err(|_| CodecError::UnknownForm)
+    }
+
+    fn name(&mut self) -> Result<&'de str, CodecError> {
+        match self.varint()?.checked_sub(1) {
+            Some(index) => {
+                let known = usize::try_from(index).ok().and_then(|index| self.names.get(index));
+                known.copied().ok_or(CodecError::UnknownForm)
+            }
+            None => {
+                let name = self.text()?;
+                self.names.push(name);
+                Ok(name)
+            }
+        }
+    }
+
+    fn negative(&mut self) -> Result<i64, CodecError> {
+        let magnitude = i64::try_from(self.varint()?).map_err(|_| CodecError::UnknownForm)?;
+        Ok(-1 - magnitude)
+    }
+}
+
+impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
+    type Error = CodecError;
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
+        let next = self.byte()?;
+        match next {
+            tag::NONE => visitor.visit_none(),
+            tag::SOME => visitor.visit_some(self),
+            tag::UNIT => visitor.visit_unit(),
+            tag::FALSE => visitor.visit_bool(false),
+            tag::TRUE => visitor.visit_bool(true),
+            tag::UNSIGNED => visitor.visit_u64(self.varint()?),
+            tag::NEGATIVE => visitor.visit_i64(self.negative()?),
+            tag::BYTES => visitor.visit_borrowed_bytes(self.counted()?),
+            tag::TEXT => visitor.visit_borrowed_str(self.text()?),
+            tag::OCTETS => visitor.visit_seq(Octets(self.counted()?.iter())),
+            tag::SEQUENCE => {
+                let mut elements = Elements { decoder: self, is_open: true };
+                let value = visitor.visit_seq(&mut elements)?;
+                elements.close()?;
+                Ok(value)
+            }
+            tag::MAP => visitor.visit_map(Entries(self)),
+            tag::RECORD => visitor.visit_map(Fields(self)),
+            tag::UNIT_VARIANT => visitor.visit_borrowed_str(self.name()?),
+            tag::VARIANT => visitor.visit_map(OneVariant { name: Some(self.name()?), decoder: self }),
+            small if small >= tag::SMALL_INTEGER => visitor.visit_u8(small & !tag::SMALL_INTEGER),
+            _ => Err(CodecError::UnknownForm),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
+        match self.byte()? {
+            tag::NONE => visitor.visit_none(),
+            tag::SOME => visitor.visit_some(self),
+            _ => Err(CodecError::UnknownForm),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, CodecError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, CodecError> {
+        let has_content = match self.byte()? {
+            tag::UNIT_VARIANT => false,
+            tag::VARIANT => true,
+            _ => return Err(CodecError::UnknownForm),
+        };
+        visitor.visit_enum(Variant { name: self.name()?, has_content, decoder: self })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The elements of a sequence.
+struct Elements<'d, 'de> {
+    decoder: &'d mut Decoder<'de>,
+    is_open: bool,
+}
+
+impl Elements<'_, '_> {
+    /// Takes the end where the visitor, knowing the number of elements, did not ask for it.
+    fn close(&mut self) -> Result<(), CodecError> {
+        if self.is_open && !self.decoder.at_end()? {
+            return Err(CodecError::TrailingBytes);
+        }
+        Ok(())
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
+    type Error = CodecError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, CodecError> {
+        if !self.is_open || self.decoder.at_end()? {
+            self.is_open = false;
+            return Ok(None);
+        }
+        seed.deserialize(&mut *self.decoder).map(Some)
+    }
+}
+
+/// The elements of a sequence of bytes.
+struct Octets<'de>(std::slice::Iter<'de, u8>);
+
+impl<'de> de::SeqAccess<'de> for Octets<'de> {
+    type Error = CodecError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, CodecError> {
+        self.0.next().map(|octet| seed.deserialize((*octet).into_deserializer())).transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+}
+
+/// The entries of a map.
+struct Entries<'d, 'de>(&'d mut Decoder<'de>);
+
+impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
+    type Error = CodecError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
+        if self.0.at_end()? {
+            return Ok(None);
+        }
+        seed.deserialize(&mut *self.0).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
+        seed.deserialize(&mut *self.0)
+    }
+}
+
+/// The fields of a record.
+struct Fields<'d, 'de>(&'d mut Decoder<'de>);
+
+impl<'de> de::MapAccess<'de> for Fields<'_, 'de> {
+    type Error = CodecError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
+        if self.0.at_end()? {
+            return Ok(None);
+        }
+        let name = self.0.name()?;
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
+        seed.deserialize(&mut *self.0)
+    }
+}
+
+/// A variant seen as a map of one entry: what a type that was buffered for lack of a tag expects.
+struct OneVariant<'d, 'de> {
+    name: Option<&'de str>,
+    decoder: &'d mut Decoder<'de>,
+}
+
+impl<'de> de::MapAccess<'de> for OneVariant<'_, 'de> {
+    type Error = CodecError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
+        self.name.take().map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
+        seed.deserialize(&mut *self.decoder)
+    }
+}
+
+/// A variant of an enum.
+struct Variant<'d, 'de> {
+    name: &'de str,
+    has_content: bool,
+    decoder: &'d mut Decoder<'de>,
+}
+
+impl Variant<'_, '_> {
+    fn expect_content(&self) -> Result<(), CodecError> {
+        if self.has_content { Ok(()) } else { Err(CodecError::UnknownForm) }
+    }
+}
+
+impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
+    type Error = CodecError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), CodecError> {
+        let name = BorrowedStrDeserializer::<CodecError>::new(self.name);
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = CodecError;
+
+    fn unit_variant(self) -> Result<(), CodecError> {
+        if self.has_content { Err(CodecError::UnknownForm) } else { Ok(()) }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, CodecError> {
+        self.expect_content()?;
+        seed.deserialize(self.decoder)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, CodecError> {
+        self.expect_content()?;
+        de::Deserializer::deserialize_any(self.decoder, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, CodecError> {
+        self.expect_content()?;
+        de::Deserializer::deserialize_any(self.decoder, visitor)
+    }
+}
