@@ -1,6 +1,7 @@
 //! Calling a node: a client over any transport that carries frames.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
@@ -17,6 +18,18 @@ pub trait Transport {
     /// [`CallError::Failure`] if the node answered with a status other than `Ok`, [`CallError::Transport`] if no
     /// answer came.
     fn call(&self, method: Method, payload: Bytes) -> impl Future<Output = Result<Bytes, CallError>> + Send;
+}
+
+impl<T: Transport + ?Sized> Transport for &T {
+    fn call(&self, method: Method, payload: Bytes) -> impl Future<Output = Result<Bytes, CallError>> + Send {
+        (**self).call(method, payload)
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn call(&self, method: Method, payload: Bytes) -> impl Future<Output = Result<Bytes, CallError>> + Send {
+        (**self).call(method, payload)
+    }
 }
 
 /// Has one asynchronous method for each method of the table.

@@ -12,10 +12,12 @@ pub mod frame;
 mod generated;
 pub mod ids;
 pub mod limits;
+mod status;
 
 pub use access::{Access, CallerClass};
 pub use client::{CallError, Client, Transport, TransportErrorKind};
-pub use failure::{Failure, Status};
+pub use failure::Failure;
 pub use generated::messages as v1;
 pub use generated::methods::{Method, Service};
 pub use generated::services::{self, Services, dispatch};
+pub use status::Status;

@@ -184,3 +184,13 @@ fn a_payload_is_shared_with_the_frame_it_came_in() {
     let envelope = v1::Envelope::decode(frame.clone()).unwrap();
     assert!(frame.as_ptr_range().contains(&envelope.data.as_ptr()));
 }
+
+#[test]
+fn secrets_are_not_shown_by_debug() {
+    let request =
+        v1::CreateBackupRequest { path: "/backup".to_owned(), passphrase: b"hunter2hunter2".to_vec() };
+    assert_eq!(format!("{request:?}"), "CreateBackupRequest { .. }");
+    let kind = v1::content::Kind::Text(v1::Text { text: "between us".to_owned() });
+    let content = v1::Content { kind: Some(kind), ..Default::default() };
+    assert!(!format!("{content:?}").contains("between"));
+}

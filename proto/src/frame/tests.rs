@@ -1,3 +1,4 @@
+use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

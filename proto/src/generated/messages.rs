@@ -94,6 +94,7 @@ pub struct OpaqueLoginFinishRequest {
 }
 /// A session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct OpaqueLoginFinishResponse {
     /// Token with which the session is resumed, 32 bytes, secret.
     #[prost(bytes = "vec", tag = "1")]
@@ -104,6 +105,7 @@ pub struct OpaqueLoginFinishResponse {
 }
 /// Binds the connection to a session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct ResumeSessionRequest {
     /// From the login, 32 bytes, secret.
     #[prost(bytes = "vec", tag = "1")]
@@ -153,6 +155,7 @@ pub struct UploadBlobResponse {
 }
 /// Reads a piece of a blob.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct DownloadBlobRequest {
     /// BLAKE3 of the whole, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -405,6 +408,7 @@ pub struct Profile {
 }
 /// Asks to become a contact.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct ContactRequest {
     /// Token of the invitation, 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -415,6 +419,7 @@ pub struct ContactRequest {
 }
 /// Says yes to a contact request.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct ContactAcceptance {
     /// Token of the invitation that is answered, 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -428,6 +433,7 @@ pub struct ContactAcceptance {
 }
 /// Brings a group to a new member.
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GroupWelcome {
     /// MLS Welcome.
     #[prost(bytes = "vec", tag = "1")]
@@ -495,6 +501,7 @@ pub mod content {
 }
 /// A text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Text {
     /// 1 to 16,384 bytes.
     #[prost(string, tag = "1")]
@@ -595,6 +602,7 @@ pub struct CommitAnnotation {
 }
 /// GroupContext extension that every member can read and only a commit can change.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GroupRecord {
     /// 1.
     #[prost(uint32, tag = "1")]
@@ -647,6 +655,7 @@ impl GroupKind {
 }
 /// Puts a payload into a mailbox.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct EnqueueRequest {
     /// Identity key, or a registered mailbox id, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -787,6 +796,7 @@ pub struct BatchEnqueueRequest {
 }
 /// One mailbox of a batch.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct BatchRecipient {
     /// Identity key, or a registered mailbox id, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -920,6 +930,7 @@ pub struct RevokeDeviceRequest {
 pub struct RevokeDeviceResponse {}
 /// Says where to wake the device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RegisterPushTokenRequest {
     /// Device key, 32 bytes; Forbidden if it is another's.
     #[prost(bytes = "vec", tag = "1")]
@@ -996,6 +1007,7 @@ pub struct UploadKeyPackageResponse {
 }
 /// Asks for key packages.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct FetchKeyPackageRequest {
     /// Whose, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -1910,6 +1922,7 @@ pub struct Check {
 }
 /// Asks for a backup.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct CreateBackupRequest {
     /// Absolute path of a file that does not exist yet.
     #[prost(string, tag = "1")]
@@ -1933,6 +1946,7 @@ pub struct CreateBackupResponse {
 }
 /// Asks whether a backup can be opened.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct VerifyBackupRequest {
     /// Absolute path.
     #[prost(string, tag = "1")]
@@ -1962,6 +1976,7 @@ pub struct VerifyBackupResponse {
 }
 /// Asks for a backup to be restored.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RestoreBackupRequest {
     /// Absolute path.
     #[prost(string, tag = "1")]
@@ -1998,6 +2013,7 @@ pub struct CreateInvitationRequest {
 }
 /// The invitation made.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct CreateInvitationResponse {
     /// The link, starting with "qpq:".
     #[prost(string, tag = "1")]
@@ -2021,6 +2037,7 @@ pub struct ListInvitationsResponse {
 }
 /// An invitation that can still be used.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Invitation {
     /// Id, 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -2056,6 +2073,7 @@ pub struct RevokeInvitationRequest {
 pub struct RevokeInvitationResponse {}
 /// Asks for a contact to be added.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct AddContactRequest {
     /// The link.
     #[prost(string, tag = "1")]
@@ -2256,6 +2274,7 @@ pub struct ReadMessagesResponse {
 }
 /// A message as a person sees it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Message {
     /// UUIDv7, 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
@@ -2299,6 +2318,7 @@ pub struct Message {
 }
 /// Sends a text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct SendMessageRequest {
     /// "@name" or "#name".
     #[prost(string, tag = "1")]
@@ -2473,6 +2493,7 @@ pub struct CreateGroupLinkRequest {
 }
 /// The link made.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct CreateGroupLinkResponse {
     /// The link, starting with "qpq:".
     #[prost(string, tag = "1")]
@@ -2486,6 +2507,7 @@ pub struct CreateGroupLinkResponse {
 }
 /// Asks to join.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct JoinGroupRequest {
     /// A group link.
     #[prost(string, tag = "1")]
@@ -2945,6 +2967,7 @@ pub struct StoreRecoveryBundleRequest {
 pub struct StoreRecoveryBundleResponse {}
 /// Reads a bundle.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct FetchRecoveryBundleRequest {
     /// The recovery token, 32 bytes, secret.
     #[prost(bytes = "vec", tag = "1")]
@@ -2970,3 +2993,141 @@ pub struct DeleteRecoveryBundleRequest {
 /// Deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteRecoveryBundleResponse {}
+
+impl ::core::fmt::Debug for AddContactRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("AddContactRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for BatchRecipient {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("BatchRecipient").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for ContactAcceptance {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("ContactAcceptance").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for ContactRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("ContactRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for CreateBackupRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("CreateBackupRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for CreateGroupLinkResponse {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("CreateGroupLinkResponse").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for CreateInvitationResponse {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("CreateInvitationResponse").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for DownloadBlobRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("DownloadBlobRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for EnqueueRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("EnqueueRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for FetchKeyPackageRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("FetchKeyPackageRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for FetchRecoveryBundleRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("FetchRecoveryBundleRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for GroupRecord {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("GroupRecord").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for GroupWelcome {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("GroupWelcome").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for Invitation {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("Invitation").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for JoinGroupRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("JoinGroupRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for Message {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("Message").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for OpaqueLoginFinishResponse {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("OpaqueLoginFinishResponse").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for RegisterPushTokenRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("RegisterPushTokenRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for RestoreBackupRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("RestoreBackupRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for ResumeSessionRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("ResumeSessionRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for SendMessageRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("SendMessageRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for Text {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("Text").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for VerifyBackupRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("VerifyBackupRequest").finish_non_exhaustive()
+    }
+}

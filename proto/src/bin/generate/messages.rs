@@ -19,6 +19,33 @@ const SHARED_BYTES: [&str; 9] = [
     ".qpq.v1.StoreRecoveryBundleRequest.bundle",
 ];
 
+/// Messages that hold a secret, a token, a link or a person's words: their `Debug` shows the name alone.
+const SECRET_MESSAGES: [&str; 23] = [
+    "AddContactRequest",
+    "BatchRecipient",
+    "ContactAcceptance",
+    "ContactRequest",
+    "CreateBackupRequest",
+    "CreateGroupLinkResponse",
+    "CreateInvitationResponse",
+    "DownloadBlobRequest",
+    "EnqueueRequest",
+    "FetchKeyPackageRequest",
+    "FetchRecoveryBundleRequest",
+    "GroupRecord",
+    "GroupWelcome",
+    "Invitation",
+    "JoinGroupRequest",
+    "Message",
+    "OpaqueLoginFinishResponse",
+    "RegisterPushTokenRequest",
+    "RestoreBackupRequest",
+    "ResumeSessionRequest",
+    "SendMessageRequest",
+    "Text",
+    "VerifyBackupRequest",
+];
+
 /// The Rust of every message and enum of the package.
 pub(crate) fn emit(descriptor_set: &[u8]) -> Result<String, Error> {
     let files = FileDescriptorSet::decode(descriptor_set)?.file;
@@ -29,7 +56,18 @@ pub(crate) fn emit(descriptor_set: &[u8]) -> Result<String, Error> {
         .filter(|file| file.package() == "qpq.v1" && file.name() != "qpq/v1/options.proto")
         .map(|file| (package.clone(), file))
         .collect();
-    let mut modules = Config::new().bytes(SHARED_BYTES).generate(requests)?;
-    let code = modules.remove(&package).ok_or("prost-build generated nothing")?;
-    Ok(format!("//! Every message of the package `qpq.v1`.\n\n{code}"))
+    let secret = SECRET_MESSAGES.map(|name| format!(".qpq.v1.{name}"));
+    let mut modules = Config::new().bytes(SHARED_BYTES).skip_debug(secret).generate(requests)?;
+    let messages = modules.remove(&package).ok_or("prost-build generated nothing")?;
+    let redacted = SECRET_MESSAGES.map(redacted_debug).concat();
+    Ok(format!("//! Every message of the package `qpq.v1`.\n\n{messages}\n{redacted}"))
+}
+
+/// A `Debug` that shows nothing of a message but its name.
+fn redacted_debug(name: &str) -> String {
+    format!(
+        "impl ::core::fmt::Debug for {name} {{\n\
+         fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{\n\
+         formatter.debug_struct(\"{name}\").finish_non_exhaustive()\n}}\n}}\n\n"
+    )
 }

@@ -1,0 +1,250 @@
+//! The limits that a node sets itself, and their two profiles.
+
+/// What a node decides for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections with peers and programs over QUIC, in both directions.
+    pub connections_max: usize,
+    /// Connections with one node: more than one only while two that were dialled at once are merged.
+    pub connections_per_node_max: usize,
+    /// Connections from one IP address, or from one /64 of IPv6.
+    pub connections_per_address_max: usize,
+    /// New connections from one IP address, or from one /64 of IPv6, within a minute.
+    pub connections_per_address_per_minute_max: usize,
+    /// Handshakes under way; above half of them, an address is validated first.
+    pub handshakes_max: usize,
+    /// Calls that a peer may have open on one connection.
+    pub streams_per_connection_max: usize,
+    /// Time for a handshake.
+    pub handshake_timeout_ms: u64,
+    /// Time for reading a request, for writing a response, and for a call whose method does not wait.
+    pub call_timeout_ms: u64,
+    /// Silence after which a connection is dead.
+    pub idle_timeout_ms: u64,
+    /// Interval of the signs of life on a connection that is wanted.
+    pub keep_alive_interval_ms: u64,
+    /// Unread data that a peer may send on all streams of a connection.
+    pub connection_receive_window_bytes: usize,
+    /// Unread data that a peer may send on one stream.
+    pub stream_receive_window_bytes: usize,
+    /// Unacknowledged data that we send on a connection.
+    pub send_window_bytes: usize,
+    /// Own calls to one peer that are under way.
+    pub in_flight_calls_per_peer_max: usize,
+    /// Payloads of all calls under way, requests and responses.
+    pub call_bytes_in_memory_max: usize,
+    /// Peers that discovery remembers.
+    pub discovered_peers_max: usize,
+    /// Peers to which a connection is wanted.
+    pub wanted_peers_max: usize,
+    /// Dials under way.
+    pub dials_max: usize,
+    /// Pause after the first failed dial; it doubles with each.
+    pub dial_backoff_min_ms: u64,
+    /// Longest pause between two dials.
+    pub dial_backoff_max_ms: u64,
+    /// How long a node that sent garbage again and again is refused.
+    pub ban_ms: u64,
+    /// Nodes that are refused at one time; the oldest makes room.
+    pub bans_max: usize,
+    /// Connections of the owner's programs over the local socket.
+    pub socket_connections_max: usize,
+    /// Calls that a program may have open on one connection to the local socket.
+    pub socket_calls_per_connection_max: usize,
+
+    /// Events kept for `ReadEvents`.
+    pub events_kept_max: usize,
+    /// Deliveries that wait in the outbox, one a recipient.
+    pub outbox_deliveries_max: usize,
+    /// Payloads that wait in the outbox.
+    pub outbox_bytes_max: u64,
+    /// How long a delivery is tried.
+    pub delivery_lifetime_s: u64,
+    /// Pause after the first failed delivery; it doubles with each.
+    pub resend_interval_min_ms: u64,
+    /// Longest pause between two deliveries.
+    pub resend_interval_max_ms: u64,
+    /// Own contents that are kept for each conversation so that a member can ask for them again.
+    pub resend_contents_max: usize,
+    /// How long own contents are kept for that.
+    pub resend_lifetime_s: u64,
+    /// How long a missing content is waited for before it is asked for.
+    pub resend_wait_ms: u64,
+    /// Messages of epochs yet to come that are kept for each conversation.
+    pub future_epoch_messages_max: usize,
+    /// Bytes of such messages that are kept for each conversation.
+    pub future_epoch_bytes_max: usize,
+    /// Contacts, in whatever state.
+    pub contacts_max: usize,
+    /// Contact requests that wait for an answer.
+    pub pending_requests_max: usize,
+    /// Invitations and group links that can still be used.
+    pub invitations_max: usize,
+    /// Conversations, in whatever state.
+    pub conversations_max: usize,
+    /// Members of one group.
+    pub group_members_max: usize,
+    /// Changes of one group that wait for its committer.
+    pub group_changes_max: usize,
+    /// Groups whose MLS state is held in memory.
+    pub groups_cached_max: usize,
+    /// MLS state that is held in memory.
+    pub groups_cached_bytes_max: usize,
+
+    /// Inputs that wait for the writer.
+    pub write_queue_max: usize,
+    /// Inputs that are committed together.
+    pub batch_inputs_max: usize,
+    /// Bytes of inputs that are committed together; the input that reaches it is the last one.
+    pub batch_bytes_max: usize,
+    /// Cache of the database.
+    pub database_cache_bytes: usize,
+}
+
+const KIB: usize = 1_024;
+const MIB: usize = 1_024 * KIB;
+const MINUTE_MS: u64 = 60_000;
+const DAY_S: u64 = 86_400;
+
+impl Limits {
+    /// For a device with 64 MB of RAM.
+    pub const ROUTER: Self = Self {
+        connections_max: 48,
+        connections_per_node_max: 2,
+        connections_per_address_max: 8,
+        connections_per_address_per_minute_max: 30,
+        handshakes_max: 8,
+        streams_per_connection_max: 16,
+        handshake_timeout_ms: 10_000,
+        call_timeout_ms: 30_000,
+        idle_timeout_ms: 30_000,
+        keep_alive_interval_ms: 10_000,
+        connection_receive_window_bytes: 512 * KIB,
+        stream_receive_window_bytes: 128 * KIB,
+        send_window_bytes: 512 * KIB,
+        in_flight_calls_per_peer_max: 8,
+        call_bytes_in_memory_max: 12 * MIB,
+        discovered_peers_max: 256,
+        wanted_peers_max: 256,
+        dials_max: 4,
+        dial_backoff_min_ms: 250,
+        dial_backoff_max_ms: MINUTE_MS,
+        ban_ms: 10 * MINUTE_MS,
+        bans_max: 256,
+        socket_connections_max: 16,
+        socket_calls_per_connection_max: 16,
+
+        events_kept_max: 10_000,
+        outbox_deliveries_max: 4_096,
+        outbox_bytes_max: 16 * MIB as u64,
+        delivery_lifetime_s: 14 * DAY_S,
+        resend_interval_min_ms: 1_000,
+        resend_interval_max_ms: 10 * MINUTE_MS,
+        resend_contents_max: 1_024,
+        resend_lifetime_s: 30 * DAY_S,
+        resend_wait_ms: 10_000,
+        future_epoch_messages_max: 256,
+        future_epoch_bytes_max: MIB,
+        contacts_max: 1_024,
+        pending_requests_max: 64,
+        invitations_max: 128,
+        conversations_max: 2_048,
+        group_members_max: 1_024,
+        group_changes_max: 64,
+        groups_cached_max: 8,
+        groups_cached_bytes_max: 4 * MIB,
+
+        write_queue_max: 256,
+        batch_inputs_max: 64,
+        batch_bytes_max: 4 * MIB,
+        database_cache_bytes: 4 * MIB,
+    };
+
+    /// For everything with more memory.
+    pub const SERVER: Self = Self {
+        connections_max: 4_096,
+        connections_per_address_max: 64,
+        connections_per_address_per_minute_max: 240,
+        handshakes_max: 256,
+        streams_per_connection_max: 64,
+        connection_receive_window_bytes: 8 * MIB,
+        stream_receive_window_bytes: 2 * MIB,
+        send_window_bytes: 8 * MIB,
+        in_flight_calls_per_peer_max: 32,
+        call_bytes_in_memory_max: 256 * MIB,
+        discovered_peers_max: 4_096,
+        wanted_peers_max: 16_384,
+        dials_max: 64,
+        bans_max: 4_096,
+        socket_connections_max: 128,
+        socket_calls_per_connection_max: 64,
+
+        outbox_deliveries_max: 262_144,
+        outbox_bytes_max: 1_024 * MIB as u64,
+        resend_contents_max: 4_096,
+        future_epoch_bytes_max: 4 * MIB,
+        contacts_max: 16_384,
+        pending_requests_max: 1_024,
+        invitations_max: 1_024,
+        conversations_max: 32_768,
+        group_changes_max: 256,
+        groups_cached_max: 256,
+        groups_cached_bytes_max: 256 * MIB,
+
+        write_queue_max: 4_096,
+        batch_inputs_max: 512,
+        batch_bytes_max: 32 * MIB,
+        database_cache_bytes: 128 * MIB,
+        ..Self::ROUTER
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
+
+    const PROFILES: [Limits; 2] = [Limits::ROUTER, Limits::SERVER];
+
+    #[test]
+    fn the_router_profile_fits_into_64_mb() {
+        let limits = Limits::ROUTER;
+        // What a hostile surrounding can make a node hold at one time, besides its code and its libraries.
+        let held = limits.call_bytes_in_memory_max
+            + limits.groups_cached_bytes_max
+            + limits.database_cache_bytes
+            + limits.batch_bytes_max
+            + limits.handshakes_max * 64 * KIB
+            + limits.connections_max * limits.stream_receive_window_bytes;
+        assert!(held <= 36 * MIB, "{held} bytes");
+    }
+
+    #[test]
+    fn a_frame_of_the_largest_size_fits_everywhere() {
+        for limits in PROFILES {
+            // One request and its response at the same time.
+            assert!(limits.call_bytes_in_memory_max >= 2 * FRAME_PAYLOAD_BYTES_MAX);
+            assert!(limits.outbox_bytes_max >= FRAME_PAYLOAD_BYTES_MAX as u64);
+            assert!(limits.stream_receive_window_bytes <= limits.connection_receive_window_bytes);
+        }
+    }
+
+    #[test]
+    fn waits_do_not_contradict_each_other() {
+        for limits in PROFILES {
+            assert!(limits.keep_alive_interval_ms * 2 < limits.idle_timeout_ms);
+            assert!(limits.dial_backoff_min_ms < limits.dial_backoff_max_ms);
+            assert!(limits.resend_interval_min_ms < limits.resend_interval_max_ms);
+            assert!(limits.delivery_lifetime_s <= limits.resend_lifetime_s);
+        }
+    }
+
+    #[test]
+    fn a_server_does_everything_a_router_does() {
+        let (router, server) = (Limits::ROUTER, Limits::SERVER);
+        assert!(server.connections_max >= router.connections_max);
+        assert!(server.contacts_max >= router.contacts_max);
+        assert!(server.group_members_max >= router.group_members_max);
+        assert!(server.group_members_max >= 1_000);
+    }
+}
