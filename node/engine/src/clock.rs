@@ -1,0 +1,87 @@
+//! The node's own time, by which lifetimes end.
+//!
+//! Routers boot in 1970 and clocks jump, so nothing ends by the wall clock: the node's time grows with the
+//! monotonic clock while the node runs. The gap between two runs is charged by the wall clock where that can be
+//! believed, and as six hours where it cannot (MESH.md, section 1).
+
+use crate::{
+    input::{EngineError, Now},
+    records::ClockRecord,
+    storage::Transaction,
+    tables::{self, CLOCK, SINGLE},
+};
+
+/// What an unbelievable gap is charged as: six hours, in ms.
+const DOUBTFUL_GAP_MS: u64 = 6 * 3_600_000;
+/// A longer gap is not believed: 90 days, in ms.
+const BELIEVABLE_GAP_MS: u64 = 90 * 86_400_000;
+/// A wall clock before 2024-01-01 has not been set.
+const SET_CLOCK_MS: u64 = 1_704_067_200_000;
+/// How often the time is written while the node runs, ms.
+const SAVE_EVERY_MS: u64 = 600_000;
+
+/// Turns the driver's clocks into the node's time.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    node_ms: u64,
+    monotonic_ms: u64,
+    saved_node_ms: u64,
+}
+
+impl Clock {
+    /// Starts the clock of this run, charging the gap since the last one.
+    pub(crate) fn start(tx: &mut dyn Transaction, now: Now) -> Result<Self, EngineError> {
+        let record: Option<ClockRecord> = tables::load(tx, CLOCK, tables::key(SINGLE))?;
+        let node_ms = record.map_or(0, |last| last.node_ms + gap_ms(last.wall_ms, now.wall_ms));
+        let mut clock = Self { node_ms, monotonic_ms: now.monotonic_ms, saved_node_ms: 0 };
+        clock.save(tx, now)?;
+        Ok(clock)
+    }
+
+    /// The node's time now, ms.
+    pub(crate) fn node_ms(&self, now: Now) -> u64 {
+        self.node_ms + now.monotonic_ms.saturating_sub(self.monotonic_ms)
+    }
+
+    /// Writes the time if it was last written a while ago.
+    pub(crate) fn save_sometimes(&mut self, tx: &mut dyn Transaction, now: Now) -> Result<(), EngineError> {
+        if self.node_ms(now) < self.saved_node_ms + SAVE_EVERY_MS {
+            return Ok(());
+        }
+        self.save(tx, now)
+    }
+
+    fn save(&mut self, tx: &mut dyn Transaction, now: Now) -> Result<(), EngineError> {
+        self.saved_node_ms = self.node_ms(now);
+        let record = ClockRecord { node_ms: self.saved_node_ms, wall_ms: now.wall_ms };
+        tables::save(tx, CLOCK, tables::key(SINGLE), &record)
+    }
+}
+
+fn gap_ms(last_wall_ms: u64, wall_ms: u64) -> u64 {
+    if last_wall_ms < SET_CLOCK_MS || wall_ms < last_wall_ms {
+        return DOUBTFUL_GAP_MS;
+    }
+    let gap = wall_ms - last_wall_ms;
+    if gap > BELIEVABLE_GAP_MS { DOUBTFUL_GAP_MS } else { gap }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR_2026: u64 = 1_767_225_600_000;
+
+    #[test]
+    fn believable_gaps_are_charged_in_full() {
+        assert_eq!(gap_ms(YEAR_2026, YEAR_2026 + 5_000), 5_000);
+        assert_eq!(gap_ms(YEAR_2026, YEAR_2026 + BELIEVABLE_GAP_MS), BELIEVABLE_GAP_MS);
+    }
+
+    #[test]
+    fn unset_and_jumping_clocks_charge_six_hours() {
+        for (last, now) in [(0, 1_000), (0, YEAR_2026), (YEAR_2026, 0), (YEAR_2026, 2_208_988_800_000)] {
+            assert_eq!(gap_ms(last, now), DOUBTFUL_GAP_MS, "from {last} to {now}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What the owner does with contacts.
+
+use qpq_crypto::{
+    link::{Invitation, Link},
+    safety::SafetyNumber,
+};
+use qpq_proto::{
+    Failure,
+    ids::Identity,
+    v1::{
+        AcceptContactRequest, AcceptContactResponse, AddContactRequest, AddContactResponse,
+        BlockContactRequest, BlockContactResponse, ListContactsResponse, RemoveContactRequest,
+        RemoveContactResponse, RenameContactRequest, RenameContactResponse, VerifyAction,
+        VerifyContactRequest, VerifyContactResponse,
+    },
+};
+
+use crate::{
+    context::Context,
+    engine::Engine,
+    identity::checked_name,
+    records::{Kind, PersonRecord, Standing, Verification},
+    tables::{self, CONVERSATIONS, GROUPS, KEY_PACKAGES, MESSAGES, NODES, PEOPLE, UNSEALED},
+};
+
+impl Engine {
+    pub(crate) fn add_contact(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &AddContactRequest,
+    ) -> Result<AddContactResponse, Failure> {
+        let me = self.me()?.identity.public();
+        let Link::Contact(Invitation { identity, node, token, name, addresses, .. }) =
+            parse_link(&request.link)?
+        else {
+            return Err(Failure::bad_request("link", "this is a group link: `qpq group join LINK` uses it"));
+        };
+        if identity == me {
+            return Err(Failure::bad_request(
+                "link",
+                "this is your own invitation: give it to somebody else",
+            ));
+        }
+        let known = self.person(cx, identity.as_bytes())?;
+        match known.as_ref().map(PersonRecord::standing) {
+            Some(Standing::Accepted) => return Err(already(&known, "is a contact already")),
+            Some(Standing::Blocked) => return Err(already(&known, "is blocked")),
+            Some(Standing::Pending) => {
+                let name = known.map(|person| person.name).unwrap_or_default();
+                let accept = AcceptContactRequest { name };
+                return Ok(AddContactResponse { contact: self.accept_contact(cx, &accept)?.contact });
+            }
+            None | Some(Standing::Member | Standing::Requested) => {}
+        }
+        self.check_contacts_room(cx)?;
+        let mut person = known.unwrap_or_else(|| PersonRecord {
+            identity: identity.as_bytes().to_vec(),
+            added_at_ms: cx.now.wall_ms,
+            ..PersonRecord::default()
+        });
+        let wanted = if request.name.is_empty() { name } else { checked_name("name", &request.name)? };
+        if person.standing() != Standing::Requested {
+            person.name = self.claim_name(cx, '@', &wanted, identity.as_bytes())?;
+            person.conversation = self.new_conversation(cx, Kind::Direct, identity.as_bytes())?.id;
+        }
+        person.standing = Standing::Requested.into();
+        person.nodes = vec![node.as_bytes().to_vec()];
+        person.learn_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+        person.token = token.to_vec();
+        person.joining.clear();
+        person.request_sealed = false;
+        self.save_person(cx, &person)?;
+        self.log_contact(cx, &person.identity)?;
+        self.start_request(cx, &person)?;
+        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)) })
+    }
+
+    /// Seals a request, or asks for what it lacks as soon as the person's node is there.
+    pub(crate) fn start_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        person: &PersonRecord,
+    ) -> Result<(), Failure> {
+        self.want(cx, person);
+        if !person.hybrid_key.is_empty() {
+            return Ok(self.seal_request(cx, person.clone())?);
+        }
+        if let Some(node) = person.node_keys().into_iter().find(|node| self.peers.is_connected(node)) {
+            self.ask_hybrid_key(cx, person, node);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn accept_contact(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &AcceptContactRequest,
+    ) -> Result<AcceptContactResponse, Failure> {
+        let mut person = self.find_contact(cx, &request.name)?;
+        if person.standing() != Standing::Pending {
+            return Err(Failure::conflict(format!("@{} does not wait to be accepted", person.name)));
+        }
+        person.standing = Standing::Accepted.into();
+        let token = std::mem::take(&mut person.token);
+        let identity = person.identity.clone();
+        self.establish(cx, person, &token, false)?;
+        let person = self.person(cx, &identity)?.unwrap_or_default();
+        Ok(AcceptContactResponse { contact: Some(self.contact_view(cx, &person)) })
+    }
+
+    pub(crate) fn list_contacts(&self, cx: &Context<'_>) -> Result<ListContactsResponse, Failure> {
+        let mut people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+        people.retain(PersonRecord::is_contact);
+        people.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(ListContactsResponse {
+            contacts: people.iter().map(|person| self.contact_view(cx, person)).collect(),
+        })
+    }
+
+    pub(crate) fn rename_contact(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &RenameContactRequest,
+    ) -> Result<RenameContactResponse, Failure> {
+        let mut person = self.find_contact(cx, &request.name)?;
+        let bare = request.new_name.strip_prefix('@').unwrap_or(&request.new_name);
+        let name = checked_name("new_name", bare)?;
+        self.release_name(cx, '@', &person.name)?;
+        if !self.name_is_free(cx, '@', &name)? {
+            return Err(Failure::conflict(format!("another contact is named @{name} already")));
+        }
+        person.name = self.claim_name(cx, '@', &name, &person.identity)?;
+        self.save_person(cx, &person)?;
+        self.log_contact(cx, &person.identity)?;
+        Ok(RenameContactResponse { contact: Some(self.contact_view(cx, &person)) })
+    }
+
+    pub(crate) fn verify_contact(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &VerifyContactRequest,
+    ) -> Result<VerifyContactResponse, Failure> {
+        let mut person = self.find_contact(cx, &request.name)?;
+        let identity = Identity::try_from(person.identity.as_slice())
+            .map_err(|error| crate::input::EngineError::Internal(error.to_string()))?;
+        let number = SafetyNumber::of(&self.me()?.identity.public(), &identity);
+        let outcome = match request.action() {
+            VerifyAction::Show => None,
+            VerifyAction::Match => Some(Verification::Verified),
+            VerifyAction::Mismatch => Some(Verification::Mismatched),
+            VerifyAction::Compare => {
+                let given: SafetyNumber = request
+                    .safety_number
+                    .parse()
+                    .map_err(|error| Failure::bad_request("safety_number", format!("{error}")))?;
+                Some(if given == number { Verification::Verified } else { Verification::Mismatched })
+            }
+        };
+        if let Some(outcome) = outcome {
+            person.verification = outcome.into();
+            person.verified_at_ms = cx.now.wall_ms;
+            self.save_person(cx, &person)?;
+            self.log_contact(cx, &person.identity)?;
+        }
+        let contact = Some(self.contact_view(cx, &person));
+        Ok(VerifyContactResponse { safety_number: number.digits(), contact })
+    }
+
+    pub(crate) fn block_contact(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &BlockContactRequest,
+    ) -> Result<BlockContactResponse, Failure> {
+        let mut person = self.find_contact(cx, &request.name)?;
+        let is_blocked = person.standing() == Standing::Blocked;
+        if request.unblock == is_blocked {
+            if request.unblock {
+                person.standing = person.standing_before_block;
+                self.want(cx, &person);
+            } else {
+                person.standing_before_block = person.standing;
+                person.standing = Standing::Blocked.into();
+                self.drop_queue(cx, &person.identity, Some(&person.conversation), "the contact was blocked")?;
+                self.release(cx, &person);
+            }
+            self.save_person(cx, &person)?;
+            self.log_contact(cx, &person.identity)?;
+        }
+        Ok(BlockContactResponse { contact: Some(self.contact_view(cx, &person)) })
+    }
+
+    /// Forgets a contact: its conversation with its messages and keys, and what waits for it. If it shares a
+    /// group, it stays known as a member.
+    pub(crate) fn remove_contact(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &RemoveContactRequest,
+    ) -> Result<RemoveContactResponse, Failure> {
+        let person = self.find_contact(cx, &request.name)?;
+        self.drop_queue(cx, &person.identity, Some(&person.conversation), "the contact was removed")?;
+        if let Some(conversation) = self.conversation(cx, &person.conversation)? {
+            for group_id in conversation.retired_groups.iter().chain([&conversation.group_id]) {
+                self.delete_group(cx, group_id)?;
+                cx.tx.delete(GROUPS, tables::key(group_id))?;
+            }
+            self.forget_messages(cx, &conversation.id)?;
+            tables::clear(cx.tx, UNSEALED, &conversation.id)?;
+            cx.tx.delete(CONVERSATIONS, tables::key(&conversation.id))?;
+            self.routes = None;
+        }
+        cx.tx.delete(KEY_PACKAGES, tables::key(&person.identity))?;
+        self.release_name(cx, '@', &person.name)?;
+        if self.shares_group(cx, &person.identity)? {
+            let member = PersonRecord {
+                identity: person.identity.clone(),
+                name: person.name.clone(),
+                nodes: person.nodes.clone(),
+                addresses: person.addresses.clone(),
+                ..PersonRecord::default()
+            };
+            self.save_person(cx, &member)?;
+        } else {
+            self.release(cx, &person);
+            for node in &person.nodes {
+                cx.tx.delete(NODES, tables::key(node))?;
+            }
+            cx.tx.delete(PEOPLE, tables::key(&person.identity))?;
+        }
+        Ok(RemoveContactResponse {})
+    }
+
+    fn forget_messages(&self, cx: &mut Context<'_>, conversation: &[u8]) -> Result<(), Failure> {
+        let messages: Vec<(u64, crate::records::MessageRecord)> =
+            tables::first(cx.tx, MESSAGES, conversation, usize::MAX)?;
+        for (cursor, message) in messages {
+            tables::clear(cx.tx, tables::MESSAGE_IDS, &message.id)?;
+            cx.tx.delete(MESSAGES, tables::at(conversation, cursor))?;
+        }
+        Ok(())
+    }
+
+    fn shares_group(&mut self, cx: &mut Context<'_>, identity: &[u8]) -> Result<bool, Failure> {
+        let conversations: Vec<crate::records::ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+        for conversation in conversations {
+            let is_open_group =
+                conversation.kind() == Kind::Group && conversation.stage() == crate::records::Stage::Open;
+            if is_open_group && self.group_view(cx, &conversation.group_id)?.has(identity) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Parses a link that a person pasted.
+pub(crate) fn parse_link(link: &str) -> Result<Link, Failure> {
+    link.parse().map_err(|error: qpq_crypto::link::LinkError| Failure::bad_request("link", error.to_string()))
+}
+
+fn already(person: &Option<PersonRecord>, what: &str) -> Failure {
+    let name = person.as_ref().map(|person| person.name.as_str()).unwrap_or_default();
+    Failure::conflict(format!("the person behind this link {what}, as @{name}"))
+}

@@ -1,0 +1,223 @@
+//! What members say inside MLS: texts, receipts, change requests, profiles, and questions for what is missing.
+
+use prost::Message as _;
+use qpq_crypto::mls;
+use qpq_proto::{
+    Failure,
+    ids::Identity,
+    limits::TEXT_BYTES_MAX,
+    v1::{Content, Profile, Receipt, ResendRequest, Text, content},
+};
+
+use crate::{
+    context::Context,
+    conversations::ConversationId,
+    engine::Engine,
+    gaps,
+    input::EngineError,
+    outbox::{GAP_PATIENCE_MS, Task},
+    records::{ConversationRecord, EventRecord, MessageRecord, Progress, SenderRecord},
+    sealing::{Audience, text_content},
+    tables::{self, MESSAGES, SENDERS},
+};
+
+/// Content ids in one receipt.
+const RECEIPT_IDS_MAX: usize = 256;
+/// Sequences asked for, and answered, at once.
+const RESEND_MAX: usize = 64;
+/// How far back own messages are searched for what is asked for again.
+const RESEND_DEPTH: usize = 4_096;
+
+impl Engine {
+    /// Takes a decrypted content. Returns its id if its sender waits for a receipt.
+    pub(crate) fn take_content(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        group_id: &[u8],
+        sender: &mls::Member,
+        plaintext: &[u8],
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let content = Content::decode(plaintext)
+            .map_err(|_| Failure::bad_request("payload", "the content is malformed"))?;
+        let from = sender.certificate.identity;
+        // What a newer version says is not for us.
+        let Some(kind) = &content.kind else { return Ok(None) };
+        match kind {
+            content::Kind::Text(text) => {
+                self.take_text(cx, conversation, from, &content, text)?;
+                return Ok(Some(content.id));
+            }
+            content::Kind::Receipt(receipt) => self.take_receipt(cx, from, receipt)?,
+            content::Kind::Change(signed) => self.take_change(cx, conversation, group_id, sender, signed)?,
+            content::Kind::Profile(profile) => self.take_profile(cx, from, profile)?,
+            content::Kind::Resend(request) => self.take_resend(cx, conversation, from, request)?,
+        }
+        Ok(None)
+    }
+
+    fn take_text(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        from: Identity,
+        content: &Content,
+        text: &Text,
+    ) -> Result<(), Failure> {
+        let is_fit = content.id.len() == 16
+            && content.sequence > 0
+            && !text.text.is_empty()
+            && text.text.len() <= TEXT_BYTES_MAX;
+        if !is_fit {
+            return Err(Failure::bad_request("payload", "the text is malformed or too long"));
+        }
+        if self.place_by(cx, &content.id, from.as_bytes())?.is_some() {
+            return Ok(());
+        }
+        self.note_sequence(cx, conversation, from, content.sequence)?;
+        let record = MessageRecord {
+            id: content.id.clone(),
+            from: from.as_bytes().to_vec(),
+            text: text.text.clone(),
+            sent_at_ms: content.sent_at_ms,
+            stored_at_ms: cx.now.wall_ms,
+            sequence: content.sequence,
+            ..MessageRecord::default()
+        };
+        self.store_message(cx, &conversation.id, &record)?;
+        Ok(())
+    }
+
+    fn note_sequence(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        from: Identity,
+        sequence: u64,
+    ) -> Result<(), EngineError> {
+        let key = sender_key(&conversation.id, from.as_bytes());
+        let mut sender: SenderRecord = tables::load(cx.tx, SENDERS, tables::key(&key))?.unwrap_or_default();
+        gaps::arrived(&mut sender, sequence);
+        tables::save(cx.tx, SENDERS, tables::key(&key), &sender)?;
+        if gaps::missing_count(&sender) > 0 {
+            let task =
+                Task::Gap { conversation: conversation.conversation_id()?, sender: from.as_bytes().to_vec() };
+            self.outbox.plan(cx.now.monotonic_ms + GAP_PATIENCE_MS, task);
+        }
+        Ok(())
+    }
+
+    /// Asks a sender for what is still missing, and tells the owner.
+    pub(crate) fn check_gap(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationId,
+        from: &[u8],
+    ) -> Result<(), EngineError> {
+        let key = sender_key(conversation, from);
+        let Some(mut sender) = tables::load::<SenderRecord>(cx.tx, SENDERS, tables::key(&key))? else {
+            return Ok(());
+        };
+        let sequences = gaps::missing(&sender, RESEND_MAX);
+        let asked_lately = sender.asked_node_ms + GAP_PATIENCE_MS > cx.node_ms && sender.asked_node_ms > 0;
+        let Some(record) = self.conversation(cx, conversation)? else { return Ok(()) };
+        if sequences.is_empty() || asked_lately || !self.is_member(cx, &record, from)? {
+            return Ok(());
+        }
+        let missing = gaps::missing_count(&sender);
+        sender.asked_node_ms = cx.node_ms;
+        tables::save(cx.tx, SENDERS, tables::key(&key), &sender)?;
+        let event = EventRecord {
+            what: "gap".into(),
+            conversation: conversation.to_vec(),
+            person: from.to_vec(),
+            number: missing,
+            ..EventRecord::default()
+        };
+        self.log_event(cx, event)?;
+        let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest { sequences }));
+        self.seal_content(cx, &record, &content, Audience::Only(from))
+    }
+
+    /// Tells a sender that a content which had to wait is here.
+    pub(crate) fn send_receipt(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        to: Identity,
+        id: Vec<u8>,
+    ) -> Result<(), EngineError> {
+        if !self.is_member(cx, conversation, to.as_bytes())? {
+            return Ok(());
+        }
+        let content = self.unnumbered(cx, content::Kind::Receipt(Receipt { ids: vec![id] }));
+        self.seal_content(cx, conversation, &content, Audience::Only(to.as_bytes()))
+    }
+
+    fn take_receipt(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Identity,
+        receipt: &Receipt,
+    ) -> Result<(), Failure> {
+        for id in receipt.ids.iter().take(RECEIPT_IDS_MAX) {
+            self.delivery_progressed(cx, id, from.as_bytes(), Progress::Delivered, "")?;
+        }
+        Ok(())
+    }
+
+    fn take_resend(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        from: Identity,
+        request: &ResendRequest,
+    ) -> Result<(), Failure> {
+        let newest: Vec<(u64, MessageRecord)> = tables::scan(
+            cx.tx,
+            MESSAGES,
+            &conversation.id,
+            0..u64::MAX,
+            crate::storage::Direction::Backward,
+            RESEND_DEPTH,
+        )?;
+        let asked = &request.sequences[..request.sequences.len().min(RESEND_MAX)];
+        let wanted = newest.iter().filter(|(_, record)| record.own && asked.contains(&record.sequence));
+        for (_, record) in wanted {
+            self.seal_content(cx, conversation, &text_content(record), Audience::Only(from.as_bytes()))?;
+        }
+        Ok(())
+    }
+
+    fn take_profile(&self, cx: &mut Context<'_>, from: Identity, profile: &Profile) -> Result<(), Failure> {
+        let Some(mut person) = self.person(cx, from.as_bytes())? else { return Ok(()) };
+        if !person.is_contact() {
+            return Ok(());
+        }
+        person.learn_addresses(&profile.addresses);
+        self.save_person(cx, &person)?;
+        Ok(self.keep_key_packages(cx, &person, &profile.key_packages)?)
+    }
+
+    /// A content that is not part of the numbered sequence.
+    pub(crate) fn unnumbered(&self, cx: &mut Context<'_>, kind: content::Kind) -> Content {
+        Content { id: cx.message_id().to_vec(), sequence: 0, sent_at_ms: cx.now.wall_ms, kind: Some(kind) }
+    }
+
+    fn is_member(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        identity: &[u8],
+    ) -> Result<bool, EngineError> {
+        if conversation.stage() != crate::records::Stage::Open {
+            return Ok(false);
+        }
+        let group_id = conversation.group_id.clone();
+        Ok(self.group_view(cx, &group_id)?.has(identity))
+    }
+}
+
+pub(crate) fn sender_key(conversation: &[u8], identity: &[u8]) -> Vec<u8> {
+    [conversation, identity].concat()
+}

@@ -1,0 +1,188 @@
+//! The engine itself: what it holds in memory, and how an input is taken through a transaction.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use bytes::Bytes;
+use qpq_proto::{Failure, Method, dispatch, ids::NodeKey, limits::Limits};
+use rand_core::CryptoRng;
+
+use crate::{
+    clock::Clock,
+    context::Context,
+    group_cache::GroupCache,
+    identity::Me,
+    input::{Caller, EngineError, Input, Now, Outcome},
+    outbox::Outbox,
+    peers::Peers,
+    routes::RouteIndex,
+    storage::{Direction, Transaction},
+    tables::{EVENTS, SINGLE},
+};
+
+/// What the engine is told once.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This node's key.
+    pub node: NodeKey,
+    /// Version of the program, for `status`.
+    pub version: String,
+    /// Limits of the profile in use.
+    pub limits: Limits,
+}
+
+/// The person's half of a node. See the crate's documentation.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) me: Option<Me>,
+    pub(crate) clock: Clock,
+    pub(crate) next_event: u64,
+    pub(crate) groups: GroupCache,
+    /// `None` after a change, until it is needed.
+    pub(crate) routes: Option<RouteIndex>,
+    pub(crate) peers: Peers,
+    pub(crate) outbox: Outbox,
+    /// People whose queues are looked at when the present input is done.
+    pub(crate) to_pump: BTreeSet<Vec<u8>>,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("node", &self.config.node).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Reads from storage what is held in memory. [`Input::Started`] must be the first input.
+    ///
+    /// # Errors
+    /// [`EngineError`] if storage fails or the identity cannot be read.
+    pub fn open(config: Config, tx: &mut dyn Transaction) -> Result<Self, EngineError> {
+        let last_event = tx.scan(EVENTS, SINGLE, 0..u64::MAX, Direction::Backward, 1)?;
+        Ok(Self {
+            me: Me::load(tx)?,
+            clock: Clock::default(),
+            next_event: last_event.first().map_or(1, |(cursor, _)| cursor + 1),
+            groups: GroupCache::new(config.limits.groups_cached_max),
+            routes: None,
+            peers: Peers::default(),
+            outbox: Outbox::default(),
+            to_pump: BTreeSet::new(),
+            addresses: Vec::new(),
+            limits: config.limits.clone(),
+            config,
+        })
+    }
+
+    /// Takes one input through one transaction.
+    ///
+    /// # Errors
+    /// [`EngineError`] if storage failed or a record is broken. The transaction must then be dropped; a call is
+    /// answered `Internal`. Everything else, a refused call included, is an [`Outcome`].
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        tx: &mut dyn Transaction,
+    ) -> Result<Outcome, EngineError> {
+        if matches!(input, Input::Started) {
+            self.clock = Clock::start(tx, now)?;
+        }
+        let caller = match &input {
+            Input::Call { caller, .. } => *caller,
+            _ => Caller::Public,
+        };
+        let node_ms = self.clock.node_ms(now);
+        let mut cx = Context { now, node_ms, rng, tx, caller, effects: Vec::new(), newest_event: None };
+        let result = self.handle_in(&mut cx, input);
+        let (effects, newest_event) = (cx.effects, cx.newest_event);
+        match result {
+            Ok(answer) if !matches!(answer, Some(Err(_))) => Ok(self.kept(answer, effects, newest_event)),
+            Ok(answer) => {
+                self.dropped();
+                Ok(Outcome { answer, effects: Vec::new(), keep: false })
+            }
+            Err(error) => {
+                self.dropped();
+                Err(error)
+            }
+        }
+    }
+
+    /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.
+    pub fn wake_at(&self) -> Option<u64> {
+        self.outbox.wake_at()
+    }
+
+    fn handle_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: Input,
+    ) -> Result<Option<Result<Bytes, Failure>>, EngineError> {
+        let answer = match input {
+            Input::Call { method, payload, .. } => Some(self.call(cx, method, payload)),
+            Input::Started => self.started(cx).map(|()| None)?,
+            Input::Tick => self.tick(cx).map(|()| None)?,
+            Input::PeerConnected { node, address } => {
+                self.peer_connected(cx, node, &address).map(|()| None)?
+            }
+            Input::PeerDisconnected { node } => {
+                self.peer_disconnected(node);
+                None
+            }
+            Input::PeerDiscovered { node, addresses } => {
+                self.peer_discovered(cx, node, &addresses).map(|()| None)?
+            }
+            Input::PeerLost { .. } => None,
+            Input::AddressesChanged(addresses) => {
+                self.addresses = addresses;
+                None
+            }
+            Input::Answered { call, result } => self.answered(cx, call, result).map(|()| None)?,
+        };
+        if !matches!(answer, Some(Err(_))) {
+            self.pump_all(cx)?;
+        }
+        Ok(answer)
+    }
+
+    fn call(&mut self, cx: &mut Context<'_>, method: Method, payload: Bytes) -> Result<Bytes, Failure> {
+        dispatch(self, cx, method, payload)
+    }
+
+    fn started(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        if self.me.is_some() {
+            self.want_everybody(cx)?;
+            self.finish_open_work(cx)?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        self.clock.save_sometimes(cx.tx, cx.now)?;
+        let due = self.outbox.take_due(cx.now.monotonic_ms);
+        for task in due {
+            self.run_task(cx, task)?;
+        }
+        Ok(())
+    }
+
+    fn kept(
+        &mut self,
+        answer: Option<Result<Bytes, Failure>>,
+        mut effects: Vec<crate::input::Effect>,
+        newest_event: Option<u64>,
+    ) -> Outcome {
+        self.groups.keep();
+        effects.extend(newest_event.map(|newest| crate::input::Effect::Events { newest }));
+        Outcome { answer, effects, keep: true }
+    }
+
+    fn dropped(&mut self) {
+        self.groups.discard();
+        self.routes = None;
+        self.to_pump.clear();
+    }
+}

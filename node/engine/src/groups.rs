@@ -1,0 +1,480 @@
+//! What the owner does with groups, and how a welcome becomes a conversation.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use qpq_crypto::{
+    certificate::DeviceCertificate,
+    link::{Invitation, Link},
+    mls::{self, Refusal},
+};
+use qpq_proto::{
+    Failure,
+    v1::{
+        AddGroupMembersRequest, AddGroupMembersResponse, AddMembers, CreateGroupLinkRequest,
+        CreateGroupLinkResponse, CreateGroupRequest, CreateGroupResponse, GroupChange, GroupKind,
+        GroupMember, GroupRecord, GroupWelcome, JoinGroupRequest, JoinGroupResponse, Leave,
+        LeaveGroupRequest, LeaveGroupResponse, Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse,
+        RemoveMember, Rotate, RotateGroupRequest, RotateGroupResponse, ShowGroupRequest, ShowGroupResponse,
+        change, content,
+    },
+};
+
+use crate::{
+    contacts::parse_link,
+    context::Context,
+    conversations::GroupView,
+    direct::refused_welcome,
+    engine::Engine,
+    identity::{checked_name, mls_failure},
+    input::EngineError,
+    introductions::Introduced,
+    invitations::Wanted,
+    people::{Named, verification_word},
+    records::{ChangeRecord, ConversationRecord, InvitationRecord, Kind, PersonRecord, Stage, Standing},
+    sealing::Audience,
+    tables::{self, CHANGES, CONVERSATIONS, PEOPLE},
+};
+
+impl Engine {
+    pub(crate) fn create_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &CreateGroupRequest,
+    ) -> Result<CreateGroupResponse, Failure> {
+        let bare = request.name.strip_prefix('#').unwrap_or(&request.name);
+        let name = checked_name("name", bare)?;
+        if !self.name_is_free(cx, '#', &name)? {
+            return Err(Failure::conflict(format!("there is a group named #{name} already")));
+        }
+        self.check_conversations_room(cx)?;
+        let certificates = self.certificates_of(cx, &request.members)?;
+        let me = self.me()?;
+        let all: Vec<&DeviceCertificate> = certificates.iter().chain([&me.certificate]).collect();
+        let suite = mls::Suite::negotiate(&all);
+        let record = GroupRecord {
+            version: 1,
+            kind: GroupKind::Group.into(),
+            name: name.clone(),
+            routing_secret: cx.random::<32>().to_vec(),
+            administrators: vec![me.id()],
+        };
+        let group = mls::Group::create(&mut me.mls(cx), suite, &record.encode_to_vec())
+            .map_err(|error| mls_failure(&error))?;
+        let view = GroupView::of(&group)?;
+        self.groups.insert(group);
+        let mut conversation = self.new_conversation(cx, Kind::Group, &[])?;
+        conversation.name = self.claim_name(cx, '#', &name, &conversation.id)?;
+        self.open_group(cx, &mut conversation, &view, "created", format!("you created #{name}"))?;
+        if !request.members.is_empty() {
+            let kind = self.add_change(cx, suite, &request.members)?;
+            self.request_change(cx, &conversation, kind)?;
+        }
+        let conversation = self.conversation_of(cx, &conversation.id)?;
+        Ok(CreateGroupResponse { conversation: Some(self.conversation_view(cx, &conversation)?) })
+    }
+
+    fn certificates_of(&self, cx: &Context<'_>, names: &[String]) -> Result<Vec<DeviceCertificate>, Failure> {
+        names.iter().map(|name| self.certificate_of(&self.find_contact(cx, name)?)).collect()
+    }
+
+    /// The change that adds contacts, with a key package of each.
+    fn add_change(
+        &self,
+        cx: &mut Context<'_>,
+        suite: mls::Suite,
+        names: &[String],
+    ) -> Result<change::Kind, Failure> {
+        let mut add = AddMembers::default();
+        for name in names {
+            let person = self.find_contact(cx, name)?;
+            if person.standing() != Standing::Accepted {
+                return Err(Failure::conflict(format!("@{} is not an accepted contact yet", person.name)));
+            }
+            add.key_packages.push(self.take_key_package(cx, &person, suite)?);
+            let mut profile = self.member_profile(cx, &person.identity)?;
+            profile.hybrid_key.clone_from(&person.hybrid_key);
+            add.members.push(profile);
+        }
+        Ok(change::Kind::Add(add))
+    }
+
+    pub(crate) fn add_group_members(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &AddGroupMembersRequest,
+    ) -> Result<AddGroupMembersResponse, Failure> {
+        if request.members.is_empty() {
+            return Err(Failure::bad_request("members", "name at least one contact"));
+        }
+        let (conversation, group) = self.open_group_named(cx, &request.group)?;
+        for name in &request.members {
+            let person = self.find_contact(cx, name)?;
+            let certificate = self.certificate_of(&person)?;
+            if group
+                .member(&person.identity)
+                .is_some_and(|member| member.certificate.device == certificate.device)
+            {
+                return Err(Failure::conflict(format!("@{} is a member already", person.name)));
+            }
+        }
+        let kind = self.add_change(cx, group.suite, &request.members)?;
+        Ok(AddGroupMembersResponse { change: Some(self.request_change(cx, &conversation, kind)?) })
+    }
+
+    pub(crate) fn create_group_link(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &CreateGroupLinkRequest,
+    ) -> Result<CreateGroupLinkResponse, Failure> {
+        let (conversation, _) = self.open_group_named(cx, &request.group)?;
+        let wanted =
+            Wanted { reusable: request.reusable, lifetime_s: request.lifetime_s, group: Some(&conversation) };
+        let record = self.make_invitation(cx, &wanted)?;
+        Ok(CreateGroupLinkResponse {
+            link: record.link,
+            invitation: record.token,
+            expires_at_ms: record.expires_at_ms,
+        })
+    }
+
+    pub(crate) fn join_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &JoinGroupRequest,
+    ) -> Result<JoinGroupResponse, Failure> {
+        let me = self.me()?.identity.public();
+        let Link::Group { invitation, group } = parse_link(&request.link)? else {
+            return Err(Failure::bad_request(
+                "link",
+                "this is a contact link: `qpq contact add LINK` uses it",
+            ));
+        };
+        let Invitation { identity, node, token, name, addresses, .. } = invitation;
+        if identity == me {
+            return Err(Failure::bad_request("link", "this is your own link: give it to somebody else"));
+        }
+        self.check_conversations_room(cx)?;
+        let mut person = self.person(cx, identity.as_bytes())?.unwrap_or_else(|| PersonRecord {
+            identity: identity.as_bytes().to_vec(),
+            name: checked_name("link", &name).unwrap_or_default(),
+            added_at_ms: cx.now.wall_ms,
+            ..PersonRecord::default()
+        });
+        if !person.token.is_empty() {
+            return Err(Failure::conflict(
+                "an earlier request to this person is still open: wait for its answer",
+            ));
+        }
+        let mut conversation = self.new_conversation(cx, Kind::Group, &[])?;
+        conversation.name = self.claim_name(cx, '#', &group, &conversation.id)?;
+        self.save_conversation(cx, &conversation)?;
+        person.token = token.to_vec();
+        person.joining.clone_from(&conversation.id);
+        person.request_sealed = false;
+        if person.nodes.is_empty() {
+            person.nodes.push(node.as_bytes().to_vec());
+        }
+        person.learn_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.save_person(cx, &person)?;
+        self.start_request(cx, &person)?;
+        Ok(JoinGroupResponse { conversation: Some(self.conversation_view(cx, &conversation)?) })
+    }
+
+    /// Somebody asks, with the token of a group link, to be added.
+    pub(crate) fn asked_into_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Introduced,
+        known: Option<PersonRecord>,
+        invitation: &InvitationRecord,
+        profile: Profile,
+    ) -> Result<(), Failure> {
+        let conversation = self.conversation_of(cx, &invitation.conversation)?;
+        if conversation.stage() != Stage::Open {
+            return Err(Failure::not_found("the group of this link is no longer open here"));
+        }
+        let group = self.group_view(cx, &conversation.group_id)?;
+        let mut person = known.unwrap_or_else(|| PersonRecord {
+            identity: from.identity.as_bytes().to_vec(),
+            name: checked_name("payload", &profile.name).unwrap_or_default(),
+            added_at_ms: cx.now.wall_ms,
+            ..PersonRecord::default()
+        });
+        person.device_list = from.list.encode();
+        person.nodes = from.list.certificates.iter().map(|device| device.node.as_bytes().to_vec()).collect();
+        person.hybrid_key.clone_from(&profile.hybrid_key);
+        person.learn_addresses(&profile.addresses);
+        self.save_person(cx, &person)?;
+        self.keep_key_packages(cx, &person, &profile.key_packages)?;
+        let mut member = self.member_profile(cx, &person.identity)?;
+        member.name = profile.name;
+        member.hybrid_key = profile.hybrid_key;
+        let add = AddMembers {
+            key_packages: vec![self.take_key_package(cx, &person, group.suite)?],
+            members: vec![member],
+        };
+        self.request_change(cx, &conversation, change::Kind::Add(add)).map(drop)
+    }
+
+    pub(crate) fn leave_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &LeaveGroupRequest,
+    ) -> Result<LeaveGroupResponse, Failure> {
+        let (conversation, group) = self.open_group_named(cx, &request.group)?;
+        if group.members.len() == 1 {
+            self.end_conversation(cx, conversation, "left")?;
+            let change = GroupChange { committed: true, ..GroupChange::default() };
+            return Ok(LeaveGroupResponse { change: Some(change) });
+        }
+        let change = self.request_change(cx, &conversation, change::Kind::Leave(Leave {}))?;
+        Ok(LeaveGroupResponse { change: Some(change) })
+    }
+
+    pub(crate) fn remove_group_member(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &RemoveGroupMemberRequest,
+    ) -> Result<RemoveGroupMemberResponse, Failure> {
+        let (conversation, group) = self.open_group_named(cx, &request.group)?;
+        let identity = self.member_named(cx, &group, &request.member)?;
+        if self.me()?.is(&identity) {
+            return Err(Failure::bad_request("member", "to leave a group yourself use `qpq group leave`"));
+        }
+        let kind = change::Kind::Remove(RemoveMember { identity });
+        Ok(RemoveGroupMemberResponse { change: Some(self.request_change(cx, &conversation, kind)?) })
+    }
+
+    fn member_named(&self, cx: &Context<'_>, group: &GroupView, name: &str) -> Result<Vec<u8>, Failure> {
+        let bare = name.strip_prefix('@').unwrap_or(name);
+        for member in &group.members {
+            let identity = member.certificate.identity.as_bytes();
+            if self.display_name(cx, identity)? == bare {
+                return Ok(identity.to_vec());
+            }
+        }
+        Err(Failure::not_found(format!("no member is named @{bare}: `qpq group members` shows the names")))
+    }
+
+    pub(crate) fn rotate_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &RotateGroupRequest,
+    ) -> Result<RotateGroupResponse, Failure> {
+        let conversation = self.any_open_conversation(cx, &request.group)?;
+        let group = self.group_view(cx, &conversation.group_id)?;
+        let committer = crate::authority::committer(&group, &conversation.leaving).map(|member| member.leaf);
+        let key_package = if committer == Some(group.own_leaf) {
+            Vec::new()
+        } else {
+            let me = self.me()?;
+            let made = mls::KeyPackage::create(&mut me.mls(cx), group.suite, false);
+            made.map_err(|error| mls_failure(&error))?.0
+        };
+        let kind = change::Kind::Rotate(Rotate { key_package });
+        Ok(RotateGroupResponse { change: Some(self.request_change(cx, &conversation, kind)?) })
+    }
+
+    pub(crate) fn show_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &ShowGroupRequest,
+    ) -> Result<ShowGroupResponse, Failure> {
+        let conversation = self.any_open_conversation(cx, &request.group)?;
+        let group = self.group_view(cx, &conversation.group_id)?;
+        let mut members = Vec::with_capacity(group.members.len());
+        for member in &group.members {
+            members.push(self.group_member(cx, &group, member)?);
+        }
+        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
+        let committer = self.committer_name(cx, &conversation)?;
+        let changes = pending.into_iter().map(|(_, record)| GroupChange {
+            change: record.id,
+            committed: false,
+            waiting_for: committer.clone(),
+            failed: String::new(),
+        });
+        Ok(ShowGroupResponse {
+            changes: changes.collect(),
+            conversation: Some(self.conversation_view(cx, &conversation)?),
+            members,
+            epoch_id: group.epoch.0.to_vec(),
+            epoch: group.epoch_number,
+            suite: group.suite.code_point().into(),
+            committer,
+        })
+    }
+
+    fn group_member(
+        &self,
+        cx: &Context<'_>,
+        group: &GroupView,
+        member: &mls::Member,
+    ) -> Result<GroupMember, Failure> {
+        let identity = member.certificate.identity.as_bytes();
+        let own = self.me()?.is(identity);
+        let person = self.person(cx, identity)?.unwrap_or_default();
+        Ok(GroupMember {
+            identity: identity.to_vec(),
+            name: self.display_name(cx, identity)?,
+            administrator: group.record.administrators.iter().any(|administrator| administrator == identity),
+            own,
+            verification: if own { String::new() } else { verification_word(person.verification()).into() },
+            leaf: member.leaf,
+        })
+    }
+
+    /// A conversation by its name, if it has a group now.
+    fn any_open_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
+        self.me()?;
+        let conversation = match self.find_named(cx, name) {
+            Ok(Named::Person(person)) => self.conversation_of(cx, &person.conversation)?,
+            Ok(Named::Group(id)) => self.conversation_of(cx, &id)?,
+            Err(_) => self.conversation_of(cx, &self.find_group(cx, name)?)?,
+        };
+        match conversation.stage() {
+            Stage::Open => Ok(conversation),
+            Stage::Waiting => {
+                Err(Failure::conflict(format!("{name} has no group yet: the other side must answer")))
+            }
+            Stage::Ended => Err(Failure::forbidden(format!("you are no longer a member of {name}"))),
+        }
+    }
+
+    fn open_group_named(
+        &mut self,
+        cx: &mut Context<'_>,
+        name: &str,
+    ) -> Result<(ConversationRecord, GroupView), Failure> {
+        let name = format!("#{}", name.strip_prefix('#').unwrap_or(name));
+        let conversation = self.any_open_conversation(cx, &name)?;
+        let group = self.group_view(cx, &conversation.group_id)?;
+        Ok((conversation, group))
+    }
+
+    fn check_conversations_room(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if cx.tx.all(CONVERSATIONS)?.len() >= self.limits.conversations_max {
+            return Err(Failure::quota("this node has as many conversations as it can have"));
+        }
+        Ok(())
+    }
+
+    /// A member brings a group, or the group with this person's leaf renewed.
+    pub(crate) fn welcomed(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Introduced,
+        known: Option<PersonRecord>,
+        welcome: GroupWelcome,
+    ) -> Result<(), Failure> {
+        self.check_conversations_room(cx)?;
+        let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+        let hosts = people
+            .iter()
+            .filter(|person| person.standing() == Standing::Accepted || !person.joining.is_empty());
+        let hosts: BTreeSet<&[u8]> = hosts.map(|person| person.identity.as_slice()).collect();
+        let me = self.me()?;
+        let mut mls = me.mls(cx);
+        let joined = mls::Group::join(&mut mls, &welcome.welcome, &mut |view| {
+            let record =
+                GroupRecord::decode(view.record).map_err(|_| Refusal("the group's record is malformed"))?;
+            if view.sender.certificate.identity != from.identity {
+                return Err(Refusal("the welcome was sent by another than its author"));
+            }
+            let is_group = record.kind() == GroupKind::Group;
+            let is_invited =
+                view.members.iter().any(|m| hosts.contains(m.certificate.identity.as_bytes().as_slice()));
+            let is_acceptable = view.is_known || (is_group && is_invited);
+            if !is_acceptable {
+                return Err(Refusal("the welcome is from nobody who may invite"));
+            }
+            if record.routing_secret.len() != 32 {
+                return Err(Refusal("the group's record is malformed"));
+            }
+            Ok(())
+        });
+        let group = joined.map_err(|error| refused_welcome(&error))?;
+        let view = GroupView::of(&group)?;
+        self.groups.insert(group);
+        for member in &view.members {
+            let identity = member.certificate.identity;
+            let profile = welcome.members.iter().find(|profile| profile.identity == identity.as_bytes());
+            if !self.me()?.is(identity.as_bytes()) {
+                self.learn_member(cx, identity, member.certificate.node, profile)?;
+            }
+        }
+        let mut conversation = self.conversation_for_welcome(cx, &view, &people)?;
+        if conversation.kind() == Kind::Direct {
+            self.follow_group(cx, &mut conversation, &view)?;
+            conversation.stage = Stage::Open.into();
+            self.save_conversation(cx, &conversation)?;
+            self.seal_waiting(cx, &conversation)?;
+        } else {
+            let text = format!(
+                "{} added you to #{}",
+                self.display_name(cx, from.identity.as_bytes())?,
+                conversation.name
+            );
+            self.open_group(cx, &mut conversation, &view, "joined", text)?;
+        }
+        self.open_future(cx, &view.id)?;
+        if let Some(contact) = known.filter(|person| person.standing() == Standing::Accepted) {
+            self.replenish(cx, &contact)?;
+        }
+        Ok(())
+    }
+
+    /// The conversation that a group becomes: the one it was before, the one that waits for it, or a new one.
+    fn conversation_for_welcome(
+        &self,
+        cx: &mut Context<'_>,
+        group: &GroupView,
+        people: &[PersonRecord],
+    ) -> Result<ConversationRecord, Failure> {
+        if let Some(conversation) = self.conversation_of_group(cx, &group.id)? {
+            return Ok(conversation);
+        }
+        let host = people.iter().find(|person| !person.joining.is_empty() && group.has(&person.identity));
+        if let Some(mut host) = host.cloned() {
+            let conversation = self.conversation_of(cx, &host.joining)?;
+            host.joining.clear();
+            host.token.clear();
+            host.request_sealed = false;
+            self.save_person(cx, &host)?;
+            return Ok(conversation);
+        }
+        let mut conversation = self.new_conversation(cx, Kind::Group, &[])?;
+        conversation.name = self.claim_name(cx, '#', &group.record.name, &conversation.id)?;
+        Ok(conversation)
+    }
+
+    /// Takes a group into use for a conversation.
+    fn open_group(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &mut ConversationRecord,
+        group: &GroupView,
+        what: &str,
+        text: String,
+    ) -> Result<(), EngineError> {
+        conversation.group_id.clone_from(&group.id);
+        conversation.stage = Stage::Open.into();
+        self.follow_group(cx, conversation, group)?;
+        self.save_conversation(cx, conversation)?;
+        let id = conversation.conversation_id()?;
+        self.log_group(cx, id, what, text, conversation.members)?;
+        self.seal_waiting(cx, conversation)
+    }
+
+    /// Gives a contact fresh key packages after it used one up.
+    fn replenish(&mut self, cx: &mut Context<'_>, contact: &PersonRecord) -> Result<(), Failure> {
+        let Some(conversation) = self.conversation(cx, &contact.conversation)? else { return Ok(()) };
+        if conversation.stage() != Stage::Open {
+            return Ok(());
+        }
+        let profile = self.profile(cx)?;
+        let content = self.unnumbered(cx, content::Kind::Profile(profile));
+        Ok(self.seal_content(cx, &conversation, &content, Audience::Everybody)?)
+    }
+}

@@ -1,0 +1,312 @@
+//! What other nodes bring: recognised, deduplicated, opened, and stored before it is acknowledged.
+
+use bytes::Bytes;
+use prost::Message as _;
+use qpq_crypto::{digest, mls};
+use qpq_proto::{
+    Failure,
+    ids::NodeKey,
+    v1::{
+        Disposition, EnqueueRequest, EnqueueResponse, FetchHybridKeyRequest, FetchHybridKeyResponse, Parcel,
+    },
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    authority,
+    changes::Followed,
+    context::Context,
+    conversations::GroupView,
+    engine::Engine,
+    group_cache::GroupFailure,
+    input::EngineError,
+    records::{ConversationRecord, FutureRecord, Kind, SeenRecord, Stage, Standing},
+    routes::Destination,
+    tables::{self, FUTURE, SEEN, SEEN_ORDER, SINGLE},
+};
+
+/// Deliveries remembered so that a repetition is answered as the first time.
+const SEEN_MAX: u64 = 65_536;
+/// When a sender may try again what this node cannot place yet, ms.
+const PLACE_LATER_MS: u64 = 5_000;
+
+/// What was in an MLS message.
+enum Taken {
+    Content {
+        sender: mls::Member,
+        epoch: mls::EpochId,
+        plaintext: Zeroizing<Vec<u8>>,
+    },
+    /// The group as it was before, and what was done to it.
+    Commit(Box<GroupView>, Followed),
+    /// An own message, or one that was here before.
+    Known,
+}
+
+impl Engine {
+    /// `Enqueue` into this person's mailbox by a peer node.
+    pub(crate) fn enqueue(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &EnqueueRequest,
+    ) -> Result<EnqueueResponse, Failure> {
+        let node = cx.calling_node()?;
+        let Some(me) = &self.me else { return Err(Failure::not_found("nobody has a mailbox on this node")) };
+        if !me.is(&request.mailbox) {
+            return Err(Failure::not_found("this node has no such mailbox"));
+        }
+        let delivery = digest::delivery_id(&request.payload);
+        if !request.delivery_id.is_empty() && request.delivery_id != delivery {
+            return Err(Failure::bad_request("delivery_id", "it is not the BLAKE3 of the payload"));
+        }
+        if let Some(seen) = tables::load::<SeenRecord>(cx.tx, SEEN, tables::key(&delivery))? {
+            let disposition = seen.disposition;
+            return Ok(EnqueueResponse { disposition, duplicate: true, ..EnqueueResponse::default() });
+        }
+        let disposition = self.receive(cx, node, &request.payload)?;
+        self.remember(cx, &delivery, disposition)?;
+        Ok(EnqueueResponse { disposition: disposition.into(), ..EnqueueResponse::default() })
+    }
+
+    fn receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        payload: &Bytes,
+    ) -> Result<Disposition, Failure> {
+        let parcel = Parcel::decode(payload.clone())
+            .map_err(|_| Failure::bad_request("payload", "the parcel is malformed"))?;
+        // A routing secret changes with a commit that may still be on its way.
+        let recognised = self.recognise(cx, &parcel)?.ok_or_else(|| {
+            Failure::unavailable("the parcel's tag is not known here, or not yet", PLACE_LATER_MS)
+        })?;
+        match recognised.destination {
+            Destination::Stranger => self.introduced(cx, node, &recognised.inner),
+            Destination::Group(group_id) => self.group_message(cx, node, &group_id, &recognised.inner),
+        }
+    }
+
+    fn remember(
+        &self,
+        cx: &mut Context<'_>,
+        delivery: &[u8; 16],
+        disposition: Disposition,
+    ) -> Result<(), EngineError> {
+        let record = SeenRecord { disposition: disposition.into(), delivery: delivery.to_vec() };
+        tables::save(cx.tx, SEEN, tables::key(delivery), &record)?;
+        let ordinal = tables::next_ordinal(cx.tx, SEEN_ORDER, SINGLE)?;
+        tables::save(cx.tx, SEEN_ORDER, tables::at(SINGLE, ordinal), &record)?;
+        let Some(old) = ordinal.checked_sub(SEEN_MAX) else { return Ok(()) };
+        if let Some(oldest) = tables::load::<SeenRecord>(cx.tx, SEEN_ORDER, tables::at(SINGLE, old))? {
+            cx.tx.delete(SEEN, tables::key(&oldest.delivery))?;
+            cx.tx.delete(SEEN_ORDER, tables::at(SINGLE, old))?;
+        }
+        Ok(())
+    }
+
+    fn group_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        group_id: &[u8],
+        message: &[u8],
+    ) -> Result<Disposition, Failure> {
+        let conversation = self.conversation_of_group(cx, group_id)?;
+        let conversation = conversation.ok_or_else(|| Failure::not_found("the conversation was removed"))?;
+        if conversation.stage() == Stage::Ended {
+            return Err(Failure::not_found("this person is no longer a member"));
+        }
+        if self.is_blocked(cx, &conversation)? {
+            return Ok(Disposition::Stored);
+        }
+        match self.open_message(cx, group_id, message) {
+            Ok(opened) => self.take_opened(cx, &conversation, group_id, message, opened),
+            Err(GroupFailure::Mls(error)) => self.unopened(cx, node, group_id, message, &error),
+            Err(GroupFailure::Absent) => Err(Failure::not_found("the group is not on this node")),
+            Err(GroupFailure::Engine(error)) => Err(error.into()),
+        }
+    }
+
+    fn is_blocked(&self, cx: &Context<'_>, conversation: &ConversationRecord) -> Result<bool, EngineError> {
+        if conversation.kind() != Kind::Direct {
+            return Ok(false);
+        }
+        let contact = self.person(cx, &conversation.contact)?;
+        Ok(contact.is_some_and(|contact| contact.standing() == Standing::Blocked))
+    }
+
+    /// Opens an MLS message; a commit is checked against what its author may do.
+    fn open_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        group_id: &[u8],
+        message: &[u8],
+    ) -> Result<Taken, GroupFailure> {
+        // Only a commit needs to know the group as it was; copying the members for each text would cost more
+        // than decrypting it.
+        let is_commit = mls::peek(message)?.is_commit;
+        let before = if is_commit { Some(self.group_view(cx, group_id)?) } else { None };
+        let opened = self.with_group(cx, group_id, |group, mls| {
+            group.open(mls, message, &mut |commit| match &before {
+                Some(before) => authority::check_commit(before, commit),
+                None => Err(mls::Refusal("a commit that does not call itself one")),
+            })
+        })?;
+        Ok(match (opened, before) {
+            (mls::Opened::Application { sender, epoch_id, plaintext }, _) => {
+                Taken::Content { sender, epoch: epoch_id, plaintext }
+            }
+            (
+                mls::Opened::Committed { committer, added, removed, annotation, removed_us, .. },
+                Some(before),
+            ) => Taken::Commit(
+                Box::new(before),
+                Followed { committer, added, removed, annotation, removed_us },
+            ),
+            _ => Taken::Known,
+        })
+    }
+
+    fn take_opened(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        group_id: &[u8],
+        message: &[u8],
+        opened: Taken,
+    ) -> Result<Disposition, Failure> {
+        match opened {
+            Taken::Content { sender, epoch, plaintext } => {
+                self.note_reached(cx, conversation, &sender, &epoch)?;
+                self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
+            }
+            Taken::Commit(before, followed) => {
+                self.follow_commit(cx, conversation, &before, message, &followed)?;
+                if !followed.removed_us {
+                    self.open_future(cx, group_id)?;
+                }
+            }
+            Taken::Known => {}
+        }
+        Ok(Disposition::Delivered)
+    }
+
+    /// What becomes of a message that cannot be opened now.
+    fn unopened(
+        &self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        group_id: &[u8],
+        message: &[u8],
+        error: &mls::MlsError,
+    ) -> Result<Disposition, Failure> {
+        match error {
+            mls::MlsError::FutureEpoch { .. } => {
+                self.keep_for_later(cx, node, group_id, message)?;
+                Ok(Disposition::Stored)
+            }
+            mls::MlsError::PastEpoch { .. }
+            | mls::MlsError::GenerationTooOld
+            | mls::MlsError::GenerationTooFar => {
+                Err(Failure::conflict("the message's epoch or key is gone here: seal it again"))
+            }
+            mls::MlsError::Refused(_) | mls::MlsError::ChangeRefused(_) | mls::MlsError::Credential(_) => {
+                tracing::warn!(%error, "a group message was refused");
+                Err(Failure::forbidden("the group's rules do not allow this"))
+            }
+            mls::MlsError::Storage(_) | mls::MlsError::State(_) | mls::MlsError::Library(_) => {
+                Err(EngineError::Internal(error.to_string()).into())
+            }
+            _ => Err(Failure::bad_request("payload", "the message cannot be opened")),
+        }
+    }
+
+    fn keep_for_later(
+        &self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        group_id: &[u8],
+        message: &[u8],
+    ) -> Result<(), Failure> {
+        let kept: Vec<(u64, FutureRecord)> = tables::first(cx.tx, FUTURE, group_id, usize::MAX)?;
+        let bytes: usize = kept.iter().map(|(_, record)| record.message.len()).sum();
+        let is_full = kept.len() >= self.limits.future_epoch_messages_max
+            || bytes + message.len() > self.limits.future_epoch_bytes_max;
+        if is_full {
+            return Err(Failure::unavailable(
+                "too much waits for a commit that is not here yet",
+                PLACE_LATER_MS,
+            ));
+        }
+        let ordinal = kept.last().map_or(1, |(ordinal, _)| ordinal + 1);
+        let record = FutureRecord { message: message.to_vec(), node: node.as_bytes().to_vec() };
+        Ok(tables::save(cx.tx, FUTURE, tables::at(group_id, ordinal), &record)?)
+    }
+
+    /// Opens what waited for the epoch that has just come, and acknowledges it to its senders.
+    pub(crate) fn open_future(&mut self, cx: &mut Context<'_>, group_id: &[u8]) -> Result<(), EngineError> {
+        let kept: Vec<(u64, FutureRecord)> = tables::first(cx.tx, FUTURE, group_id, usize::MAX)?;
+        let mut is_progress = true;
+        let mut waiting = kept;
+        while std::mem::take(&mut is_progress) {
+            let mut later = Vec::new();
+            for (ordinal, record) in waiting {
+                match self.open_message(cx, group_id, &record.message) {
+                    Err(GroupFailure::Mls(mls::MlsError::FutureEpoch { .. })) => {
+                        later.push((ordinal, record))
+                    }
+                    Err(GroupFailure::Engine(error)) => return Err(error),
+                    Err(_) => cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?,
+                    Ok(opened) => {
+                        cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
+                        is_progress |= self.take_late(cx, group_id, &record, opened)?;
+                    }
+                }
+            }
+            waiting = later;
+        }
+        Ok(())
+    }
+
+    /// Takes a message that was kept; true if it was a commit, after which others may open.
+    fn take_late(
+        &mut self,
+        cx: &mut Context<'_>,
+        group_id: &[u8],
+        record: &FutureRecord,
+        opened: Taken,
+    ) -> Result<bool, EngineError> {
+        let Some(conversation) = self.conversation_of_group(cx, group_id)? else { return Ok(false) };
+        match opened {
+            Taken::Content { sender, epoch, plaintext } => {
+                self.note_reached(cx, &conversation, &sender, &epoch)?;
+                // Its content may be malformed; it was answered long ago, so there is nobody to tell.
+                if let Ok(Some(id)) = self.take_content(cx, &conversation, group_id, &sender, &plaintext) {
+                    self.send_receipt(cx, &conversation, sender.certificate.identity, id)?;
+                }
+                Ok(false)
+            }
+            Taken::Commit(before, followed) => {
+                let result = self.follow_commit(cx, &conversation, &before, &record.message, &followed);
+                result.map_err(|failure| EngineError::Internal(failure.message))?;
+                Ok(!followed.removed_us)
+            }
+            Taken::Known => Ok(false),
+        }
+    }
+
+    /// `FetchHybridKey`: the key to which a stranger seals an introduction.
+    pub(crate) fn fetch_hybrid_key(
+        &self,
+        request: &FetchHybridKeyRequest,
+    ) -> Result<FetchHybridKeyResponse, Failure> {
+        let me = self.me.as_ref().filter(|me| me.is(&request.identity_key));
+        let me = me.ok_or_else(|| Failure::not_found("this node does not serve that person"))?;
+        Ok(FetchHybridKeyResponse {
+            hybrid_public_key: me.hybrid.public().to_bytes().to_vec(),
+            signature: me.hybrid_signature.clone(),
+            sequence: me.device_list_sequence,
+        })
+    }
+}

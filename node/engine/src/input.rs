@@ -1,0 +1,160 @@
+//! What comes into the engine and what goes out of it.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use qpq_proto::{Failure, Method, ids::NodeKey};
+
+use crate::storage::StorageError;
+
+/// The time, as the driver sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since some moment before the node started; never goes back.
+    pub monotonic_ms: u64,
+    /// Unix time in milliseconds; may be wrong by years and may jump.
+    pub wall_ms: u64,
+}
+
+/// Who calls a method. The driver has checked that the method's access column permits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// The owner's own program, over the local socket.
+    Owner,
+    /// A peer, authenticated as its node key.
+    Node(NodeKey),
+    /// Anyone.
+    Public,
+}
+
+/// Names a call that the engine asked for, until it is answered. Unique within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The node has started; given once, first.
+    Started,
+    /// The moment that [`Engine::wake_at`](crate::Engine::wake_at) named has come.
+    Tick,
+    /// A method was called.
+    Call {
+        /// Who calls.
+        caller: Caller,
+        /// Which method.
+        method: Method,
+        /// The request, as it came.
+        payload: Bytes,
+    },
+    /// A connection to a peer is up.
+    PeerConnected {
+        /// The peer.
+        node: NodeKey,
+        /// Where it is, for display.
+        address: String,
+    },
+    /// The last connection to a peer is gone.
+    PeerDisconnected {
+        /// The peer.
+        node: NodeKey,
+    },
+    /// Discovery saw a peer.
+    PeerDiscovered {
+        /// The peer.
+        node: NodeKey,
+        /// Where it says it is; hints only.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Discovery no longer sees a peer.
+    PeerLost {
+        /// The peer.
+        node: NodeKey,
+    },
+    /// The addresses at which this node can be reached have changed.
+    AddressesChanged(Vec<SocketAddr>),
+    /// A call that the engine asked for has ended.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// The response, or why there is none.
+        result: Result<Bytes, CallFailure>,
+    },
+}
+
+/// Why a call brought no response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallFailure {
+    /// The peer answered with a status other than `Ok`.
+    Refused(Failure),
+    /// The peer was not reached, or the connection broke; it may or may not have handled the call.
+    Unreachable,
+}
+
+/// Something the driver must do after the transaction is committed.
+///
+/// Both drivers, the daemon and the simulator, match this without a wildcard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Call a method of a peer and give the result back as [`Input::Answered`].
+    Call {
+        /// Names the call in the answer.
+        call: CallId,
+        /// The peer.
+        node: NodeKey,
+        /// Which method.
+        method: Method,
+        /// The request.
+        payload: Bytes,
+    },
+    /// Keep a connection to a peer up.
+    Want {
+        /// The peer.
+        node: NodeKey,
+        /// Where it may be, besides what discovery finds.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The connection to a peer is no longer needed.
+    Release {
+        /// The peer.
+        node: NodeKey,
+    },
+    /// There are new events, up to this cursor.
+    Events {
+        /// Cursor of the newest event.
+        newest: u64,
+    },
+    /// Secrets of old epochs were deleted: replace the key under which MLS state is sealed, soon.
+    RotateSecrets,
+}
+
+/// What became of an input.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The response to an [`Input::Call`]; `None` for other inputs.
+    pub answer: Option<Result<Bytes, Failure>>,
+    /// What to do after the commit, in order.
+    pub effects: Vec<Effect>,
+    /// Whether the transaction's writes are to be kept. `false` after a refused call.
+    pub keep: bool,
+}
+
+/// A failure that is not the input's fault. The transaction must be dropped; the engine stays usable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The storage below failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A record cannot be read: the file was changed, or this is a bug.
+    #[error("record in table {table} cannot be read: {reason}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A call failed inside.
+    #[error("{0}")]
+    Internal(String),
+}

@@ -1,0 +1,553 @@
+//! The history, the states of own messages, and what the owner asks about them.
+//!
+//! ```text
+//!   queued ──► sent k of n ──► delivered n of n
+//!      │            │
+//!      └────────────┴──► expired, failed
+//! ```
+//!
+//! *Sent* means that another node, or the recipient's, has stored it; *delivered* that the recipient's device has
+//! decrypted and committed it.
+
+use qpq_proto::{
+    Failure,
+    limits::TEXT_BYTES_MAX,
+    v1::{
+        Content, MarkReadRequest, MarkReadResponse, Message, ReadMessagesRequest, ReadMessagesResponse,
+        SendMessageRequest, SendMessageResponse, Text, TraceMessageRequest, TraceMessageResponse,
+        TraceRecipient, TraceStep, WaitMessageRequest, WaitMessageResponse, content,
+    },
+};
+
+use crate::{
+    context::Context,
+    conversations::ConversationId,
+    engine::Engine,
+    input::EngineError,
+    outbox::Entry,
+    people::Named,
+    records::{
+        ConversationRecord, DeliveryRecord, EventRecord, Kind, MessageRecord, PersonRecord, PlaceRecord,
+        Progress, Stage, Standing, Verification,
+    },
+    storage::Direction,
+    tables::{self, CONVERSATIONS, DELIVERIES, MESSAGE_IDS, MESSAGES},
+};
+
+const LIMIT_DEFAULT: usize = 256;
+const LIMIT_MAX: usize = 1_024;
+/// Senders who may use one message id before it is ignored; honest ones never share any.
+const SAME_ID_MAX: usize = 16;
+
+impl Engine {
+    pub(crate) fn send_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &SendMessageRequest,
+    ) -> Result<SendMessageResponse, Failure> {
+        let id = match request.id.len() {
+            0 => cx.message_id().to_vec(),
+            16 => request.id.clone(),
+            _ => return Err(Failure::bad_request("id", "a message id is 16 bytes long")),
+        };
+        if let Some((place, record)) = self.own_message(cx, &id)? {
+            let conversation = self.conversation_of(cx, &place.conversation)?;
+            let message = self.message_view(cx, &conversation, place.cursor, &record)?;
+            return Ok(SendMessageResponse { message: Some(message) });
+        }
+        Self::check_text(&request.text)?;
+        let mut conversation = self.writable_conversation(cx, &request.to)?;
+        conversation.own_sequence += 1;
+        let record = MessageRecord {
+            id,
+            from: self.me()?.id(),
+            text: request.text.clone(),
+            sent_at_ms: cx.now.wall_ms,
+            stored_at_ms: cx.now.wall_ms,
+            own: true,
+            recipients: conversation.members.saturating_sub(1),
+            sequence: conversation.own_sequence,
+            ..MessageRecord::default()
+        };
+        self.save_conversation(cx, &conversation)?;
+        let cursor = self.store_message(cx, &conversation.id, &record)?;
+        let content = Content {
+            id: record.id.clone(),
+            sequence: record.sequence,
+            sent_at_ms: record.sent_at_ms,
+            kind: Some(content::Kind::Text(Text { text: record.text.clone() })),
+        };
+        self.seal_or_keep(cx, &conversation, &content)?;
+        Ok(SendMessageResponse { message: Some(self.message_view(cx, &conversation, cursor, &record)?) })
+    }
+
+    fn check_text(text: &str) -> Result<(), Failure> {
+        if text.is_empty() {
+            return Err(Failure::bad_request("text", "the text is empty"));
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            let message =
+                format!("the text is {} bytes long, at most {TEXT_BYTES_MAX} are possible", text.len());
+            return Err(Failure::bad_request("text", message));
+        }
+        Ok(())
+    }
+
+    /// The conversation of a name, if one may write to it now.
+    pub(crate) fn writable_conversation(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<ConversationRecord, Failure> {
+        self.me()?;
+        let conversation = match self.find_named(cx, name)? {
+            Named::Group(id) => self.conversation_of(cx, &id)?,
+            Named::Person(person) => {
+                check_writable(&person)?;
+                self.check_room(cx, &person.identity)?;
+                self.conversation_of(cx, &person.conversation)?
+            }
+        };
+        if conversation.stage() == Stage::Ended {
+            return Err(Failure::forbidden(format!("you are no longer a member of {name}")));
+        }
+        Ok(conversation)
+    }
+
+    /// Writes a message into the history and announces it.
+    pub(crate) fn store_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation_id: &[u8],
+        record: &MessageRecord,
+    ) -> Result<u64, EngineError> {
+        let event = EventRecord {
+            what: "message".into(),
+            conversation: conversation_id.to_vec(),
+            ..EventRecord::default()
+        };
+        let cursor = self.log_event(cx, event)?;
+        tables::save(cx.tx, MESSAGES, tables::at(conversation_id, cursor), record)?;
+        let place =
+            PlaceRecord { conversation: conversation_id.to_vec(), cursor, sender: record.from.clone() };
+        let ordinal = tables::next_ordinal(cx.tx, MESSAGE_IDS, &record.id)?;
+        tables::save(cx.tx, MESSAGE_IDS, tables::at(&record.id, ordinal), &place)?;
+        let mut conversation = self.conversation_of(cx, conversation_id)?;
+        conversation.last_at_ms = cx.now.wall_ms;
+        if !record.own {
+            conversation.unread += 1;
+        }
+        self.save_conversation(cx, &conversation)?;
+        Ok(cursor)
+    }
+
+    /// Where the message of an id by a sender lies.
+    pub(crate) fn place_by(
+        &self,
+        cx: &Context<'_>,
+        id: &[u8],
+        sender: &[u8],
+    ) -> Result<Option<PlaceRecord>, EngineError> {
+        let places: Vec<(u64, PlaceRecord)> = tables::first(cx.tx, MESSAGE_IDS, id, SAME_ID_MAX)?;
+        if places.len() == SAME_ID_MAX {
+            return Ok(places.into_iter().next().map(|(_, place)| place));
+        }
+        Ok(places.into_iter().map(|(_, place)| place).find(|place| place.sender == sender))
+    }
+
+    /// An own message and where it lies.
+    pub(crate) fn own_message(
+        &self,
+        cx: &Context<'_>,
+        id: &[u8],
+    ) -> Result<Option<(PlaceRecord, MessageRecord)>, EngineError> {
+        let Some(me) = &self.me else { return Ok(None) };
+        let Some(place) = self.place_by(cx, id, &me.id())? else { return Ok(None) };
+        self.message_at(cx, place)
+    }
+
+    fn message_at(
+        &self,
+        cx: &Context<'_>,
+        place: PlaceRecord,
+    ) -> Result<Option<(PlaceRecord, MessageRecord)>, EngineError> {
+        let record = tables::load(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor))?;
+        Ok(record.map(|record| (place, record)))
+    }
+
+    /// A message by its id: an own one, or else the first with that id.
+    fn any_message(&self, cx: &Context<'_>, id: &[u8]) -> Result<(PlaceRecord, MessageRecord), Failure> {
+        if let Some(found) = self.own_message(cx, id)? {
+            return Ok(found);
+        }
+        let places: Vec<(u64, PlaceRecord)> = tables::first(cx.tx, MESSAGE_IDS, id, 1)?;
+        let found = match places.into_iter().next() {
+            Some((_, place)) => self.message_at(cx, place)?,
+            None => None,
+        };
+        found.ok_or_else(|| Failure::not_found("no message has this id: `qpq read --json` shows the ids"))
+    }
+
+    pub(crate) fn message_view(
+        &self,
+        cx: &Context<'_>,
+        conversation: &ConversationRecord,
+        cursor: u64,
+        record: &MessageRecord,
+    ) -> Result<Message, EngineError> {
+        Ok(Message {
+            id: record.id.clone(),
+            conversation: self.name_of(cx, conversation)?,
+            from: self.display_name(cx, &record.from)?,
+            from_identity: record.from.clone(),
+            text: record.text.clone(),
+            sent_at_ms: record.sent_at_ms,
+            stored_at_ms: record.stored_at_ms,
+            state: state_word(record).into(),
+            cursor,
+            own: record.own,
+            delivered: record.delivered,
+            recipients: record.recipients,
+            sent: record.sent,
+        })
+    }
+
+    pub(crate) fn read_messages(
+        &self,
+        cx: &Context<'_>,
+        request: &ReadMessagesRequest,
+    ) -> Result<ReadMessagesResponse, Failure> {
+        let limit = match request.limit as usize {
+            0 => LIMIT_DEFAULT,
+            limit => limit.min(LIMIT_MAX),
+        };
+        let conversations: Vec<ConversationRecord> = match request.conversation.as_str() {
+            "" => tables::all(cx.tx, CONVERSATIONS)?,
+            name => vec![self.named_conversation(cx, name)?],
+        };
+        let range = request.since.saturating_add(1)..u64::MAX;
+        let direction = if request.newest { Direction::Backward } else { Direction::Forward };
+        let mut found: Vec<(u64, usize, MessageRecord)> = Vec::new();
+        for (index, conversation) in conversations.iter().enumerate() {
+            let records = tables::scan(cx.tx, MESSAGES, &conversation.id, range.clone(), direction, limit)?;
+            found.extend(records.into_iter().map(|(cursor, record)| (cursor, index, record)));
+        }
+        found.sort_by_key(|(cursor, ..)| *cursor);
+        let surplus = found.len().saturating_sub(limit);
+        match direction {
+            Direction::Forward => found.truncate(limit),
+            Direction::Backward => drop(found.drain(..surplus)),
+        }
+        let next = found.last().map_or(request.since, |(cursor, ..)| *cursor);
+        let views = found
+            .iter()
+            .map(|(cursor, index, record)| self.message_view(cx, &conversations[*index], *cursor, record));
+        Ok(ReadMessagesResponse { messages: views.collect::<Result<_, EngineError>>()?, next })
+    }
+
+    fn named_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
+        Ok(match self.find_named(cx, name)? {
+            Named::Group(id) => self.conversation_of(cx, &id)?,
+            Named::Person(person) => self
+                .conversation(cx, &person.conversation)?
+                .ok_or_else(|| Failure::not_found(format!("there is no conversation with {name} yet")))?,
+        })
+    }
+
+    pub(crate) fn mark_read(
+        &self,
+        cx: &mut Context<'_>,
+        request: &MarkReadRequest,
+    ) -> Result<MarkReadResponse, Failure> {
+        let mut conversation = self.named_conversation(cx, &request.conversation)?;
+        if request.cursor > conversation.read_cursor {
+            conversation.read_cursor = request.cursor;
+            let after = request.cursor.saturating_add(1)..u64::MAX;
+            let newer: Vec<(u64, MessageRecord)> =
+                tables::scan(cx.tx, MESSAGES, &conversation.id, after, Direction::Forward, LIMIT_MAX)?;
+            conversation.unread = newer.iter().filter(|(_, record)| !record.own).count() as u64;
+            self.save_conversation(cx, &conversation)?;
+        }
+        Ok(MarkReadResponse {})
+    }
+
+    /// A delivery of an own message got further, or as far as it ever will.
+    pub(crate) fn delivery_progressed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message_id: &[u8],
+        recipient: &[u8],
+        progress: Progress,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
+        let key = delivery_key(message_id, recipient);
+        let mut delivery: DeliveryRecord =
+            tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+        let before = delivery.progress();
+        if before == Progress::Delivered || progress == before {
+            return Ok(());
+        }
+        delivery.progress = progress.into();
+        reason.clone_into(&mut delivery.reason);
+        if delivery.sent_at_ms == 0 && matches!(progress, Progress::Sent | Progress::Delivered) {
+            delivery.sent_at_ms = cx.now.wall_ms;
+        }
+        if progress != Progress::Sent {
+            delivery.ended_at_ms = cx.now.wall_ms;
+        }
+        tables::save(cx.tx, DELIVERIES, tables::key(&key), &delivery)?;
+        let state_before = state_word(&record);
+        count(&mut record, before, progress);
+        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)?;
+        if state_word(&record) != state_before || progress == Progress::Delivered {
+            let conversation: ConversationId =
+                self.conversation_of(cx, &place.conversation)?.conversation_id()?;
+            self.log_message_state(cx, conversation, place.cursor)?;
+        }
+        Ok(())
+    }
+
+    /// A delivery was tried in vain.
+    pub(crate) fn delivery_tried(
+        &self,
+        cx: &mut Context<'_>,
+        entry: &Entry,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        if entry.parcel.message.is_empty() {
+            return Ok(());
+        }
+        let key = delivery_key(&entry.parcel.message, &entry.recipient);
+        let mut delivery: DeliveryRecord =
+            tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+        delivery.attempts = delivery.attempts.saturating_add(1);
+        reason.clone_into(&mut delivery.reason);
+        tables::save(cx.tx, DELIVERIES, tables::key(&key), &delivery)
+    }
+
+    /// `WaitMessage` without the waiting, which is the driver's.
+    pub(crate) fn wait_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &WaitMessageRequest,
+    ) -> Result<WaitMessageResponse, Failure> {
+        let wanted = match request.state.as_str() {
+            "sent" => Progress::Sent,
+            "delivered" => Progress::Delivered,
+            _ => return Err(Failure::bad_request("state", "one can wait for \"sent\" or \"delivered\"")),
+        };
+        let (place, record) = self.any_message(cx, &request.id)?;
+        let conversation = self.conversation_of(cx, &place.conversation)?;
+        let reached = match wanted {
+            Progress::Delivered => record.delivered >= record.recipients,
+            _ => record.sent >= record.recipients,
+        };
+        let mut waiting_for = Vec::new();
+        if !reached {
+            for (identity, delivery) in self.deliveries(cx, &conversation, &record)? {
+                let is_short = !matches!(delivery.progress(), Progress::Sent | Progress::Delivered)
+                    || (wanted == Progress::Delivered && delivery.progress() == Progress::Sent);
+                if is_short {
+                    waiting_for.push(self.display_name(cx, &identity)?);
+                }
+            }
+        }
+        let message = self.message_view(cx, &conversation, place.cursor, &record)?;
+        Ok(WaitMessageResponse { message: Some(message), reached: reached || !record.own, waiting_for })
+    }
+
+    pub(crate) fn trace_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &TraceMessageRequest,
+    ) -> Result<TraceMessageResponse, Failure> {
+        let (place, record) = self.any_message(cx, &request.id)?;
+        let conversation = self.conversation_of(cx, &place.conversation)?;
+        let first = if record.own { "queued" } else { "received" };
+        let mut steps = vec![step(record.stored_at_ms, first, "stored on this node".into())];
+        let mut recipients = Vec::new();
+        if record.own {
+            for (identity, delivery) in self.deliveries(cx, &conversation, &record)? {
+                let name = self.display_name(cx, &identity)?;
+                steps.extend(delivery_steps(&name, &delivery));
+                let reason = self.why_not_further(cx, &conversation, &identity, &delivery)?;
+                recipients.push(TraceRecipient {
+                    name,
+                    state: progress_word(delivery.progress()).into(),
+                    at_ms: delivery.ended_at_ms.max(delivery.sent_at_ms),
+                    reason,
+                    attempts: delivery.attempts,
+                });
+            }
+        }
+        steps.sort_by_key(|step| step.at_ms);
+        let message = self.message_view(cx, &conversation, place.cursor, &record)?;
+        Ok(TraceMessageResponse { message: Some(message), steps, recipients })
+    }
+
+    /// Each recipient of an own message, as far as it is still a member, with how far the message got.
+    fn deliveries(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        record: &MessageRecord,
+    ) -> Result<Vec<(Vec<u8>, DeliveryRecord)>, EngineError> {
+        let recipients = match (conversation.kind(), conversation.stage()) {
+            (Kind::Direct, _) => vec![conversation.contact.clone()],
+            (Kind::Group, Stage::Open) => self.other_members(cx, &conversation.group_id)?,
+            (Kind::Group, Stage::Waiting | Stage::Ended) => Vec::new(),
+        };
+        let with_delivery = recipients.into_iter().map(|identity| {
+            let key = delivery_key(&record.id, &identity);
+            let delivery = tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+            Ok((identity, delivery))
+        });
+        with_delivery.collect()
+    }
+
+    fn why_not_further(
+        &self,
+        cx: &Context<'_>,
+        conversation: &ConversationRecord,
+        identity: &[u8],
+        delivery: &DeliveryRecord,
+    ) -> Result<String, EngineError> {
+        if delivery.progress() == Progress::Delivered {
+            return Ok(String::new());
+        }
+        if !delivery.reason.is_empty() {
+            return Ok(delivery.reason.clone());
+        }
+        if conversation.stage() == Stage::Waiting {
+            return Ok("the contact has not answered the request yet".into());
+        }
+        let person = self.person(cx, identity)?.unwrap_or_default();
+        let is_online = person.node_keys().iter().any(|node| self.peers.is_connected(node));
+        Ok(match (delivery.progress(), is_online) {
+            (Progress::Sent, _) => "stored on the recipient's node, which cannot open it yet".into(),
+            (_, true) => "being delivered".into(),
+            (_, false) => "the recipient's node is not connected".into(),
+        })
+    }
+}
+
+fn check_writable(person: &PersonRecord) -> Result<(), Failure> {
+    let name = &person.name;
+    match person.standing() {
+        Standing::Blocked => Err(Failure::forbidden(format!(
+            "@{name} is blocked: `qpq contact block --undo @{name}` lifts that"
+        ))),
+        Standing::Pending => Err(Failure::conflict(format!(
+            "@{name} asks to become a contact: `qpq contact accept @{name}` first"
+        ))),
+        Standing::Member => Err(Failure::not_found(format!("@{name} is not a contact"))),
+        Standing::Requested | Standing::Accepted => match person.verification() {
+            Verification::Mismatched => {
+                let message = format!(
+                    "the safety number of @{name} did not match: compare it again with `qpq contact verify @{name}`"
+                );
+                Err(Failure { field: "verification".into(), ..Failure::conflict(message) })
+            }
+            Verification::Unverified | Verification::Verified => Ok(()),
+        },
+    }
+}
+
+fn count(record: &mut MessageRecord, before: Progress, after: Progress) {
+    if before == Progress::Queued && matches!(after, Progress::Sent | Progress::Delivered) {
+        record.sent += 1;
+    }
+    match after {
+        Progress::Delivered => record.delivered += 1,
+        Progress::Expired | Progress::Failed => {
+            record.lost += 1;
+            record.expired |= after == Progress::Expired;
+        }
+        Progress::Queued | Progress::Sent => {}
+    }
+}
+
+/// The state of a message in one word.
+fn state_word(record: &MessageRecord) -> &'static str {
+    if !record.own {
+        return "received";
+    }
+    if record.recipients > 0 && record.lost >= record.recipients {
+        return if record.expired { "expired" } else { "failed" };
+    }
+    if record.delivered + record.lost >= record.recipients {
+        "delivered"
+    } else if record.sent + record.lost >= record.recipients {
+        "sent"
+    } else {
+        "queued"
+    }
+}
+
+fn progress_word(progress: Progress) -> &'static str {
+    match progress {
+        Progress::Queued => "queued",
+        Progress::Sent => "sent",
+        Progress::Delivered => "delivered",
+        Progress::Expired => "expired",
+        Progress::Failed => "failed",
+    }
+}
+
+fn delivery_steps(name: &str, delivery: &DeliveryRecord) -> Vec<TraceStep> {
+    let mut steps = Vec::new();
+    if delivery.sent_at_ms > 0 {
+        steps.push(step(delivery.sent_at_ms, "sent", format!("stored on the node of {name}")));
+    }
+    if delivery.ended_at_ms > 0 {
+        let detail = match delivery.progress() {
+            Progress::Delivered => format!("opened and stored by {name}"),
+            _ => format!("to {name}: {}", delivery.reason),
+        };
+        steps.push(step(delivery.ended_at_ms, progress_word(delivery.progress()), detail));
+    }
+    steps
+}
+
+fn step(at_ms: u64, what: &str, detail: String) -> TraceStep {
+    TraceStep { at_ms, what: what.into(), detail }
+}
+
+fn delivery_key(message_id: &[u8], recipient: &[u8]) -> Vec<u8> {
+    [message_id, recipient].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(recipients: u32, sent: u32, delivered: u32, lost: u32) -> MessageRecord {
+        MessageRecord { own: true, recipients, sent, delivered, lost, ..MessageRecord::default() }
+    }
+
+    #[test]
+    fn states_follow_the_counts() {
+        for (record, state) in [
+            (own(1, 0, 0, 0), "queued"),
+            (own(2, 1, 1, 0), "queued"),
+            (own(2, 2, 1, 0), "sent"),
+            (own(2, 2, 2, 0), "delivered"),
+            (own(2, 1, 1, 1), "delivered"),
+            (own(2, 0, 0, 2), "failed"),
+            (MessageRecord { expired: true, ..own(1, 0, 0, 1) }, "expired"),
+            (MessageRecord::default(), "received"),
+            (own(0, 0, 0, 0), "delivered"),
+        ] {
+            assert_eq!(state_word(&record), state, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_counted_once_on_its_way() {
+        let mut record = own(1, 0, 0, 0);
+        count(&mut record, Progress::Queued, Progress::Sent);
+        count(&mut record, Progress::Sent, Progress::Delivered);
+        assert_eq!((record.sent, record.delivered, record.lost), (1, 1, 0));
+    }
+}

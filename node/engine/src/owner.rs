@@ -1,0 +1,135 @@
+//! The engine's side of the method table: each method leads to the function that does it.
+
+use qpq_proto::{Failure, services, v1};
+
+use crate::{context::Context, engine::Engine};
+
+/// Methods whose handler takes the context and the request by reference.
+macro_rules! methods {
+    ($($method:ident($request:ident) -> $response:ident;)*) => {
+        $(
+            fn $method(
+                &mut self,
+                context: &mut Context<'a>,
+                request: v1::$request,
+            ) -> Result<v1::$response, Failure> {
+                Engine::$method(self, context, &request)
+            }
+        )*
+    };
+}
+
+impl<'a> services::Owner<Context<'a>> for Engine {
+    methods! {
+        create_identity(CreateIdentityRequest) -> CreateIdentityResponse;
+        read_events(ReadEventsRequest) -> ReadEventsResponse;
+        create_invitation(CreateInvitationRequest) -> CreateInvitationResponse;
+        revoke_invitation(RevokeInvitationRequest) -> RevokeInvitationResponse;
+        add_contact(AddContactRequest) -> AddContactResponse;
+        accept_contact(AcceptContactRequest) -> AcceptContactResponse;
+        rename_contact(RenameContactRequest) -> RenameContactResponse;
+        verify_contact(VerifyContactRequest) -> VerifyContactResponse;
+        block_contact(BlockContactRequest) -> BlockContactResponse;
+        remove_contact(RemoveContactRequest) -> RemoveContactResponse;
+        read_messages(ReadMessagesRequest) -> ReadMessagesResponse;
+        send_message(SendMessageRequest) -> SendMessageResponse;
+        wait_message(WaitMessageRequest) -> WaitMessageResponse;
+        mark_read(MarkReadRequest) -> MarkReadResponse;
+        trace_message(TraceMessageRequest) -> TraceMessageResponse;
+        create_group(CreateGroupRequest) -> CreateGroupResponse;
+        add_group_members(AddGroupMembersRequest) -> AddGroupMembersResponse;
+        create_group_link(CreateGroupLinkRequest) -> CreateGroupLinkResponse;
+        join_group(JoinGroupRequest) -> JoinGroupResponse;
+        leave_group(LeaveGroupRequest) -> LeaveGroupResponse;
+        remove_group_member(RemoveGroupMemberRequest) -> RemoveGroupMemberResponse;
+        show_group(ShowGroupRequest) -> ShowGroupResponse;
+        rotate_group(RotateGroupRequest) -> RotateGroupResponse;
+        wait_change(WaitChangeRequest) -> WaitChangeResponse;
+    }
+
+    fn node_status(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::NodeStatusRequest,
+    ) -> Result<v1::NodeStatusResponse, Failure> {
+        Engine::node_status(self, context)
+    }
+
+    fn show_identity(
+        &mut self,
+        _: &mut Context<'a>,
+        _: v1::ShowIdentityRequest,
+    ) -> Result<v1::ShowIdentityResponse, Failure> {
+        Engine::show_identity(self)
+    }
+
+    fn diagnose(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::DiagnoseRequest,
+    ) -> Result<v1::DiagnoseResponse, Failure> {
+        Engine::diagnose(self, context)
+    }
+
+    fn restore_backup(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::RestoreBackupRequest,
+    ) -> Result<v1::RestoreBackupResponse, Failure> {
+        self.restored(context)
+    }
+
+    fn list_invitations(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ListInvitationsRequest,
+    ) -> Result<v1::ListInvitationsResponse, Failure> {
+        Engine::list_invitations(self, context)
+    }
+
+    fn list_contacts(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ListContactsRequest,
+    ) -> Result<v1::ListContactsResponse, Failure> {
+        Engine::list_contacts(self, context)
+    }
+
+    fn list_conversations(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ListConversationsRequest,
+    ) -> Result<v1::ListConversationsResponse, Failure> {
+        Engine::list_conversations(self, context)
+    }
+}
+
+impl<'a> services::Delivery<Context<'a>> for Engine {
+    methods! {
+        enqueue(EnqueueRequest) -> EnqueueResponse;
+    }
+}
+
+impl<'a> services::Keys<Context<'a>> for Engine {
+    fn fetch_hybrid_key(
+        &mut self,
+        _: &mut Context<'a>,
+        request: v1::FetchHybridKeyRequest,
+    ) -> Result<v1::FetchHybridKeyResponse, Failure> {
+        Engine::fetch_hybrid_key(self, &request)
+    }
+}
+
+// What this node does not do for others yet: the generated defaults answer `Forbidden`.
+impl<'a> services::Auth<Context<'a>> for Engine {}
+impl<'a> services::Channels<Context<'a>> for Engine {}
+impl<'a> services::Groups<Context<'a>> for Engine {}
+impl<'a> services::Moderation<Context<'a>> for Engine {}
+impl<'a> services::Users<Context<'a>> for Engine {}
+impl<'a> services::KeyTransparency<Context<'a>> for Engine {}
+impl<'a> services::Blobs<Context<'a>> for Engine {}
+impl<'a> services::Devices<Context<'a>> for Engine {}
+impl<'a> services::Recovery<Context<'a>> for Engine {}
+impl<'a> services::Peers<Context<'a>> for Engine {}
+impl<'a> services::Federation<Context<'a>> for Engine {}
+impl<'a> services::Account<Context<'a>> for Engine {}

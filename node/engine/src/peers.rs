@@ -1,0 +1,161 @@
+//! Which nodes are connected, which are wanted, and which calls to them are under way.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
+
+use bytes::Bytes;
+use qpq_proto::{Method, ids::NodeKey};
+
+use crate::{
+    context::Context,
+    engine::Engine,
+    input::{CallFailure, CallId, Effect, EngineError},
+    records::{ConversationRecord, PersonRecord, Standing},
+    tables::{self, CONVERSATIONS, PEOPLE},
+};
+
+/// Connections and calls of this run; nothing of it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    connected: BTreeSet<NodeKey>,
+    wanted: BTreeSet<NodeKey>,
+    calls: BTreeMap<CallId, Purpose>,
+    next_call: u64,
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Delivers an entry of a recipient's queue.
+    Delivery { recipient: Vec<u8>, ordinal: u64 },
+    /// Fetches the hybrid key of a person whose link we hold.
+    HybridKey { person: Vec<u8> },
+}
+
+impl Peers {
+    pub(crate) fn is_connected(&self, node: &NodeKey) -> bool {
+        self.connected.contains(node)
+    }
+
+    pub(crate) fn is_under_way(&self, purpose: &Purpose) -> bool {
+        self.calls.values().any(|call| call == purpose)
+    }
+
+    /// Ordinals of a recipient's queue that are under way.
+    pub(crate) fn deliveries_under_way(&self, person: &[u8]) -> BTreeSet<u64> {
+        let of_person = |purpose: &Purpose| match purpose {
+            Purpose::Delivery { recipient, ordinal } if recipient == person => Some(*ordinal),
+            Purpose::Delivery { .. } | Purpose::HybridKey { .. } => None,
+        };
+        self.calls.values().filter_map(of_person).collect()
+    }
+
+    /// The effect that starts a call.
+    pub(crate) fn call(&mut self, node: NodeKey, method: Method, payload: Bytes, purpose: Purpose) -> Effect {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.calls.insert(call, purpose);
+        Effect::Call { call, node, method, payload }
+    }
+}
+
+impl Engine {
+    /// Wants the nodes of every contact, and of everybody for whom something waits.
+    pub(crate) fn want_everybody(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+        for person in people {
+            let is_waited_for = self.has_waiting(cx, &person.identity)?;
+            let is_close = matches!(person.standing(), Standing::Requested | Standing::Accepted);
+            if is_close || is_waited_for {
+                self.want(cx, &person);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up, after a start, what the last run may have left undone.
+    pub(crate) fn finish_open_work(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+        for conversation in conversations {
+            self.commit_pending(cx, &conversation.id)
+                .map_err(|failure| EngineError::Internal(failure.message))?;
+        }
+        self.sweep(cx)
+    }
+
+    /// Asks for connections to a person's nodes.
+    pub(crate) fn want(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
+        for node in person.node_keys() {
+            if node != self.config.node && self.peers.wanted.insert(node) {
+                cx.effects.push(Effect::Want { node, addresses: person.socket_addresses() });
+            }
+        }
+    }
+
+    /// Lets go of a person's nodes.
+    pub(crate) fn release(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
+        for node in person.node_keys() {
+            if self.peers.wanted.remove(&node) {
+                cx.effects.push(Effect::Release { node });
+            }
+        }
+    }
+
+    pub(crate) fn peer_connected(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        address: &str,
+    ) -> Result<(), EngineError> {
+        self.peers.connected.insert(node);
+        let Some(identity) = self.owner_of_node(cx, node)? else { return Ok(()) };
+        if let Some(mut person) = self.person(cx, &identity)? {
+            let known = person.addresses.clone();
+            person.learn_addresses(&[address.to_owned()]);
+            if person.addresses != known {
+                self.save_person(cx, &person)?;
+            }
+            self.ask_hybrid_key(cx, &person, node);
+        }
+        self.outbox.reachable_again(&identity);
+        self.pump_later(&identity);
+        Ok(())
+    }
+
+    pub(crate) fn peer_disconnected(&mut self, node: NodeKey) {
+        self.peers.connected.remove(&node);
+    }
+
+    pub(crate) fn peer_discovered(
+        &self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        addresses: &[SocketAddr],
+    ) -> Result<(), EngineError> {
+        let Some(identity) = self.owner_of_node(cx, node)? else { return Ok(()) };
+        let Some(mut person) = self.person(cx, &identity)? else { return Ok(()) };
+        let known = person.addresses.clone();
+        person.learn_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+        if person.addresses != known {
+            self.save_person(cx, &person)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        call: CallId,
+        result: Result<Bytes, CallFailure>,
+    ) -> Result<(), EngineError> {
+        match self.peers.calls.remove(&call) {
+            None => Ok(()),
+            Some(Purpose::Delivery { recipient, ordinal }) => {
+                self.delivery_answered(cx, &recipient, ordinal, result)
+            }
+            Some(Purpose::HybridKey { person }) => self.hybrid_key_answered(cx, &person, result),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Turning contents into parcels: MLS inside, the routing secret outside, padded to a size class between.
+
+use bytes::Bytes;
+use prost::Message as _;
+use qpq_crypto::{
+    hybrid::HybridPublic,
+    padding,
+    route::{self, RoutingSecret},
+    sealed,
+    signature::Domain,
+};
+use qpq_proto::{
+    Failure,
+    ids::Identity,
+    v1::{Content, Introduction, Parcel, SignedIntroduction, content},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    context::Context,
+    engine::Engine,
+    group_cache::GroupFailure,
+    input::EngineError,
+    outbox::Shipment,
+    records::{ConversationRecord, MessageRecord, PersonRecord, Stage, UnsealedRecord},
+    tables::{self, UNSEALED},
+};
+
+/// HPKE info of introductions, so that nothing else sealed to the same key can be taken for one.
+const INTRODUCTION_INFO: &[u8] = b"qpq/v1/introduction";
+
+/// Who gets a content.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Audience<'a> {
+    /// Every other member of the group.
+    Everybody,
+    /// One member; the others' ratchets skip the generation.
+    Only(&'a [u8]),
+}
+
+impl Engine {
+    /// Seals a content in a conversation's group and ships it; a text to everybody keeps its message id.
+    pub(crate) fn seal_content(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        content: &Content,
+        audience: Audience<'_>,
+    ) -> Result<(), EngineError> {
+        let plaintext = Zeroizing::new(content.encode_to_vec());
+        let group_id = conversation.group_id.clone();
+        let sealed = self.with_group(cx, &group_id, |group, mls| group.seal(mls, &plaintext));
+        let message = sealed.map_err(EngineError::from)?;
+        let payload = self.group_parcel(cx, conversation, &message)?;
+        let is_text = matches!(content.kind, Some(content::Kind::Text(_)));
+        let shipment = Shipment {
+            payload,
+            message: if is_text { &content.id } else { &[] },
+            conversation: &conversation.id,
+            control: false,
+        };
+        match audience {
+            Audience::Only(recipient) => self.ship(cx, shipment, [recipient]),
+            Audience::Everybody => {
+                let others = self.other_members(cx, &group_id)?;
+                self.ship(cx, shipment, others.iter().map(Vec::as_slice))
+            }
+        }
+    }
+
+    /// Puts a content into the conversation: sealed now, or when there is a group.
+    pub(crate) fn seal_or_keep(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        content: &Content,
+    ) -> Result<(), EngineError> {
+        if conversation.stage() == Stage::Open {
+            return self.seal_content(cx, conversation, content, Audience::Everybody);
+        }
+        let ordinal = tables::next_ordinal(cx.tx, UNSEALED, &conversation.id)?;
+        let record = UnsealedRecord { content: content.encode_to_vec() };
+        tables::save(cx.tx, UNSEALED, tables::at(&conversation.id, ordinal), &record)
+    }
+
+    /// Seals what waited for the conversation to get a group.
+    pub(crate) fn seal_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+    ) -> Result<(), EngineError> {
+        let waiting: Vec<(u64, UnsealedRecord)> =
+            tables::first(cx.tx, UNSEALED, &conversation.id, usize::MAX)?;
+        for (ordinal, record) in waiting {
+            cx.tx.delete(UNSEALED, tables::at(&conversation.id, ordinal))?;
+            let content = Content::decode(record.content.as_slice())
+                .map_err(|error| EngineError::Corrupt { table: UNSEALED.0, reason: error.to_string() })?;
+            self.seal_content(cx, conversation, &content, Audience::Everybody)?;
+        }
+        Ok(())
+    }
+
+    /// Seals an own message again for a recipient that can no longer open it, under the same message id.
+    pub(crate) fn seal_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        recipient: &[u8],
+        message_id: &[u8],
+    ) -> Result<(), EngineError> {
+        let Some((place, record)) = self.own_message(cx, message_id)? else { return Ok(()) };
+        let Some(conversation) = self.conversation(cx, &place.conversation)? else { return Ok(()) };
+        if conversation.stage() != Stage::Open {
+            return Ok(());
+        }
+        let group_id = conversation.group_id.clone();
+        if !self.group_view(cx, &group_id)?.has(recipient) {
+            return Ok(());
+        }
+        self.seal_content(cx, &conversation, &text_content(&record), Audience::Only(recipient))
+    }
+
+    /// An MLS message of a conversation as a parcel under its routing secret.
+    pub(crate) fn group_parcel(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        message: &[u8],
+    ) -> Result<Bytes, EngineError> {
+        let route = conversation.current_route();
+        let secret =
+            route.and_then(|route| <[u8; 32]>::try_from(route.secret.as_slice()).ok().map(Zeroizing::new));
+        let secret =
+            secret.ok_or_else(|| EngineError::Internal("an open conversation has no route".into()))?;
+        Ok(parcel(cx, &RoutingSecret::from_bytes(&secret), message))
+    }
+
+    /// An introduction to a person, signed by this device and sealed to the person's hybrid key.
+    pub(crate) fn ship_introduction(
+        &mut self,
+        cx: &mut Context<'_>,
+        person: &PersonRecord,
+        introduction: &Introduction,
+        conversation: &[u8],
+    ) -> Result<(), Failure> {
+        let identity = Identity::try_from(person.identity.as_slice())
+            .map_err(|_| EngineError::Internal("an identity is not 32 bytes long".into()))?;
+        let hybrid = HybridPublic::from_bytes(person.hybrid_key.as_slice())
+            .map_err(|_| EngineError::Internal("a hybrid key is not 1,216 bytes long".into()))?;
+        let me = self.me()?;
+        let introduction = introduction.encode_to_vec();
+        let signature = me.device.sign(Domain::Introduction, &[identity.as_bytes(), &introduction]);
+        let signed = SignedIntroduction {
+            introduction,
+            device_list: me.device_list.clone(),
+            device: me.device.public().as_bytes().to_vec(),
+            signature: signature.to_vec(),
+        };
+        let inner =
+            sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
+        let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
+        let shipment = Shipment { payload, message: &[], conversation, control: true };
+        Ok(self.ship(cx, shipment, [person.identity.as_slice()])?)
+    }
+
+    /// Opens what was sealed to this person's hybrid key.
+    pub(crate) fn open_introduction(&self, inner: &[u8]) -> Result<SignedIntroduction, Failure> {
+        let me = self.me()?;
+        let identity = me.identity.public();
+        let opened = sealed::open_sealed(&me.hybrid, INTRODUCTION_INFO, identity.as_bytes(), inner)
+            .map_err(|_| Failure::bad_request("payload", "the introduction cannot be opened"))?;
+        SignedIntroduction::decode(opened.as_slice())
+            .map_err(|_| Failure::bad_request("payload", "the introduction is malformed"))
+    }
+
+    /// Identity keys of the other members of a group.
+    pub(crate) fn other_members(
+        &mut self,
+        cx: &mut Context<'_>,
+        group_id: &[u8],
+    ) -> Result<Vec<Vec<u8>>, GroupFailure> {
+        let mut members = Vec::new();
+        self.with_group(cx, group_id, |group, _| {
+            members = group.members();
+            Ok(())
+        })?;
+        let own = self.me.as_ref().map(|me| me.identity.public());
+        let others = members.iter().map(|member| member.certificate.identity).filter(|id| Some(*id) != own);
+        Ok(others.map(|identity| identity.as_bytes().to_vec()).collect())
+    }
+}
+
+/// The content of an own text, as it was first sealed.
+pub(crate) fn text_content(record: &MessageRecord) -> Content {
+    Content {
+        id: record.id.clone(),
+        sequence: record.sequence,
+        sent_at_ms: record.sent_at_ms,
+        kind: Some(content::Kind::Text(qpq_proto::v1::Text { text: record.text.clone() })),
+    }
+}
+
+fn parcel(cx: &mut Context<'_>, secret: &RoutingSecret, inner: &[u8]) -> Bytes {
+    let salt = cx.random::<8>();
+    let padded = Zeroizing::new(padding::pad(inner, route::BODY_OVERHEAD_BYTES));
+    let body = secret.seal_body(&salt, &padded);
+    let parcel = Parcel { salt: salt.to_vec(), tag: secret.tag(&salt).to_vec(), body: body.into() };
+    parcel.encode_to_vec().into()
+}

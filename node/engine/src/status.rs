@@ -1,0 +1,117 @@
+//! What the engine knows about how the node is; the driver adds what the network knows.
+
+use qpq_proto::{
+    Failure,
+    v1::{Check, DiagnoseResponse, HealthItem, IdentitySummary, NodeStatusResponse, PeerStatus},
+};
+
+use crate::{
+    context::Context,
+    engine::Engine,
+    records::{ConversationRecord, PersonRecord, QueueRecord, Standing, Verification},
+    tables::{self, CONVERSATIONS, PEOPLE, QUEUE},
+};
+
+impl Engine {
+    pub(crate) fn node_status(&self, cx: &Context<'_>) -> Result<NodeStatusResponse, Failure> {
+        let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+        let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+        let mut peers = Vec::new();
+        let mut outbox_waiting = 0;
+        for person in &people {
+            let waiting = self.waiting(cx, &person.identity)?;
+            outbox_waiting += waiting;
+            if person.is_contact() || waiting > 0 {
+                peers.extend(person.nodes.iter().map(|node| PeerStatus {
+                    node: node.clone(),
+                    contact: self.display_name(cx, &person.identity).unwrap_or_default(),
+                    address: person.addresses.first().cloned().unwrap_or_default(),
+                    path: "offline".into(),
+                    waiting,
+                    ..PeerStatus::default()
+                }));
+            }
+        }
+        let identities =
+            self.me.iter().map(|me| IdentitySummary { identity: me.id(), name: me.name.clone() });
+        Ok(NodeStatusResponse {
+            version: self.config.version.clone(),
+            node: self.config.node.as_bytes().to_vec(),
+            identities: identities.collect(),
+            peers,
+            outbox_waiting,
+            health: self.health(&people),
+            contacts: people.iter().filter(|person| person.is_contact()).count() as u64,
+            conversations: conversations.len() as u64,
+            unread: conversations.iter().map(|conversation| conversation.unread).sum(),
+            ..NodeStatusResponse::default()
+        })
+    }
+
+    /// About how many deliveries wait for a person: exact but for those that overtook others.
+    fn waiting(&self, cx: &Context<'_>, identity: &[u8]) -> Result<u64, Failure> {
+        let first: Vec<(u64, QueueRecord)> = tables::first(cx.tx, QUEUE, identity, 1)?;
+        let Some((first, _)) = first.first() else { return Ok(0) };
+        Ok(tables::next_ordinal(cx.tx, QUEUE, identity)? - first)
+    }
+
+    fn health(&self, people: &[PersonRecord]) -> Vec<HealthItem> {
+        let mut items = Vec::new();
+        if self.me.is_none() {
+            items.push(HealthItem {
+                code: "no-identity".into(),
+                title: "this node serves nobody yet".into(),
+                text: "it has no identity, so it can neither send nor receive".into(),
+                severity: "warning".into(),
+                fix: "qpq init --name NAME".into(),
+            });
+        }
+        for person in people.iter().filter(|person| person.verification() == Verification::Mismatched) {
+            items.push(HealthItem {
+                code: "verification-mismatch".into(),
+                title: format!("the safety number of @{} did not match", person.name),
+                text: "sending to this contact is blocked until it is compared again".into(),
+                severity: "error".into(),
+                fix: format!("qpq contact verify @{}", person.name),
+            });
+        }
+        items
+    }
+
+    pub(crate) fn diagnose(&self, cx: &Context<'_>) -> Result<DiagnoseResponse, Failure> {
+        let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+        let mut checks = vec![match &self.me {
+            Some(me) => ok("identity", format!("this node serves {}", me.name)),
+            None => Check {
+                name: "identity".into(),
+                outcome: "warn".into(),
+                text: "this node has no identity yet".into(),
+                fix: "qpq init --name NAME".into(),
+            },
+        }];
+        let pending: Vec<&str> = people
+            .iter()
+            .filter(|person| person.standing() == Standing::Pending)
+            .map(|person| person.name.as_str())
+            .collect();
+        checks.push(match pending.first() {
+            None => ok("requests", "no contact request waits".into()),
+            Some(name) => Check {
+                name: "requests".into(),
+                outcome: "warn".into(),
+                text: format!("{} contact requests wait for an answer", pending.len()),
+                fix: format!("qpq contact accept @{name}"),
+            },
+        });
+        let mut waiting = 0;
+        for person in &people {
+            waiting += self.waiting(cx, &person.identity)?;
+        }
+        checks.push(ok("outbox", format!("{waiting} deliveries wait")));
+        Ok(DiagnoseResponse { checks })
+    }
+}
+
+fn ok(name: &str, text: String) -> Check {
+    Check { name: name.into(), outcome: "ok".into(), text, fix: String::new() }
+}

@@ -1,0 +1,193 @@
+//! The engine's tables, and typed access to them.
+//!
+//! Records are protobuf messages ([`crate::records`]), so that a field can be added without a migration.
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::{
+    input::EngineError,
+    storage::{Direction, Key, Table, Transaction},
+};
+
+/// The person: one record under [`SINGLE`].
+pub const IDENTITY: Table = Table("identity");
+/// The node's own time: one record under [`SINGLE`].
+pub const CLOCK: Table = Table("clock");
+/// Everybody known, by identity key.
+pub const PEOPLE: Table = Table("people");
+/// Folded names with their sigil, to identity keys or conversation ids.
+pub const NAMES: Table = Table("names");
+/// Node keys to identity keys.
+pub const NODES: Table = Table("nodes");
+/// Invitations, by token.
+pub const INVITATIONS: Table = Table("invitations");
+/// Conversations, by local id.
+pub const CONVERSATIONS: Table = Table("conversations");
+/// MLS group ids to conversation ids.
+pub const GROUPS: Table = Table("groups");
+/// What is known of a sender in a conversation, by conversation id and identity.
+pub const SENDERS: Table = Table("senders");
+/// Messages, by conversation id, ordered by cursor.
+pub const MESSAGES: Table = Table("messages");
+/// Message ids to where the message lies; one entry for each sender who used the id.
+pub const MESSAGE_IDS: Table = Table("message-ids");
+/// How far a message got with a recipient, by message id and identity key.
+pub const DELIVERIES: Table = Table("deliveries");
+/// Contents that wait until their conversation has an MLS group, by conversation id.
+pub const UNSEALED: Table = Table("unsealed");
+/// Sealed payloads, by delivery id; never rewritten.
+pub const PAYLOADS: Table = Table("payloads");
+/// What is shared by the deliveries of a payload, by delivery id.
+pub const PARCELS: Table = Table("parcels");
+/// What waits for a recipient, by identity key, in order.
+pub const QUEUE: Table = Table("queue");
+/// Deliveries already handled, by delivery id.
+pub const SEEN: Table = Table("seen");
+/// The order in which deliveries were handled, under [`SINGLE`], so that the oldest can be forgotten.
+pub const SEEN_ORDER: Table = Table("seen-order");
+/// Messages of epochs that are not here yet, by group id.
+pub const FUTURE: Table = Table("future");
+/// Changes of a group that wait for the committer, by conversation id.
+pub const CHANGES: Table = Table("changes");
+/// Change ids to conversation and state, for waiting commands.
+pub const CHANGE_IDS: Table = Table("change-ids");
+/// Key packages others made for this person's use, by identity key.
+pub const KEY_PACKAGES: Table = Table("key-packages");
+/// Commits since the stable epoch, by conversation id.
+pub const COMMITS: Table = Table("commits");
+/// Checkpoints of group state, by conversation id.
+pub const CHECKPOINTS: Table = Table("checkpoints");
+/// What happened, in order, under [`SINGLE`].
+pub const EVENTS: Table = Table("events");
+
+/// Every table.
+pub const ALL: &[Table] = &[
+    IDENTITY,
+    CLOCK,
+    PEOPLE,
+    NAMES,
+    NODES,
+    INVITATIONS,
+    CONVERSATIONS,
+    GROUPS,
+    SENDERS,
+    MESSAGES,
+    MESSAGE_IDS,
+    DELIVERIES,
+    UNSEALED,
+    PAYLOADS,
+    PARCELS,
+    QUEUE,
+    SEEN,
+    SEEN_ORDER,
+    FUTURE,
+    CHANGES,
+    CHANGE_IDS,
+    KEY_PACKAGES,
+    COMMITS,
+    CHECKPOINTS,
+    EVENTS,
+];
+
+/// The tables that a backup holds: all whose records mean something without the MLS state of this device.
+pub const IN_BACKUP: &[Table] = &[
+    IDENTITY,
+    PEOPLE,
+    NAMES,
+    NODES,
+    INVITATIONS,
+    CONVERSATIONS,
+    SENDERS,
+    MESSAGES,
+    MESSAGE_IDS,
+    DELIVERIES,
+    SEEN,
+    SEEN_ORDER,
+    EVENTS,
+];
+
+/// Prefix of tables that hold one record, or one sequence of records.
+pub(crate) const SINGLE: &[u8] = b"";
+
+/// The key of the one record of a prefix.
+pub(crate) fn key(prefix: &[u8]) -> Key<'_> {
+    Key { prefix, ordinal: 0 }
+}
+
+/// The key of a record in a sequence.
+pub(crate) fn at(prefix: &[u8], ordinal: u64) -> Key<'_> {
+    Key { prefix, ordinal }
+}
+
+/// Reads and decodes a record.
+pub(crate) fn load<R: Message + Default>(
+    tx: &dyn Transaction,
+    table: Table,
+    key: Key<'_>,
+) -> Result<Option<R>, EngineError> {
+    tx.get(table, key)?.map(|bytes| decode(table, bytes)).transpose()
+}
+
+/// Encodes and writes a record.
+pub(crate) fn save<R: Message>(
+    tx: &mut dyn Transaction,
+    table: Table,
+    key: Key<'_>,
+    record: &R,
+) -> Result<(), EngineError> {
+    Ok(tx.put(table, key, Bytes::from(record.encode_to_vec()))?)
+}
+
+/// Reads and decodes a stretch of a sequence.
+pub(crate) fn scan<R: Message + Default>(
+    tx: &dyn Transaction,
+    table: Table,
+    prefix: &[u8],
+    ordinals: std::ops::Range<u64>,
+    direction: Direction,
+    limit: usize,
+) -> Result<Vec<(u64, R)>, EngineError> {
+    tx.scan(table, prefix, ordinals, direction, limit)?
+        .into_iter()
+        .map(|(ordinal, bytes)| Ok((ordinal, decode(table, bytes)?)))
+        .collect()
+}
+
+/// The first records of a sequence, all of it if it is short.
+pub(crate) fn first<R: Message + Default>(
+    tx: &dyn Transaction,
+    table: Table,
+    prefix: &[u8],
+    limit: usize,
+) -> Result<Vec<(u64, R)>, EngineError> {
+    scan(tx, table, prefix, 0..u64::MAX, Direction::Forward, limit)
+}
+
+/// The ordinal after the last one of a sequence; 1 for an empty one.
+pub(crate) fn next_ordinal(tx: &dyn Transaction, table: Table, prefix: &[u8]) -> Result<u64, EngineError> {
+    let last = tx.scan(table, prefix, 0..u64::MAX, Direction::Backward, 1)?;
+    Ok(last.first().map_or(1, |(ordinal, _)| ordinal.saturating_add(1)))
+}
+
+/// Removes a whole sequence.
+pub(crate) fn clear(tx: &mut dyn Transaction, table: Table, prefix: &[u8]) -> Result<(), EngineError> {
+    loop {
+        let some = tx.scan(table, prefix, 0..u64::MAX, Direction::Forward, 256)?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        for (ordinal, _) in some {
+            tx.delete(table, Key { prefix, ordinal })?;
+        }
+    }
+}
+
+/// Decodes every record of a small table.
+pub(crate) fn all<R: Message + Default>(tx: &dyn Transaction, table: Table) -> Result<Vec<R>, EngineError> {
+    tx.all(table)?.into_iter().map(|bytes| decode(table, bytes)).collect()
+}
+
+fn decode<R: Message + Default>(table: Table, bytes: Bytes) -> Result<R, EngineError> {
+    R::decode(bytes).map_err(|error| EngineError::Corrupt { table: table.0, reason: error.to_string() })
+}
