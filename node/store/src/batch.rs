@@ -137,7 +137,7 @@ impl<S: Storage> Transaction for BatchTransaction<'_, S> {
 
     fn put(&mut self, table: Table, key: Key<'_>, value: Bytes) -> Result<(), StorageError> {
         check_table(table)?;
-        check_length(value.len(), VALUE_BYTES_MAX, Failure::ValueTooLong)?;
+        check_record(key.prefix, &value)?;
         let record = Record { prefix: Bytes::copy_from_slice(key.prefix), value };
         let key = self.record_key(table, key)?;
         self.changes.set_record(table, key, Some(record));
@@ -232,6 +232,12 @@ pub(crate) fn check_table(table: Table) -> Result<(), Failure> {
         1..=TABLE_NAME_BYTES_MAX if table.0.bytes().all(allowed) => Ok(()),
         _ => Err(Failure::TableName(table.0)),
     }
+}
+
+/// Bounds that hold for every record, wherever it comes from.
+pub(crate) fn check_record(prefix: &[u8], value: &[u8]) -> Result<(), Failure> {
+    check_length(prefix.len(), PREFIX_BYTES_MAX, Failure::PrefixTooLong)?;
+    check_length(value.len(), VALUE_BYTES_MAX, Failure::ValueTooLong)
 }
 
 fn check_length(length: usize, max: usize, failure: fn(usize) -> Failure) -> Result<(), Failure> {

@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Runs a write; if it fails, nothing is known about the disk any more.
-    fn latching(
+    pub(crate) fn latching(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<CommitInfo, CommitError> {
@@ -143,7 +143,7 @@ impl Store {
         Ok(CommitInfo { changes: 0, bytes: bytes_after - bytes, syncs: syncs_after - syncs })
     }
 
-    fn check_latch(&self) -> Result<(), Failure> {
+    pub(crate) fn check_latch(&self) -> Result<(), Failure> {
         if self.is_latched { Err(Failure::Latched) } else { Ok(()) }
     }
 

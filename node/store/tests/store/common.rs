@@ -19,9 +19,17 @@ pub(crate) fn key() -> AtRestKey {
     AtRestKey::from_bytes(&[42; 32])
 }
 
+/// Each start of a disk has other randomness, the same in every run.
 pub(crate) fn lock(disk: &Disk) -> Result<LockedStore, OpenError> {
-    // Another start has other randomness.
     LockedStore::open_files(disk.files(), CACHE_BYTES, Box::new(rng(disk.operations())))
+}
+
+/// A disk with a store whose id no other disk here has.
+pub(crate) fn disk_of_another_store() -> Disk {
+    let disk = Disk::new();
+    let locked = LockedStore::open_files(disk.files(), CACHE_BYTES, Box::new(rng(u64::MAX))).unwrap();
+    drop(locked.unlock(&key()).unwrap());
+    disk
 }
 
 pub(crate) fn open(disk: &Disk) -> Result<Store, OpenError> {

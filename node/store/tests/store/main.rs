@@ -1,6 +1,10 @@
 //! The store as the daemon and the engine see it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
+mod batches;
 mod common;
 mod crash;
 mod model;
+mod opening;
+mod secrecy;

@@ -1,0 +1,108 @@
+//! Filling a new store with the records of a backup.
+
+use qpq_engine::storage::Table;
+use redb::{ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableHandle, WriteTransaction};
+
+use crate::batch::{check_record, check_table};
+use crate::error::{CommitError, Failure};
+use crate::key::RecordKey;
+use crate::snapshot::PlacedRecord;
+use crate::storage::CommitInfo;
+use crate::store::Store;
+use crate::view::{RECORD_TABLE_PREFIX, SealedTable, redb_name};
+
+/// Why a store was not filled. It is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError<E> {
+    /// There are records already: a backup makes a new store.
+    #[error("the store is not empty")]
+    NotEmpty,
+    /// What brings the records failed, or a record is one that no store can have handed out.
+    #[error(transparent)]
+    Source(E),
+    /// The store failed and is latched.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl Store {
+    /// Writes all records or none, hashing their prefixes and sealing them under this store's key. Memory
+    /// does not grow with their number.
+    ///
+    /// # Errors
+    /// [`RestoreError`]. After [`RestoreError::Source`] the store is empty and usable.
+    pub fn restore<E: From<Failure>>(
+        &mut self,
+        records: impl IntoIterator<Item = Result<PlacedRecord, E>>,
+    ) -> Result<CommitInfo, RestoreError<E>> {
+        self.check_latch().map_err(CommitError)?;
+        let transaction = self.database.begin_read().map_err(|error| CommitError(error.into()))?;
+        if has_records(&transaction).map_err(CommitError)? {
+            return Err(RestoreError::NotEmpty);
+        }
+        drop(transaction);
+
+        let mut source_error = None;
+        let mut changes = 0;
+        let mut records = records.into_iter();
+        let info = self.latching(|store| {
+            let transaction = store.database.begin_write()?;
+            // Stops at the first error, which is kept.
+            let records = std::iter::from_fn(|| match records.next()?.and_then(checked) {
+                Ok(record) => Some(record),
+                Err(error) => {
+                    source_error = Some(error);
+                    None
+                }
+            });
+            changes = store.insert_all(&transaction, records)?;
+            if source_error.is_some() { Ok(transaction.abort()?) } else { Ok(transaction.commit()?) }
+        })?;
+        match source_error {
+            Some(error) => Err(RestoreError::Source(error)),
+            None => Ok(CommitInfo { changes, ..info }),
+        }
+    }
+
+    fn insert_all(
+        &mut self,
+        transaction: &WriteTransaction,
+        records: impl Iterator<Item = PlacedRecord>,
+    ) -> Result<usize, Failure> {
+        let mut open: Option<(Table, OpenTable<'_>)> = None;
+        let mut count = 0;
+        for PlacedRecord { table, ordinal, record } in records {
+            let open_table = match open.take_if(|(of, _)| *of == table) {
+                Some((_, table)) => table,
+                None => {
+                    // redb opens a table once at a time.
+                    open = None;
+                    transaction.open_table(SealedTable::new(&redb_name(table)))?
+                }
+            };
+            let (_, open_table) = open.insert((table, open_table));
+            let key = RecordKey::new(self.keys.blind_prefix(table, &record.prefix), ordinal);
+            let sealed = self.keys.seal(&mut *self.rng, table, &key, &record);
+            open_table.insert(key.as_bytes(), sealed.as_slice())?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+type OpenTable<'t> = redb::Table<'t, &'static [u8; 24], &'static [u8]>;
+
+fn checked<E: From<Failure>>(record: PlacedRecord) -> Result<PlacedRecord, E> {
+    check_table(record.table)?;
+    check_record(&record.record.prefix, &record.record.value)?;
+    Ok(record)
+}
+
+fn has_records(transaction: &ReadTransaction) -> Result<bool, Failure> {
+    for table in transaction.list_tables()?.filter(|table| table.name().starts_with(RECORD_TABLE_PREFIX)) {
+        if !transaction.open_untyped_table(table)?.is_empty()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
