@@ -2,7 +2,10 @@
 
 mod budget;
 mod caller;
+mod discovery;
+mod peers;
 mod rpc;
+mod serve;
 pub mod socket;
 mod streams;
 #[cfg(test)]
@@ -10,3 +13,5 @@ mod testing;
 pub mod tls;
 
 pub use caller::{Answer, Caller, Service};
+pub use discovery::{Discovery, DiscoveryState};
+pub use peers::{ALPN, PathKind, PeerConfig, PeerEvent, PeerState, Peers, StartError};

@@ -46,6 +46,9 @@ pub(crate) trait SendHalf: AsyncWrite + Unpin + Send + 'static {
 
     /// Gives up on the stream; what has not been delivered is lost.
     fn reset(&mut self, code: u32);
+
+    /// Waits until the peer wants no more, or is gone.
+    fn stopped(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// The half of a stream that is read.
@@ -88,6 +91,13 @@ impl SendHalf for iroh::endpoint::SendStream {
     fn reset(&mut self, code: u32) {
         let _ = Self::reset(self, code.into());
     }
+
+    fn stopped(&self) -> impl Future<Output = ()> + Send {
+        let stopped = Self::stopped(self);
+        async {
+            let _ = stopped.await;
+        }
+    }
 }
 
 impl RecvHalf for iroh::endpoint::RecvStream {
@@ -128,6 +138,13 @@ mod direct {
 
         fn reset(&mut self, code: u32) {
             let _ = Self::reset(self, code.into());
+        }
+
+        fn stopped(&self) -> impl Future<Output = ()> + Send {
+            let stopped = Self::stopped(self);
+            async {
+                let _ = stopped.await;
+            }
         }
     }
 

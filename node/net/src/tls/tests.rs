@@ -1,4 +1,4 @@
-use rustls::crypto::{ActiveKeyExchange, SupportedKxGroup};
+use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, Error, NamedGroup, RootCertStore, ServerConfig, ServerConnection,

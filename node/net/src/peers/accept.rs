@@ -1,0 +1,78 @@
+//! Taking the connections that peers dial.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::endpoint::{Incoming, IncomingAddr};
+use qpq_proto::ids::NodeKey;
+use tokio::time::{Instant, timeout};
+
+use super::admission::{Handshake, Refusal, Verdict};
+use super::link::{self, Link};
+use super::table::Dialler;
+use super::{Shared, describe};
+use crate::streams::{Streams, code};
+
+/// Accepts until the node stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = shared.endpoint.accept() => accepted,
+            () = shared.stopped() => return,
+        };
+        let Some(incoming) = accepted else { return };
+        admit(&shared, incoming);
+    }
+}
+
+/// Decides by the address, before anything is spent on the newcomer.
+fn admit(shared: &Arc<Shared>, incoming: Incoming) {
+    // Without relays, whatever comes has an address.
+    let IncomingAddr::Ip(address) = incoming.remote_addr() else { return incoming.refuse() };
+    match shared.admissions.incoming(address.ip(), incoming.remote_addr_validated(), Instant::now()) {
+        Verdict::Accept(handshake) => {
+            let task = Arc::clone(shared);
+            shared.spawn(async move { accept(task, incoming, handshake).await });
+        }
+        // Fails only for a validated address, which is never asked to prove itself again.
+        Verdict::Retry => drop(incoming.retry()),
+        Verdict::Refuse(refusal) => {
+            tracing::debug!(%address, %refusal, "refused a connection");
+            incoming.refuse();
+        }
+    }
+}
+
+async fn accept(shared: Arc<Shared>, incoming: Incoming, handshake: Handshake) {
+    let time = Duration::from_millis(shared.limits.handshake_timeout_ms);
+    let connection = match timeout(time, incoming).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
+            tracing::debug!(error = describe(&error), "a handshake failed");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!("a handshake took too long");
+            return;
+        }
+    };
+    let node = NodeKey::from_bytes(*connection.remote_id().as_bytes());
+    let (is_wanted, has_room) = {
+        let table = shared.table();
+        (table.is_wanted(node), table.has_room(node))
+    };
+    let admitted = match shared.admissions.authenticated(handshake, node, is_wanted, Instant::now()) {
+        Ok(_) if !has_room => Err(Refusal::Connections),
+        admitted => admitted,
+    };
+    match admitted {
+        Ok(slot) => {
+            let link = Arc::new(Link::new(&shared, connection, Dialler::Peer, slot));
+            link::accepted(shared, link).await;
+        }
+        Err(refusal) => {
+            tracing::debug!(%node, %refusal, "refused a peer");
+            Streams::close(&connection, code::REFUSED, &refusal.to_string());
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Dialling the peers that are wanted: one task for each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::endpoint::{ConnectError, ConnectingError, ConnectionError, TransportErrorCode};
+use iroh::{EndpointAddr, EndpointId, TransportAddr};
+use qpq_proto::ids::NodeKey;
+use qpq_proto::limits::Limits;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::link::{self, Link};
+use super::table::{Dialler, Task};
+use super::{ALPN, Shared, describe};
+use crate::streams::code;
+use crate::tls::KeyExchange;
+
+/// A connection that lasted this long was a success: the next dial after it is not put off.
+const LASTING: Duration = Duration::from_secs(10);
+
+/// Why a dial failed; for a person.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    #[error("the node key is not a valid public key")]
+    InvalidKey,
+    #[error("too many connections")]
+    TooMany,
+    #[error("no answer in time")]
+    NoAnswer,
+    #[error(
+        "no answer in time, possibly because the peer does not have X25519MLKEM768, on which this node insists"
+    )]
+    NoAnswerToHybrid,
+    #[error("no key exchange in common: one side insists on X25519MLKEM768, which the other does not have")]
+    KeyExchange,
+    #[error("{0}")]
+    Connect(String),
+    #[error("the peer accepted the connection and then failed: {0}")]
+    Health(#[from] qpq_proto::CallError),
+}
+
+/// Keeps a peer connected until nobody wants it any more, or the node stops.
+pub(super) async fn run(shared: Arc<Shared>, node: NodeKey) {
+    tokio::select! {
+        () = keep_connected(&shared, node) => {}
+        () = shared.stopped() => {}
+    }
+}
+
+async fn keep_connected(shared: &Arc<Shared>, node: NodeKey) {
+    let mut pause = Pause::new(&shared.limits);
+    loop {
+        let (task, wake) = shared.table().task(node);
+        let addresses = match task {
+            Task::End => return,
+            Task::Wait => {
+                let since = Instant::now();
+                wake.notified().await;
+                if since.elapsed() >= LASTING {
+                    pause.reset();
+                }
+                continue;
+            }
+            Task::Dial(addresses) => addresses,
+        };
+        pause.wait(&wake).await;
+        if let Err(error) = dial(shared, node, addresses).await {
+            tracing::debug!(%node, %error, "cannot reach a peer");
+            shared.table().failed(node, error.to_string());
+        }
+    }
+}
+
+/// Dials once; the connection then has a task of its own.
+async fn dial(shared: &Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) -> Result<(), DialError> {
+    // The semaphore is never closed.
+    let _turn = shared.dials.acquire().await;
+    let slot = shared.admissions.outgoing().map_err(|_| DialError::TooMany)?;
+    let id = EndpointId::from_bytes(node.as_bytes()).map_err(|_| DialError::InvalidKey)?;
+    // Addresses of relays are never passed on: iroh would dial whatever relay a peer names.
+    let address = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
+    let time = Duration::from_millis(shared.limits.handshake_timeout_ms);
+    let connecting = timeout(time, shared.endpoint.connect(address, ALPN)).await;
+    let connected =
+        connecting.map_err(|_| DialError::NoAnswer).and_then(|connected| connected.map_err(connect_error));
+    let connection = connected.map_err(|error| match error {
+        // The alert of a peer that has no group in common is lost on the way, so that only the silence tells.
+        DialError::NoAnswer if shared.key_exchange == KeyExchange::HybridOnly => DialError::NoAnswerToHybrid,
+        error => error,
+    })?;
+    let link = Arc::new(Link::new(shared, connection, Dialler::Us, slot));
+    if let Err(error) = link.health(shared.wire_versions, time).await {
+        link.close(code::VERSION, "no use of the connection");
+        return Err(error.into());
+    }
+    link::dialled(shared, link).await;
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn connect_error(error: ConnectError) -> DialError {
+    let source = match &error {
+        ConnectError::Connection { source, .. } => Some(source),
+        ConnectError::Connecting { source: ConnectingError::ConnectionError { source, .. }, .. } => {
+            Some(source)
+        }
+        _ => None,
+    };
+    match source {
+        Some(ConnectionError::ConnectionClosed(close)) if close.error_code == handshake_failure() => {
+            DialError::KeyExchange
+        }
+        Some(ConnectionError::TimedOut) => DialError::NoAnswer,
+        _ => DialError::Connect(describe(&error)),
+    }
+}
+
+/// How a TLS server says that it can agree on nothing that the client offers (RFC 8446, alert 40).
+fn handshake_failure() -> TransportErrorCode {
+    TransportErrorCode::crypto(40)
+}
+
+/// The pauses between dials: none before the first, then from the shortest doubling to the longest, each cut by up to
+/// half at random so that nodes that lost each other do not meet in step.
+struct Pause {
+    min: Duration,
+    max: Duration,
+    next: Option<Duration>,
+}
+
+impl Pause {
+    fn new(limits: &Limits) -> Self {
+        let min = Duration::from_millis(limits.dial_backoff_min_ms);
+        Self { min, max: Duration::from_millis(limits.dial_backoff_max_ms), next: None }
+    }
+
+    fn reset(&mut self) {
+        self.next = None;
+    }
+
+    /// Waits before the next dial. What wakes it up, such as a new address, shortens the wait to the shortest pause,
+    /// below which nothing makes it go: addresses come from strangers.
+    async fn wait(&mut self, wake: &Notify) {
+        let Some(pause) = self.next else {
+            self.next = Some(self.min);
+            return;
+        };
+        self.next = Some((2 * pause).min(self.max));
+        sleep(self.min).await;
+        tokio::select! {
+            () = sleep(jittered(pause).saturating_sub(self.min)) => {}
+            () = wake.notified() => self.next = Some(self.min),
+        }
+    }
+}
+
+/// Between half of the pause and all of it.
+fn jittered(pause: Duration) -> Duration {
+    // Without randomness there is no jitter, which costs little.
+    let part = getrandom::u32().unwrap_or(u32::MAX);
+    pause / 2 + pause.mul_f64(f64::from(part) / f64::from(u32::MAX) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pause() -> Pause {
+        Pause::new(&Limits::ROUTER)
+    }
+
+    async fn waited(pause: &mut Pause, wake: &Notify) -> Duration {
+        let before = Instant::now();
+        pause.wait(wake).await;
+        before.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_from_nothing_to_the_longest() {
+        let (mut pause, wake) = (pause(), Notify::new());
+        assert_eq!(waited(&mut pause, &wake).await, Duration::ZERO);
+        let mut expected = Duration::from_millis(250);
+        for _ in 0..12 {
+            let waited = waited(&mut pause, &wake).await;
+            let shortest = (expected / 2).max(Duration::from_millis(250));
+            assert!(
+                waited >= shortest && waited <= expected + Duration::from_millis(2),
+                "{waited:?} {expected:?}"
+            );
+            expected = (2 * expected).min(Duration::from_secs(60));
+        }
+        assert_eq!(expected, Duration::from_secs(60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_changes_shortens_the_pause_but_not_to_nothing() {
+        let (mut pause, wake) = (pause(), Notify::new());
+        for _ in 0..10 {
+            pause.wait(&wake).await;
+        }
+        for _ in 0..3 {
+            wake.notify_one();
+            assert_eq!(waited(&mut pause, &wake).await, Duration::from_millis(250));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_success_the_next_dial_is_not_put_off() {
+        let (mut pause, wake) = (pause(), Notify::new());
+        pause.wait(&wake).await;
+        pause.wait(&wake).await;
+        pause.reset();
+        assert_eq!(waited(&mut pause, &wake).await, Duration::ZERO);
+    }
+}

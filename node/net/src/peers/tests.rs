@@ -1,0 +1,399 @@
+//! Whole nodes on 127.0.0.1 that know each other's addresses from their settings.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use qpq_proto::{Status, TransportErrorKind};
+
+use super::*;
+use crate::testing::{Echo, EchoControl, impatient, soon};
+
+mod hostile;
+
+struct Node {
+    peers: Peers,
+    events: mpsc::Receiver<PeerEvent>,
+    control: EchoControl,
+}
+
+fn config(secret: u8) -> PeerConfig {
+    PeerConfig {
+        listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+        ..PeerConfig::new(Zeroizing::new([secret; 32]), Limits { dial_backoff_min_ms: 10, ..Limits::ROUTER })
+    }
+}
+
+async fn start(config: PeerConfig) -> Node {
+    let (mut echo, control) = Echo::new();
+    echo.wire_versions = config.wire_versions;
+    let (peers, events) = Peers::start(config, Arc::new(echo)).await.unwrap();
+    Node { peers, events, control }
+}
+
+async fn node(secret: u8) -> Node {
+    start(config(secret)).await
+}
+
+/// Two nodes of which the first dials the second.
+async fn connected() -> (Node, Node) {
+    let (mut a, mut b) = (node(1).await, node(2).await);
+    a.want(&b);
+    a.connected(&b).await;
+    b.connected(&a).await;
+    (a, b)
+}
+
+impl Node {
+    fn key(&self) -> NodeKey {
+        self.peers.node_key()
+    }
+
+    /// Where the node really listens.
+    fn sockets(&self) -> Vec<SocketAddr> {
+        self.peers.shared.bound_addresses()
+    }
+
+    fn want(&self, other: &Node) {
+        self.peers.want(other.key(), other.sockets());
+    }
+
+    async fn event(&mut self) -> PeerEvent {
+        soon(self.events.recv()).await.unwrap()
+    }
+
+    /// The next event about connections, with address changes left out.
+    async fn connection_event(&mut self) -> PeerEvent {
+        loop {
+            match self.event().await {
+                PeerEvent::AddressesChanged(_) => {}
+                event => return event,
+            }
+        }
+    }
+
+    async fn connected(&mut self, other: &Node) {
+        match self.connection_event().await {
+            PeerEvent::Connected { node, .. } => assert_eq!(node, other.key()),
+            event => panic!("{event:?}"),
+        }
+    }
+
+    async fn disconnected(&mut self, other: NodeKey) -> String {
+        match self.connection_event().await {
+            PeerEvent::Disconnected { node, reason } if node == other => reason,
+            event => panic!("{event:?}"),
+        }
+    }
+
+    async fn call(&self, other: &Node, method: Method, payload: &'static str) -> Result<Bytes, CallError> {
+        soon(self.peers.call(other.key(), method, payload.into())).await
+    }
+
+    async fn echo(&self, other: &Node) {
+        assert_eq!(self.call(other, Method::Enqueue, "hello").await.unwrap(), "hello");
+    }
+
+    fn state(&self, other: NodeKey) -> PeerState {
+        self.peers.states().into_iter().find(|state| state.node == other).unwrap()
+    }
+
+    /// Waits until the state of a peer is as expected.
+    async fn state_becomes(&self, other: NodeKey, expected: impl Fn(&PeerState) -> bool) -> PeerState {
+        soon(async {
+            loop {
+                let states = self.peers.states();
+                if let Some(state) = states.into_iter().find(|state| state.node == other && expected(state)) {
+                    return state;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    fn links(&self, other: NodeKey) -> usize {
+        self.peers.shared.table().links(other)
+    }
+}
+
+fn transport_kind(result: Result<Bytes, CallError>) -> TransportErrorKind {
+    match result.unwrap_err() {
+        CallError::Transport { kind, .. } => kind,
+        error => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn nodes_call_each_other_over_one_connection() {
+    let (mut a, mut b) = connected().await;
+    a.echo(&b).await;
+    b.echo(&a).await;
+    let (a_key, b_key) = (a.key(), b.key());
+    for (caller, served) in [(a_key, &mut b), (b_key, &mut a)] {
+        let calls: Vec<_> = std::iter::from_fn(|| served.control.calls.try_recv().ok()).collect();
+        assert!(calls.iter().all(|(who, _)| *who == crate::Caller::Node(caller)), "{calls:?}");
+        assert_eq!(calls.last().unwrap().1, Method::Enqueue);
+    }
+    assert_eq!((a.links(b_key), b.links(a_key)), (1, 1));
+}
+
+#[tokio::test]
+async fn states_tell_how_a_peer_is_reached() {
+    let (a, b) = connected().await;
+    a.echo(&b).await;
+    let state = a.state(b.key());
+    assert_eq!((state.path, state.wanted, state.discovered), (PathKind::Direct, true, false));
+    assert_eq!(state.address, Some(b.sockets()[0]));
+    assert!(state.rtt.is_some() && state.last_error.is_none() && state.since_ms > 1_600_000_000_000);
+    assert!(!b.state(a.key()).wanted);
+    assert_eq!(a.peers.discovery_state(), DiscoveryState::Off);
+}
+
+#[tokio::test]
+async fn large_payloads_pass_in_both_directions() {
+    let (a, b) = connected().await;
+    let payload = Bytes::from(vec![7; FRAME_PAYLOAD_BYTES_MAX]);
+    let (there, back) = soon(async {
+        tokio::join!(
+            a.peers.call(b.key(), Method::Enqueue, payload.clone()),
+            b.peers.call(a.key(), Method::Enqueue, payload.clone()),
+        )
+    })
+    .await;
+    assert!(there.unwrap() == payload && back.unwrap() == payload);
+    let too_large = vec![7; FRAME_PAYLOAD_BYTES_MAX + 1].into();
+    let error = soon(a.peers.call(b.key(), Method::Enqueue, too_large)).await.unwrap_err();
+    assert_eq!(error, CallError::RequestTooLarge { bytes: FRAME_PAYLOAD_BYTES_MAX + 1 });
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn the_method_table_decides_what_a_peer_may_call() {
+    let (a, mut b) = connected().await;
+    while b.control.calls.try_recv().is_ok() {}
+    for method in [Method::SendMessage, Method::NodeStatus, Method::Fetch, Method::RelayEnqueue] {
+        let error = a.call(&b, method, "").await.unwrap_err();
+        assert_eq!(error.failure().unwrap().status, Status::Forbidden, "{method:?}");
+    }
+    assert!(b.control.calls.try_recv().is_err(), "the service must not have seen the calls");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_service_costs_one_call() {
+    let (a, b) = connected().await;
+    let error = a.call(&b, Method::ResolveEndpoint, "").await.unwrap_err();
+    assert_eq!(error.failure().unwrap().status, Status::Internal);
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn calls_to_nobody_fail_at_once() {
+    let (a, b) = (node(1).await, node(2).await);
+    assert_eq!(transport_kind(a.call(&b, Method::Enqueue, "").await), TransportErrorKind::Unreachable);
+}
+
+#[tokio::test]
+async fn calls_under_way_are_bounded() {
+    let (a, mut b) = connected().await;
+    let a = Arc::new(a);
+    let limit = a.peers.shared.limits.in_flight_calls_per_peer_max;
+    let (to, mut waiting) = (b.key(), JoinSet::new());
+    for _ in 0..limit {
+        let a = Arc::clone(&a);
+        waiting.spawn(async move { a.peers.call(to, Method::PublishEndpoint, Bytes::new()).await });
+    }
+    let mut seen = 0;
+    while seen < limit {
+        let (_, method) = soon(b.control.calls.recv()).await.unwrap();
+        seen += usize::from(method == Method::PublishEndpoint);
+    }
+    assert_eq!(transport_kind(a.call(&b, Method::Enqueue, "").await), TransportErrorKind::Busy);
+    b.control.gate.send_replace(true);
+    while let Some(result) = soon(waiting.join_next()).await {
+        result.unwrap().unwrap();
+    }
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_answered_times_out_and_harms_no_other() {
+    let (mut a, b) = (start(PeerConfig { limits: impatient(), ..config(1) }).await, node(2).await);
+    a.want(&b);
+    a.connected(&b).await;
+    for _ in 0..5 {
+        let result = a.call(&b, Method::PublishEndpoint, "").await;
+        assert_eq!(transport_kind(result), TransportErrorKind::TimedOut);
+    }
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn two_that_dial_at_once_keep_one_connection() {
+    for _ in 0..5 {
+        let (mut a, mut b) = (node(1).await, node(2).await);
+        a.want(&b);
+        b.want(&a);
+        a.connected(&b).await;
+        b.connected(&a).await;
+        for _ in 0..20 {
+            a.echo(&b).await;
+            b.echo(&a).await;
+        }
+        soon(async {
+            while a.links(b.key()) > 1 || b.links(a.key()) > 1 {
+                a.echo(&b).await;
+                b.echo(&a).await;
+            }
+        })
+        .await;
+        a.echo(&b).await;
+        b.echo(&a).await;
+        let quiet = |node: &mut Node| match node.events.try_recv() {
+            Ok(PeerEvent::AddressesChanged(_)) | Err(_) => {}
+            Ok(event) => panic!("{event:?}"),
+        };
+        quiet(&mut a);
+        quiet(&mut b);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_later_is_reached() {
+    let mut a = node(1).await;
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let b_key = node(2).await.key();
+    a.peers.want(b_key, vec![address]);
+    a.state_becomes(b_key, |state| state.wanted).await;
+    let mut b = start(PeerConfig { listen: vec![address], ..config(2) }).await;
+    a.connected(&b).await;
+    b.connected(&a).await;
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_restarts_elsewhere_is_reached_again() {
+    let (mut a, mut b) = connected().await;
+    let key = b.key();
+    soon(b.peers.shutdown()).await;
+    assert!(!a.disconnected(key).await.is_empty());
+    assert_eq!(a.state(key).path, PathKind::Offline);
+    assert!(a.state(key).last_error.is_some());
+    b = node(2).await;
+    a.want(&b);
+    a.connected(&b).await;
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_died_without_a_word_and_restarts_gets_through() {
+    let mut a = node(1).await;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let b = runtime.spawn(node(2)).await.unwrap();
+    a.want(&b);
+    a.connected(&b).await;
+    // With its runtime, everything of the node stops in the middle, and its sockets are gone.
+    runtime.shutdown_background();
+    a.peers.want(b.key(), vec![(Ipv4Addr::LOCALHOST, 9).into()]);
+
+    let mut again = node(2).await;
+    again.want(&a);
+    again.connected(&a).await;
+    again.echo(&a).await;
+    // The old connection was the favoured one; it made room because it showed no sign of life.
+    a.state_becomes(again.key(), |state| state.address == Some(again.sockets()[0])).await;
+    a.echo(&again).await;
+}
+
+#[tokio::test]
+async fn static_peers_are_wanted_from_the_start() {
+    let b = node(2).await;
+    let mut a = start(PeerConfig { static_peers: vec![(b.key(), b.sockets())], ..config(1) }).await;
+    a.connected(&b).await;
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn one_good_address_among_bad_ones_is_enough() {
+    let (mut a, b) = (node(1).await, node(2).await);
+    let mut addresses: Vec<SocketAddr> = (1..8).map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect();
+    addresses.extend(b.sockets());
+    a.peers.want(b.key(), addresses);
+    a.connected(&b).await;
+    a.echo(&b).await;
+}
+
+#[tokio::test]
+async fn release_ends_a_connection_that_we_dialled() {
+    let (mut a, mut b) = connected().await;
+    a.peers.release(b.key());
+    b.disconnected(a.key()).await;
+    a.disconnected(b.key()).await;
+    assert!(a.peers.states().is_empty());
+}
+
+#[tokio::test]
+async fn shutdown_lets_calls_in_flight_finish() {
+    let (a, mut b) = connected().await;
+    let to = b.key();
+    let call = tokio::spawn(async move { a.peers.call(to, Method::PublishEndpoint, "bye".into()).await });
+    while soon(b.control.calls.recv()).await.unwrap().1 != Method::PublishEndpoint {}
+    let shutdown = tokio::spawn(b.peers.shutdown());
+    tokio::task::yield_now().await;
+    b.control.gate.send_replace(true);
+    assert_eq!(soon(call).await.unwrap().unwrap(), "bye");
+    soon(shutdown).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_common_wire_version_is_said_on_both_sides() {
+    let a = start(PeerConfig { wire_versions: (1, 3), ..config(1) }).await;
+    let b = start(PeerConfig { wire_versions: (4, 5), ..config(2) }).await;
+    b.peers.want(a.key(), Vec::new());
+    a.want(&b);
+    let state = a.state_becomes(b.key(), |state| state.last_error.is_some()).await;
+    assert!(state.last_error.unwrap().contains("we speak wire versions 1 to 3, the peer speaks 4 to 5"));
+    let state = b.state_becomes(a.key(), |state| state.last_error.is_some()).await;
+    assert!(state.last_error.unwrap().contains("we speak wire versions 4 to 5, the peer speaks 1 to 3"));
+}
+
+#[tokio::test]
+async fn hybrid_and_classical_nodes_understand_each_other_and_only_insisting_fails() {
+    use KeyExchange::{ClassicalOnly, HybridOnly, HybridPreferred};
+    let b = start(PeerConfig { key_exchange: ClassicalOnly, ..config(2) }).await;
+    let mut a = start(PeerConfig { key_exchange: HybridPreferred, ..config(1) }).await;
+    a.want(&b);
+    a.connected(&b).await;
+    a.echo(&b).await;
+
+    let strict = start(PeerConfig { key_exchange: HybridOnly, limits: impatient(), ..config(3) }).await;
+    strict.want(&b);
+    let state = strict.state_becomes(b.key(), |state| state.last_error.is_some()).await;
+    assert!(state.last_error.as_ref().unwrap().contains("X25519MLKEM768"), "{:?}", state.last_error);
+}
+
+#[tokio::test]
+async fn a_node_does_not_dial_itself() {
+    let a = node(1).await;
+    a.want(&a);
+    assert!(a.peers.states().is_empty());
+}
+
+#[tokio::test]
+async fn addresses_are_those_that_others_can_dial() {
+    let (a, mut b) = (node(1).await, node(2).await);
+    b.peers.want(a.key(), a.peers.addresses());
+    b.connected(&a).await;
+}
+
+#[tokio::test]
+async fn listening_twice_on_one_port_fails_with_a_reason() {
+    let a = node(1).await;
+    let taken = PeerConfig { listen: a.sockets(), ..config(2) };
+    let started = Peers::start(taken, Arc::new(Echo::new().0)).await;
+    assert!(matches!(started, Err(StartError::Bind(_))), "{started:?}");
+    let nothing = PeerConfig { listen: Vec::new(), ..config(2) };
+    let started = Peers::start(nothing, Arc::new(Echo::new().0)).await;
+    assert!(matches!(started, Err(StartError::NoAddress)), "{started:?}");
+}
