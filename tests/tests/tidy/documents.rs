@@ -21,6 +21,18 @@ fn relative_links_resolve() {
 }
 
 #[test]
+fn included_files_exist() {
+    let mut offences = Vec::new();
+    for file in documents() {
+        let folder = root().join(&file.path).parent().unwrap().to_owned();
+        let included = file.text.split("{{#include ").skip(1).filter_map(|rest| rest.split("}}").next());
+        let missing = included.filter(|name| !folder.join(name).exists());
+        offences.extend(missing.map(|name| format!("{}: {name} is not there to include", file.path)));
+    }
+    assert_none("what the documents include exists", &offences);
+}
+
+#[test]
 fn anchors_exist() {
     let mut offences = Vec::new();
     for file in documents() {
