@@ -10,10 +10,11 @@
 //! | [`hybrid`], [`sealed`] | X-Wing keys, and bodies sealed to them |
 //! | [`route`], [`padding`] | what a carrier sees of a parcel, and what it does not |
 //! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
-//! | [`at_rest`], [`passphrase`] | what lies on a disk |
+//! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
 pub mod at_rest;
+pub mod backup;
 pub mod certificate;
 pub mod device_list;
 pub mod digest;
@@ -23,6 +24,7 @@ pub mod identity;
 pub mod ids;
 pub mod key_value;
 pub mod link;
+pub mod mls;
 pub mod padding;
 pub mod passphrase;
 pub mod route;
