@@ -1,0 +1,87 @@
+//! The command line, declared once: help, completions and man pages are derived from it.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::commands::{
+    backup::BackupCommand, completions::CompletionsArgs, completions::ManArgs, contact::ContactCommand,
+    events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, read::ReadArgs,
+    send::SendArgs, status::StatusArgs, trace::TraceArgs,
+};
+
+/// Talk to people nearby and far away, end-to-end encrypted, through the node on this machine (qpqd).
+///
+/// A contact is written @name, a group #name. Shells take # for a comment: write '#name'.
+#[derive(Debug, Parser)]
+#[command(name = "qpq", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The node's data directory, where its socket is.
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR", env = "QPQ_DATA_DIR", hide_env_values = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The node's socket itself, wherever it is.
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH", env = "QPQ_SOCKET", hide_env_values = true)]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print JSON: an object with a schema, one a line where there are several.
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub(crate) json: bool,
+    /// Answer yes to every question.
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
+    pub(crate) yes: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make your identity on this node.
+    Init(InitArgs),
+    /// Show your identity and this node's key.
+    Id,
+    /// Show how the node is: peers and how each is reached, what waits, health.
+    Status(StatusArgs),
+    /// Make a link by which somebody becomes a contact.
+    Invite(InviteArgs),
+    /// Contacts: add, accept, list, rename, verify, block, remove.
+    #[command(subcommand)]
+    Contact(ContactCommand),
+    /// Send a message to a contact or a group.
+    Send(SendArgs),
+    /// Read messages.
+    Read(ReadArgs),
+    /// Groups: create, invite, join, leave, remove members, rotate keys.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Look for what is wrong, and say what helps.
+    Doctor,
+    /// Follow what happens on the node.
+    Events(EventsArgs),
+    /// Say what happened to a message, and why it is not further.
+    Trace(TraceArgs),
+    /// Backups: create, verify, restore.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them into a directory.
+    Man(ManArgs),
+}
+
+/// The whole command line as clap sees it.
+pub(crate) fn command_line() -> clap::Command {
+    Cli::command()
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done                                  4  a key is not trusted, or has changed
+   1  the answer is no                      5  timed out, or only queued
+   2  wrong usage                           6  denied
+   3  no daemon answers                    70  a defect";
+
+const EVERYWHERE: &str = "Options of every command";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! `qpq doctor`: checks that end in ok, warn or fail, each with one command that helps. Works without a daemon, and
+//! says then why there is none.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use qpq_proto::v1;
+use serde::Serialize;
+
+use crate::connect::{Daemon, Location};
+use crate::context::Context;
+use crate::exit::{Error, Exit};
+use crate::output::{Show, Style, columns};
+use crate::printable::printable;
+
+/// Runs the checks.
+pub(crate) async fn run(context: &Context) -> Result<(), Error> {
+    let mut checks = match context.location() {
+        Ok(location) => vec![check_data_dir(&location), check_socket(&location)],
+        Err(error) => vec![Check::of_error("settings", &error)],
+    };
+    match context.daemon().await {
+        Ok(daemon) => checks.extend(check_daemon(&daemon).await),
+        Err(error) => checks.push(Check::of_error("daemon", &error)),
+    }
+    let view = DoctorView::from(checks);
+    context.output.show(&view)?;
+    if view.outcome == Outcome::Fail { Err(Error::Said(Exit::Negative)) } else { Ok(()) }
+}
+
+/// The checks that need the daemon: its version, and what it says about itself.
+async fn check_daemon(daemon: &Daemon) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match daemon.node_status(&v1::NodeStatusRequest {}).await {
+        Ok(status) => checks.push(check_version(&status.version, env!("CARGO_PKG_VERSION"))),
+        Err(error) => checks.push(Check::of_error("daemon", &error.into())),
+    }
+    match daemon.diagnose(&v1::DiagnoseRequest {}).await {
+        Ok(answer) => checks.extend(answer.checks.into_iter().map(Check::from)),
+        Err(error) => checks.push(Check::of_error("diagnosis", &error.into())),
+    }
+    checks
+}
+
+fn check_version(daemon: &str, own: &str) -> Check {
+    if daemon == own {
+        return Check::ok("daemon", format!("qpqd {daemon} answers"));
+    }
+    Check::new(
+        "daemon",
+        Outcome::Warn,
+        format!("qpqd is {daemon}, qpq is {own}"),
+        "systemctl --user restart qpqd",
+    )
+}
+
+fn check_data_dir(location: &Location) -> Check {
+    let path = &location.data_dir;
+    match fs::metadata(path) {
+        Ok(metadata) => judge_data_dir(path, &metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Check::new(
+            "data directory",
+            Outcome::Warn,
+            format!("{} does not exist; the daemon makes it", path.display()),
+            &location.start_command(),
+        ),
+        Err(error) => {
+            let fix = format!("ls -ld {}", path.display());
+            Check::new("data directory", Outcome::Fail, format!("{}: {error}", path.display()), &fix)
+        }
+    }
+}
+
+fn judge_data_dir(path: &Path, metadata: &Metadata) -> Check {
+    let name = "data directory";
+    let shown = path.display();
+    if !metadata.is_dir() {
+        let text = format!("{shown} is no directory");
+        return Check::new(name, Outcome::Fail, text, "qpq --data-dir DIR doctor");
+    }
+    match metadata.mode() & 0o077 {
+        0 => Check::ok(name, format!("{shown}, for its owner alone")),
+        _ => {
+            let mode = metadata.mode() & 0o777;
+            let text = format!("{shown} is open to others (mode {mode:o})");
+            Check::new(name, Outcome::Warn, text, &format!("chmod 700 {shown}"))
+        }
+    }
+}
+
+fn check_socket(location: &Location) -> Check {
+    let path = &location.socket;
+    match fs::metadata(path) {
+        Ok(metadata) => judge_socket(path, &metadata),
+        Err(error) => {
+            let text = format!("{}: {error}", path.display());
+            Check::new("socket", Outcome::Fail, text, &location.start_command())
+        }
+    }
+}
+
+fn judge_socket(path: &Path, metadata: &Metadata) -> Check {
+    let name = "socket";
+    let shown = path.display();
+    if !metadata.file_type().is_socket() {
+        return Check::new(
+            name,
+            Outcome::Fail,
+            format!("{shown} is no socket"),
+            &format!("mv {shown} {shown}.old"),
+        );
+    }
+    match metadata.mode() & 0o077 {
+        0 => Check::ok(name, format!("{shown}, for its owner alone")),
+        _ => {
+            let mode = metadata.mode() & 0o777;
+            let text = format!("{shown} is open to others (mode {mode:o})");
+            Check::new(name, Outcome::Warn, text, &format!("chmod 600 {shown}"))
+        }
+    }
+}
+
+/// How a check ended, in the order of severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Outcome {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One check.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Check {
+    name: String,
+    outcome: Outcome,
+    text: String,
+    fix: String,
+}
+
+impl Check {
+    fn new(name: &str, outcome: Outcome, text: String, fix: &str) -> Self {
+        Self { name: name.to_owned(), outcome, text, fix: fix.to_owned() }
+    }
+
+    fn ok(name: &str, text: String) -> Self {
+        Self::new(name, Outcome::Ok, text, "")
+    }
+
+    fn of_error(name: &str, error: &Error) -> Self {
+        Self::new(name, Outcome::Fail, error.to_string(), error.fix().unwrap_or("qpqd --check-config"))
+    }
+}
+
+impl From<v1::Check> for Check {
+    fn from(check: v1::Check) -> Self {
+        let outcome = match check.outcome.as_str() {
+            "ok" => Outcome::Ok,
+            "fail" => Outcome::Fail,
+            _ => Outcome::Warn,
+        };
+        Self { name: check.name, outcome, text: check.text, fix: check.fix }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct DoctorView {
+    outcome: Outcome,
+    checks: Vec<Check>,
+}
+
+impl From<Vec<Check>> for DoctorView {
+    fn from(checks: Vec<Check>) -> Self {
+        Self { outcome: checks.iter().map(|check| check.outcome).max().unwrap_or(Outcome::Ok), checks }
+    }
+}
+
+impl Show for DoctorView {
+    const SCHEMA: &'static str = "qpq.doctor/1";
+
+    fn human(&self, style: &Style) -> String {
+        let mut rows = Vec::new();
+        for check in &self.checks {
+            let outcome = style.severity(check.outcome.word());
+            rows.push([outcome, printable(&check.name).into_owned(), printable(&check.text).into_owned()]);
+            if !check.fix.is_empty() {
+                rows.push([String::new(), String::new(), format!("try: {}", printable(&check.fix))]);
+            }
+        }
+        columns(&rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::output::{PLAIN, to_json};
+
+    fn location(directory: &Path) -> Location {
+        Location::resolve(Some(directory.to_owned()), Some(directory.join("node.sock"))).unwrap()
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn without_a_daemon_everything_is_still_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let absent = location(&directory.path().join("absent"));
+        assert_eq!(check_data_dir(&absent).outcome, Outcome::Warn);
+        let socket = check_socket(&absent);
+        assert_eq!(socket.outcome, Outcome::Fail);
+        assert!(socket.fix.starts_with("qpqd --data-dir"), "{}", socket.fix);
+    }
+
+    #[test]
+    fn permissions_are_judged() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = location(directory.path());
+        let _listener = UnixListener::bind(&location.socket).unwrap();
+        for (mode, outcome) in [(0o700, Outcome::Ok), (0o755, Outcome::Warn)] {
+            set_mode(directory.path(), mode);
+            assert_eq!(check_data_dir(&location).outcome, outcome, "{mode:o}");
+        }
+        for (mode, outcome) in [(0o600, Outcome::Ok), (0o666, Outcome::Warn)] {
+            set_mode(&location.socket, mode);
+            assert_eq!(check_socket(&location).outcome, outcome, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_the_wrong_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = location(directory.path());
+        fs::write(&location.socket, "").unwrap();
+        assert!(check_socket(&location).text.ends_with("is no socket"));
+        let misplaced = Location::resolve(Some(location.socket), None).unwrap();
+        assert!(check_data_dir(&misplaced).text.ends_with("is no directory"));
+    }
+
+    #[test]
+    fn the_worst_outcome_counts() {
+        let warn = Check::new("a", Outcome::Warn, "hm".into(), "do");
+        let view = DoctorView::from(vec![Check::ok("b", "fine".into()), warn]);
+        assert_eq!(view.outcome, Outcome::Warn);
+        assert_eq!(view.human(&PLAIN), "ok    b  fine\nwarn  a  hm\n         try: do");
+        let json = to_json(&view).unwrap();
+        assert!(json.starts_with(
+            r#"{"schema":"qpq.doctor/1","outcome":"warn","checks":[{"name":"b","outcome":"ok","#
+        ));
+        assert_eq!(DoctorView::from(Vec::new()).outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn the_daemon_s_own_checks_are_taken_over() {
+        let check = |outcome: &str| v1::Check {
+            name: "clock".into(),
+            outcome: outcome.into(),
+            text: String::new(),
+            fix: String::new(),
+        };
+        for (word, outcome) in
+            [("ok", Outcome::Ok), ("warn", Outcome::Warn), ("fail", Outcome::Fail), ("?", Outcome::Warn)]
+        {
+            assert_eq!(Check::from(check(word)).outcome, outcome);
+        }
+        assert_eq!(check_version("0.1.0", "0.1.0").outcome, Outcome::Ok);
+        assert_eq!(check_version("0.2.0", "0.1.0").outcome, Outcome::Warn);
+    }
+}

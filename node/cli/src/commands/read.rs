@@ -1,0 +1,129 @@
+//! `qpq read`: the messages of a conversation, or of all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use qpq_proto::v1;
+
+use crate::connect::Daemon;
+use crate::context::Context;
+use crate::exit::Error;
+use crate::follow::Cursor;
+use crate::views::message::MessageView;
+
+/// Which messages.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReadArgs {
+    /// @name of a contact or '#name' of a group; all conversations if left out.
+    pub(crate) conversation: Option<String>,
+    /// Go on printing messages as they come.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only messages after this cursor, as an earlier `read --json` printed it.
+    #[arg(long, value_name = "CURSOR", conflicts_with = "last")]
+    pub(crate) since: Option<u64>,
+    /// Only the newest so many.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub(crate) last: Option<u32>,
+    /// Leave unread what was unread.
+    #[arg(long)]
+    pub(crate) peek: bool,
+}
+
+/// Prints the messages, one a line.
+pub(crate) async fn run(context: &Context, args: ReadArgs) -> Result<(), Error> {
+    let daemon = context.daemon().await?;
+    // Taken before the first look, so that nothing comes between the two unseen.
+    let mut events = if args.follow { Some(Cursor::newest(&daemon).await?) } else { None };
+    let mut reader = Reader {
+        conversation: args.conversation.unwrap_or_default(),
+        since: args.since.unwrap_or(0),
+        newest: args.last,
+        marks: !args.peek,
+    };
+    reader.print_all(context, &daemon).await?;
+    while let Some(cursor) = &mut events {
+        let answer = cursor.poll(&daemon, Duration::from_secs(60)).await?;
+        let has_messages = |event: &v1::Event| matches!(event.kind, Some(v1::event::Kind::Message(_)));
+        if answer.lagged > 0 || answer.events.iter().any(has_messages) {
+            reader.print_all(context, &daemon).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the reading of a conversation stands.
+struct Reader {
+    conversation: String,
+    since: u64,
+    /// Begin with the newest so many.
+    newest: Option<u32>,
+    marks: bool,
+}
+
+impl Reader {
+    /// Prints what there is after the cursor, and marks it as read once it is printed.
+    async fn print_all(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
+        loop {
+            let newest = self.newest.take();
+            let request = v1::ReadMessagesRequest {
+                conversation: self.conversation.clone(),
+                since: self.since,
+                limit: newest.unwrap_or(MESSAGES_PER_CALL),
+                newest: newest.is_some(),
+            };
+            let answer = daemon.read_messages(&request).await?;
+            let read_up_to = last_cursors(&answer.messages);
+            let count = answer.messages.len();
+            for message in answer.messages {
+                context.output.show(&MessageView::from(message))?;
+            }
+            self.since = self.since.max(answer.next);
+            if self.marks {
+                mark_read(daemon, read_up_to).await?;
+            }
+            if count == 0 || newest.is_some() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The last cursor in each conversation with messages of others.
+fn last_cursors(messages: &[v1::Message]) -> BTreeMap<String, u64> {
+    let foreign = messages.iter().filter(|message| !message.own);
+    foreign.fold(BTreeMap::new(), |mut cursors, message| {
+        let cursor: &mut u64 = cursors.entry(message.conversation.clone()).or_default();
+        *cursor = message.cursor.max(*cursor);
+        cursors
+    })
+}
+
+async fn mark_read(daemon: &Daemon, read_up_to: BTreeMap<String, u64>) -> Result<(), Error> {
+    for (conversation, cursor) in read_up_to {
+        daemon.mark_read(&v1::MarkReadRequest { conversation, cursor }).await?;
+    }
+    Ok(())
+}
+
+const MESSAGES_PER_CALL: u32 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::message::sample_message;
+
+    #[test]
+    fn each_conversation_is_read_up_to_its_last_foreign_message() {
+        let message = |conversation: &str, cursor, own| v1::Message {
+            conversation: conversation.into(),
+            cursor,
+            own,
+            ..sample_message()
+        };
+        let messages = [message("@bob", 1, false), message("#picnic", 2, false), message("@bob", 3, false)];
+        let own = [message("@bob", 9, true), message("@carol", 10, true)];
+        let cursors = last_cursors(&[&messages[..], &own[..]].concat());
+        assert_eq!(cursors, BTreeMap::from([("@bob".to_owned(), 3), ("#picnic".to_owned(), 2)]));
+    }
+}

@@ -1,0 +1,99 @@
+//! Waiting for something to happen on the node: events by long poll, and conditions checked after each of them.
+
+use std::time::Duration;
+
+use qpq_proto::v1;
+use tokio::time::Instant;
+
+use crate::connect::Daemon;
+use crate::durations::wire_ms;
+use crate::exit::Error;
+
+/// A place in the stream of events.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cursor(u64);
+
+impl Cursor {
+    /// After the event with this number; 0 for the oldest kept.
+    pub(crate) fn after(event: u64) -> Self {
+        Self(event)
+    }
+
+    /// After the newest event there is now.
+    pub(crate) async fn newest(daemon: &Daemon) -> Result<Self, Error> {
+        let mut cursor = Self(0);
+        while !cursor.poll(daemon, Duration::ZERO).await?.events.is_empty() {}
+        Ok(cursor)
+    }
+
+    /// The next events, waiting at most `timeout`, and at most a minute, for the first of them.
+    pub(crate) async fn poll(
+        &mut self,
+        daemon: &Daemon,
+        timeout: Duration,
+    ) -> Result<v1::ReadEventsResponse, Error> {
+        let timeout_ms = wire_ms(timeout.min(POLL_MAX));
+        let request = v1::ReadEventsRequest { since: self.0, limit: EVENTS_PER_POLL, timeout_ms };
+        let answer = daemon.read_events(&request).await?;
+        self.0 = answer.next.max(self.0);
+        Ok(answer)
+    }
+}
+
+/// A point in time after which waiting ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    /// So long from now.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        // Longer than a year is as good as a year.
+        Self(Instant::now() + timeout.min(Duration::from_secs(366 * 86_400)))
+    }
+
+    /// What is left; zero when it is over.
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Asks until the answer is there or the deadline is over, again after every event.
+pub(crate) async fn until<T>(
+    daemon: &Daemon,
+    deadline: Deadline,
+    mut ask: impl AsyncFnMut(&Daemon) -> Result<Option<T>, Error>,
+) -> Result<Option<T>, Error> {
+    let mut cursor = Cursor::newest(daemon).await?;
+    loop {
+        if let Some(answer) = ask(daemon).await? {
+            return Ok(Some(answer));
+        }
+        let left = deadline.left();
+        if left.is_zero() {
+            return Ok(None);
+        }
+        // Not everything worth waiting for is an event, so ask now and then without one.
+        cursor.poll(daemon, left.min(ASK_AGAIN)).await?;
+    }
+}
+
+/// The longest that the daemon lets a poll wait.
+const POLL_MAX: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const EVENTS_PER_POLL: u32 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn deadlines_end() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        assert_eq!(deadline.left(), Duration::from_secs(30));
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(deadline.left(), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(deadline.left().is_zero());
+        assert!(Deadline::after(Duration::MAX).left() > Duration::from_secs(86_400));
+    }
+}
