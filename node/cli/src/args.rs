@@ -54,6 +54,8 @@ pub(crate) enum Command {
     /// Groups: create, invite, join, leave, remove members, rotate keys.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Chat at a prompt.
+    Chat,
     /// Look for what is wrong, and say what helps.
     Doctor,
     /// Follow what happens on the node.

@@ -1,4 +1,4 @@
-//! The command line of quicproquo: its commands.
+//! The command line of quicproquo: commands and a prompt.
 //!
 //! `qpq` is a client of the method table and nothing more. It holds no keys, opens no database and decides nothing;
 //! whatever it does, another program can do over the same socket.
@@ -14,6 +14,7 @@
 //! * What other people wrote is foreign: it reaches a terminal through `printable` only.
 
 mod args;
+mod chat;
 mod commands;
 mod connect;
 mod context;
@@ -81,6 +82,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Send(args) => commands::send::run(context, args).await,
         Command::Read(args) => commands::read::run(context, args).await,
         Command::Group(command) => commands::group::run(context, command).await,
+        Command::Chat => chat::run(context).await,
         Command::Doctor => commands::doctor::run(context).await,
         Command::Events(args) => commands::events::run(context, args).await,
         Command::Trace(args) => commands::trace::run(context, args).await,

@@ -57,6 +57,7 @@ fn what_is_understood() {
         "group remove #picnic @bob --wait --timeout 10s",
         "group members #picnic",
         "group rotate #picnic",
+        "chat",
         "doctor",
         "events --since 0 --no-follow",
         "trace 00010203-0405-0607-0809-0a0b0c0d0e0f",
