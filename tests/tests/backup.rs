@@ -31,6 +31,8 @@ fn a_backup_brings_people_and_history_to_another_node() {
     assert_eq!(restored.ok(&["id"])["identity"], identity);
     assert_eq!(restored.ok_lines(&["read", "@bob"])[0]["text"], "remember this");
     assert_eq!(restored.ok(&["contact", "list"])["contacts"][0]["name"], "bob");
+    restored.ok(&["send", "@bob", "from my new device", "--wait", "delivered", "--timeout", "60s"]);
+    assert_eq!(bob.texts("@alice"), ["remember this", "from my new device"]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_removed_member_cannot_read_on() {
 
     carol.until("carol knows", || carol.group_state("#picnic").filter(|state| state == "ended"));
     assert_eq!(carol.texts("#picnic"), ["all three"]);
-    carol.qpq(&["send", "#picnic", "may I?"]).expect_status(1);
+    carol.qpq(&["send", "#picnic", "may I?"]).expect_status(6);
     assert_eq!(bob.texts("#picnic"), ["all three", "only us two", "indeed"]);
 }
 
