@@ -96,7 +96,8 @@ impl KeyPackage {
     /// # Errors
     /// [`MlsError::Storage`].
     pub fn delete(cx: &mut Context<'_>, reference: &KeyPackageReference) -> Result<(), MlsError> {
-        let encoded = VLBytes::new(reference.0.to_vec()).tls_serialize_detached().map_err(MlsError::library)?;
+        let encoded =
+            VLBytes::new(reference.0.to_vec()).tls_serialize_detached().map_err(MlsError::library)?;
         let reference = KeyPackageRef::tls_deserialize_exact(encoded).map_err(MlsError::library)?;
         let mut cache = StorageCache::default();
         let provider = cx.provider(&mut cache);

@@ -15,7 +15,7 @@
 //! | `RECORD` | names and values until `END` |
 //! | `UNIT_VARIANT`, `VARIANT` | a name; a name and the variant's content |
 //!
-//! A name is written once per record and referred to by number from then on. The format describes itself
+//! A name is a text where it stands first in a record, and the number of that text from then on. The format describes itself
 //! because OpenMLS reads one type through `deserialize_any` (the deletion policy of past epochs), and names
 //! fields so that a version of OpenMLS that adds one can read what an older version wrote. Byte strings,
 //! which OpenMLS hands over as sequences of integers, take one byte each; that is most of the difference to

@@ -77,17 +77,18 @@ impl<'de> Decoder<'de> {
     }
 
     fn name(&mut self) -> Result<&'de str, CodecError> {
-        match self.varint()?.checked_sub(1) {
-            Some(index) => {
-                let known = usize::try_from(index).ok().and_then(|index| self.names.get(index));
-                known.copied().ok_or(CodecError::UnknownForm)
-            }
-            None => {
+        let index = match self.byte()? {
+            tag::TEXT => {
                 let name = self.text()?;
                 self.names.push(name);
-                Ok(name)
+                return Ok(name);
             }
-        }
+            tag::UNSIGNED => self.varint()?,
+            small if small >= tag::SMALL_INTEGER => u64::from(small & !tag::SMALL_INTEGER),
+            _ => return Err(CodecError::UnknownForm),
+        };
+        let known = usize::try_from(index).ok().and_then(|index| self.names.get(index));
+        known.copied().ok_or(CodecError::UnknownForm)
     }
 
     fn negative(&mut self) -> Result<i64, CodecError> {

@@ -52,11 +52,9 @@ impl Encoder {
 
     fn name(&mut self, name: &'static str) {
         match self.names.iter().position(|known| *known == name) {
-            Some(index) => self.varint(index as u64 + 1),
+            Some(index) => self.unsigned(index as u64),
             None => {
-                self.varint(0);
-                self.varint(name.len() as u64);
-                self.output.extend(name.as_bytes());
+                self.counted(tag::TEXT, name.as_bytes());
                 self.names.push(name);
             }
         }
