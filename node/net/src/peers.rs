@@ -227,7 +227,10 @@ impl Peers {
             limits: config.limits,
             endpoint,
             events,
-            discovery_state: watch::Sender::new(DiscoveryState::Off),
+            discovery_state: watch::Sender::new(match config.discovery {
+                Discovery::Open => DiscoveryState::Starting,
+                Discovery::Off => DiscoveryState::Off,
+            }),
             stop: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
         });
@@ -295,6 +298,11 @@ impl Peers {
     /// Whether the node announces itself on the local network and hears others.
     pub fn discovery_state(&self) -> DiscoveryState {
         self.shared.discovery_state.borrow().clone()
+    }
+
+    /// As [`discovery_state`](Self::discovery_state), for waiting until it changes.
+    pub fn watch_discovery(&self) -> watch::Receiver<DiscoveryState> {
+        self.shared.discovery_state.subscribe()
     }
 
     /// Takes no more calls, lets those under way finish for a while, says goodbye, and releases the ports.
