@@ -5,13 +5,13 @@ use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
 use crate::error::Failure;
 use crate::open::OpenError;
+use crate::suspicion::Io;
 
 /// Name of the database in the data directory.
 pub const DATABASE_FILE: &str = "node.redb";
@@ -102,30 +102,16 @@ fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes written and syncs of all files of a store.
-#[derive(Debug, Default)]
-pub(crate) struct IoTotals {
-    bytes: AtomicU64,
-    syncs: AtomicU64,
-}
-
-impl IoTotals {
-    /// Bytes handed to files, and how often a file was forced to disk.
-    pub(crate) fn get(&self) -> (u64, u64) {
-        (self.bytes.load(Ordering::Relaxed), self.syncs.load(Ordering::Relaxed))
-    }
-}
-
-/// A file that counts.
+/// A file that counts what is written, and notes what could not be.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    inner: Box<dyn StorageBackend>,
-    totals: Arc<IoTotals>,
+    inner: Arc<dyn StorageBackend>,
+    io: Arc<Io>,
 }
 
 impl Counted {
-    pub(crate) fn new(inner: Box<dyn StorageBackend>, totals: &Arc<IoTotals>) -> Self {
-        Self { inner, totals: Arc::clone(totals) }
+    pub(crate) fn new(inner: Arc<dyn StorageBackend>, io: &Arc<Io>) -> Self {
+        Self { inner, io: Arc::clone(io) }
     }
 }
 
@@ -139,17 +125,17 @@ impl StorageBackend for Counted {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
+        self.io.watch(self.inner.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.totals.syncs.fetch_add(1, Ordering::Relaxed);
-        self.inner.sync_data()
+        self.io.count_sync();
+        self.io.watch(self.inner.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.totals.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-        self.inner.write(offset, data)
+        self.io.count_write(data.len());
+        self.io.watch(self.inner.write(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {

@@ -1,4 +1,45 @@
 //! One encrypted database file: batched commits, blinded keys, backup.
+//!
+//! ```text
+//!  engine ─ Transaction ─┐                        ┌─ Store: node.redb, sealed
+//!                        ├─ Batch ─ Storage ──────┤
+//!  OpenMLS ─ KeyValue ───┘                        └─ MemoryStore: tests, simulations
+//! ```
+//!
+//! The daemon's storage thread takes what waits, runs each input in a [`BatchTransaction`], accepts those
+//! that went well, and commits the [`Batch`]: one sync serves all of them, and nobody is answered before.
+//!
+//! # What holds
+//! - **Durability.** When [`Batch::commit`] returns `Ok`, the batch survives the loss of power; when the power
+//!   goes earlier, all of it is there or nothing. After any failed write the store is latched, and opening it
+//!   again makes sure that what can be read is on the disk.
+//! - **Secrecy.** Values are sealed with the table and key as associated data, and what a key reveals about a
+//!   person is replaced by a keyed hash. In the clear are: table names, ordinals, how many records a prefix
+//!   has and how long they are.
+//! - **Deletion.** Records that are deleted stay in free pages, sealed, until these are used again. Secrets
+//!   are gone for good after [`Store::rotate_secrets`].
+//! - **Rollback.** An older copy of the data directory is told at opening, if there is an open counter beside
+//!   the at-rest key: see [`Store::is_rolled_back`]. Whoever can write the file and puts back an older value
+//!   of one record is not noticed.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use qpq_crypto::at_rest::AtRestKey;
+//! use qpq_engine::storage::{Key, Table, Transaction};
+//! use qpq_store::{Options, Storage, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let key = AtRestKey::from_bytes(&[0; 32]);
+//! let mut store = Store::open(directory.path(), &key, &Options::default())?;
+//! let mut batch = store.begin();
+//! let mut transaction = batch.transaction();
+//! transaction.put(Table("messages"), Key { prefix: b"alice", ordinal: 1 }, Bytes::from("hello"))?;
+//! transaction.accept();
+//! assert_eq!(batch.commit()?.syncs, 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 mod changes;
@@ -17,6 +58,7 @@ mod secrets_key;
 mod snapshot;
 mod storage;
 mod store;
+mod suspicion;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod view;

@@ -17,13 +17,14 @@ use rand_core::{CryptoRng, SeedableRng};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTableMetadata, StorageBackend};
 
 use crate::error::Failure;
-use crate::files::{Counted, DATABASE_FILE, Files, IoTotals, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile};
+use crate::files::{Counted, DATABASE_FILE, Files, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile};
 use crate::meta::{Meta, SCHEMA_VERSION};
 use crate::migrate::{MIGRATIONS, check_version, migrate};
 use crate::open_counter::OpenCounter;
 use crate::sealing::Keys;
 use crate::secrets_key::{SecretsKeyFile, read_header};
 use crate::store::Store;
+use crate::suspicion::Io;
 use crate::view::{SECRETS, existing};
 
 /// How to open a store.
@@ -154,7 +155,7 @@ pub struct LockedStore {
     secrets_key: SmallFile,
     open_counter: Option<OpenCounter>,
     meta: Meta,
-    totals: Arc<IoTotals>,
+    io: Arc<Io>,
     rng: Box<dyn CryptoRng + Send>,
 }
 
@@ -179,13 +180,19 @@ impl LockedStore {
         cache_bytes: usize,
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenError> {
-        let totals = Arc::default();
-        let secrets_key = SmallFile::new(SECRETS_KEY_FILE, Counted::new(files.secrets_key, &totals));
+        let database: Arc<dyn StorageBackend> = files.database.into();
+        let keys: Arc<dyn StorageBackend> = files.secrets_key.into();
+        let open_counter: Option<Arc<dyn StorageBackend>> = files.open_counter.map(Into::into);
+        let io = Arc::new(Io::new(Arc::clone(&keys)));
+
+        let secrets_key = SmallFile::new(SECRETS_KEY_FILE, Counted::new(Arc::clone(&keys), &io));
         if !secrets_key.lock()? {
             return Err(OpenError::InUse);
         }
+        let all: Vec<_> = [&*database, &*keys].into_iter().chain(open_counter.as_deref()).collect();
+        io.rewrite_if_marked(&all).map_err(|source| Failure::File { file: DATABASE_FILE, source })?;
         let owner = read_header(&secrets_key)?;
-        let database = open_database(Counted::new(files.database, &totals), cache_bytes, owner.is_none())?;
+        let database = open_database(Counted::new(database, &io), cache_bytes, owner.is_none())?;
         let meta = match (Meta::read(&database)?, owner) {
             (Some(meta), Some(owner)) if owner != meta.id => {
                 return Err(OpenError::Foreign { file: SECRETS_KEY_FILE });
@@ -195,10 +202,10 @@ impl LockedStore {
             (None, None) => make(&database, &mut *rng)?,
         };
         check_version(meta.schema, SCHEMA_VERSION)?;
-        let open_counter = files.open_counter.map(|file| {
-            OpenCounter::new(SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file, &totals)), meta.id)
+        let open_counter = open_counter.map(|file| {
+            OpenCounter::new(SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file, &io)), meta.id)
         });
-        Ok(Self { database, secrets_key, open_counter, meta, totals, rng })
+        Ok(Self { database, secrets_key, open_counter, meta, io, rng })
     }
 
     /// Which store this is.
@@ -256,7 +263,7 @@ impl LockedStore {
             secrets,
             open_counter: self.open_counter,
             meta: self.meta,
-            totals: self.totals,
+            io: self.io,
             rng: self.rng,
             is_latched: false,
         };

@@ -13,7 +13,6 @@ use redb::{Database, ReadableTable, WriteTransaction};
 
 use crate::changes::Changes;
 use crate::error::{CommitError, Failure};
-use crate::files::IoTotals;
 use crate::key::{Blinded, RecordKey, SecretKey};
 use crate::meta::Meta;
 use crate::open::{LockedStore, OpenError, Options, StoreId};
@@ -22,6 +21,7 @@ use crate::sealing::Keys;
 use crate::secrets_key::{SecretSealers, SecretsKeyFile};
 use crate::snapshot::Snapshot;
 use crate::storage::{CommitInfo, Record, Records, Secret, Storage};
+use crate::suspicion::Io;
 use crate::view::{SECRETS, SealedTable, View, redb_name};
 
 /// An open store: one writer, on the thread that owns it. [`Snapshot`]s may be read on others.
@@ -35,7 +35,7 @@ pub struct Store {
     pub(crate) secrets: SecretsKeyFile,
     pub(crate) open_counter: Option<OpenCounter>,
     pub(crate) meta: Meta,
-    pub(crate) totals: Arc<IoTotals>,
+    pub(crate) io: Arc<Io>,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) is_latched: bool,
 }
@@ -135,11 +135,11 @@ impl Store {
         self.check_latch()?;
         // What this would see is about to be old, and it would keep redb from reusing pages.
         self.view.take();
-        let (bytes, syncs) = self.totals.get();
+        let (bytes, syncs) = self.io.totals();
         self.is_latched = true;
         write(self)?;
         self.is_latched = false;
-        let (bytes_after, syncs_after) = self.totals.get();
+        let (bytes_after, syncs_after) = self.io.totals();
         Ok(CommitInfo { changes: 0, bytes: bytes_after - bytes, syncs: syncs_after - syncs })
     }
 

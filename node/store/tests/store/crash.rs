@@ -129,6 +129,21 @@ fn crash_everywhere(steps: &[Step], seed: u64) {
     }
 }
 
+/// Tries every sync that can fail; the node is started again, goes on, and then the power goes.
+fn fail_every_sync(steps: &[Step], seed: u64) {
+    let mut whole = Node::new();
+    assert!(whole.run(steps));
+    for at in 0..whole.disk.operations() {
+        let mut node = Node::new();
+        node.disk.set_fault(Some(Fault::SyncAt(at)));
+        node.run(steps);
+        node.disk.set_fault(None);
+        node.check();
+        node.disk.crash(Survivors::Nothing, &mut rng(seed ^ at));
+        node.check();
+    }
+}
+
 /// Random steps, the same for the same seed.
 fn random_steps(seed: u8, count: usize) -> Vec<Step> {
     let test_rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
@@ -140,5 +155,12 @@ fn random_steps(seed: u8, count: usize) -> Vec<Step> {
 fn nothing_answered_is_lost_at_any_operation() {
     for seed in 0..3 {
         crash_everywhere(&random_steps(seed, 8), u64::from(seed));
+    }
+}
+
+#[test]
+fn nothing_answered_after_a_failed_sync_is_lost() {
+    for seed in 0..3 {
+        fail_every_sync(&random_steps(seed, 8), u64::from(seed));
     }
 }
