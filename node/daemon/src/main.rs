@@ -1,2 +1,7 @@
-//! `qpqd`.
-fn main() {}
+//! `qpqd`, the node.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    qpqd::run(std::env::args_os())
+}

@@ -9,8 +9,7 @@ use zeroize::Zeroizing;
 
 /// A private file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PrivateFileError {
+pub(crate) enum PrivateFileError {
     /// There is no such file.
     #[error("{path}: no such file")]
     Missing {
@@ -51,7 +50,7 @@ pub enum PrivateFileError {
 
 impl PrivateFileError {
     /// Whether there simply is no such file.
-    pub fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }
 }

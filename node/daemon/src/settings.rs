@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 use tracing_subscriber::filter::Targets;
 
-pub(crate) use declare::Key;
 use declare::settings;
+pub(crate) use declare::{Effect, Key};
 pub use load::{Flags, Loaded, Origin, SettingsError};
 pub use value::{Discovery, LogFormat, Profile, StaticPeer};
 

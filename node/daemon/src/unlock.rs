@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use qpq_crypto::at_rest::AtRestKey;
-use qpq_crypto::passphrase::{PassphraseCost, PassphraseError, PassphraseKdf};
+use qpq_crypto::passphrase::{PassphraseError, PassphraseKdf};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::environment::Environment;
+use crate::node::passphrase_cost_of;
 use crate::paths;
 use crate::private_file::{self, Guard, PrivateFileError};
-use crate::settings::{Profile, Settings};
+use crate::settings::Settings;
 
 /// The database cannot be unlocked.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnlockError {
+pub(crate) enum UnlockError {
     /// The database exists, its key does not.
     #[error(
         "the key file of this database is missing: {path}\n\
@@ -181,11 +181,7 @@ impl Unlock<'_> {
     }
 
     fn write_parameters(&self, rng: &mut dyn CryptoRng) -> Result<PassphraseKdf, UnlockError> {
-        let cost = match self.settings.profile {
-            Profile::Server => PassphraseCost::STANDARD,
-            Profile::Router => PassphraseCost::ROUTER,
-        };
-        let kdf = PassphraseKdf::generate(rng, cost)?;
+        let kdf = PassphraseKdf::generate(rng, passphrase_cost_of(self.settings.profile))?;
         private_file::write(&self.parameters_file(), &kdf.encode())?;
         Ok(kdf)
     }

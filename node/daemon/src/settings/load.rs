@@ -109,10 +109,15 @@ fn did_you_mean(name: Option<&str>) -> String {
 pub struct Flags {
     /// The settings file, if one is named.
     pub config: Option<PathBuf>,
-    pub(super) values: Vec<(&'static str, String)>,
+    values: Vec<(&'static str, String)>,
 }
 
 impl Flags {
+    /// No settings yet, but perhaps a file of them.
+    pub(crate) fn with_config(config: Option<PathBuf>) -> Self {
+        Self { config, values: Vec::new() }
+    }
+
     /// Sets one; several values of a list are separated by commas.
     pub(crate) fn set(&mut self, name: &'static str, value: &OsStr) -> Result<(), SettingsError> {
         let origin = || Origin::Flag(name.replace('_', "-"));

@@ -32,7 +32,7 @@ fn load(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("qpqd.toml");
     std::fs::write(&path, file).unwrap();
-    let mut given = Flags { config: Some(path), ..Flags::default() };
+    let mut given = Flags::with_config(Some(path));
     for (name, value) in flags {
         given.set(name, value.as_ref()).unwrap();
     }
@@ -155,7 +155,7 @@ fn a_file_that_is_not_toml_names_the_line() {
 #[test]
 fn a_file_that_was_named_must_exist_and_a_default_one_need_not() {
     let directory = tempfile::tempdir().unwrap();
-    let flags = Flags { config: Some(directory.path().join("absent.toml")), ..Flags::default() };
+    let flags = Flags::with_config(Some(directory.path().join("absent.toml")));
     let error = Settings::load(&flags, &Environment::default()).unwrap_err();
     assert!(matches!(error, SettingsError::Missing { .. }), "{error}");
 
@@ -196,7 +196,7 @@ fn changes_are_told_apart_by_when_they_take_effect() {
     let before = Settings::default();
     let after = load("log = 'debug'\nprofile = 'router'", &[], &[]).unwrap();
     let changed: Vec<_> = before.changed(&after).iter().map(|key| (key.name, key.effect)).collect();
-    assert_eq!(changed, [("profile", declare::Effect::Restart), ("log", declare::Effect::Live)]);
+    assert_eq!(changed, [("profile", Effect::Restart), ("log", Effect::Live)]);
     assert!(before.changed(&before).is_empty());
 }
 

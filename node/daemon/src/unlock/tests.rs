@@ -6,6 +6,7 @@ use chacha20::rand_core::SeedableRng;
 use tempfile::TempDir;
 
 use super::*;
+use crate::settings::Profile;
 
 const ID: [u8; 16] = [0xab; 16];
 

@@ -1,0 +1,234 @@
+//! What is in a backup, beneath its encryption: a header, the records, a trailer.
+//!
+//! Each entry is a length-delimited protobuf message, so that a later version can add fields. The header tells
+//! whose backup it is before everything is read; the trailer, that nothing is missing.
+
+use bytes::Bytes;
+use prost::{Message, Oneof};
+use qpq_store::{PREFIX_BYTES_MAX, VALUE_BYTES_MAX};
+use zeroize::Zeroizing;
+
+/// One entry.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Entry {
+    /// Which.
+    #[prost(oneof = "Kind", tags = "1, 2, 3")]
+    pub(crate) kind: Option<Kind>,
+}
+
+/// The kinds of entries.
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum Kind {
+    /// The first entry.
+    #[prost(message, tag = "1")]
+    Header(Header),
+    /// A record of the engine's.
+    #[prost(message, tag = "2")]
+    Record(BackupRecord),
+    /// The last entry.
+    #[prost(message, tag = "3")]
+    Trailer(Trailer),
+}
+
+/// Whose backup it is, and from when.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Header {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) identity: Bytes,
+    /// The person's name.
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "3")]
+    pub(crate) created_at_ms: u64,
+    /// Contacts.
+    #[prost(uint64, tag = "4")]
+    pub(crate) contacts: u64,
+}
+
+/// A record with its place.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct BackupRecord {
+    /// The table's name.
+    #[prost(string, tag = "1")]
+    pub(crate) table: String,
+    /// What the record belongs to.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) prefix: Bytes,
+    /// Order among the records of one prefix.
+    #[prost(uint64, tag = "3")]
+    pub(crate) ordinal: u64,
+    /// What the engine stored.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(crate) value: Bytes,
+}
+
+/// What must have been there.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Trailer {
+    /// Records.
+    #[prost(uint64, tag = "1")]
+    pub(crate) records: u64,
+}
+
+/// What is wrong with the entries of a backup that was decrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EntriesError {
+    /// An entry is longer than a record can be.
+    #[error("an entry is too long")]
+    TooLong,
+    /// An entry is none.
+    #[error("an entry is malformed")]
+    Malformed,
+    /// The entries do not come as header, records, trailer.
+    #[error("an entry is out of order")]
+    Order,
+    /// There is no trailer, or it counts other records.
+    #[error("records are missing")]
+    Incomplete,
+}
+
+/// Encodes one entry.
+pub(crate) fn encode(kind: Kind) -> Vec<u8> {
+    Entry { kind: Some(kind) }.encode_length_delimited_to_vec()
+}
+
+/// Takes entries from bytes as they come, and checks their order and number.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    buffer: Zeroizing<Vec<u8>>,
+    header: Option<Header>,
+    records: u64,
+    is_complete: bool,
+}
+
+impl Reader {
+    /// Hands each record that is complete with these bytes to `sink`.
+    pub(crate) fn push<E: From<EntriesError>>(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(BackupRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.buffer.extend_from_slice(bytes);
+        let mut rest = self.buffer.as_slice();
+        while let Some((entry, behind)) = split(rest)? {
+            rest = behind;
+            let entry = Entry::decode(entry).map_err(|_| EntriesError::Malformed)?;
+            match (entry.kind, &self.header, self.is_complete) {
+                (Some(Kind::Header(header)), None, false) => self.header = Some(header),
+                (Some(Kind::Record(record)), Some(_), false) => {
+                    self.records += 1;
+                    sink(record)?;
+                }
+                (Some(Kind::Trailer(trailer)), Some(_), false) if trailer.records == self.records => {
+                    self.is_complete = true;
+                }
+                (Some(Kind::Trailer(_)), Some(_), false) => return Err(EntriesError::Incomplete.into()),
+                _ => return Err(EntriesError::Order.into()),
+            }
+        }
+        let taken = self.buffer.len() - rest.len();
+        self.buffer.drain(..taken);
+        Ok(())
+    }
+
+    /// The header, if everything was there.
+    pub(crate) fn finish(self) -> Result<Header, EntriesError> {
+        match self.header {
+            Some(header) if self.is_complete && self.buffer.is_empty() => Ok(header),
+            _ => Err(EntriesError::Incomplete),
+        }
+    }
+}
+
+/// The first entry and what follows it; nothing if it is not complete yet.
+fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, EntriesError> {
+    let mut rest = bytes;
+    let length = match prost::decode_length_delimiter(&mut rest) {
+        Ok(length) if length > ENTRY_BYTES_MAX => return Err(EntriesError::TooLong),
+        Ok(length) => length,
+        Err(_) if bytes.len() < LENGTH_BYTES_MAX => return Ok(None),
+        Err(_) => return Err(EntriesError::Malformed),
+    };
+    Ok(rest.split_at_checked(length))
+}
+
+/// A record of the greatest length, and what protobuf adds.
+const ENTRY_BYTES_MAX: usize = VALUE_BYTES_MAX + PREFIX_BYTES_MAX + 128;
+/// The longest protobuf integer.
+const LENGTH_BYTES_MAX: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Kind {
+        Kind::Header(Header { name: "alice".to_owned(), created_at_ms: 7, ..Header::default() })
+    }
+
+    fn record(ordinal: u64) -> Kind {
+        let value = Bytes::from(vec![9; 300]);
+        Kind::Record(BackupRecord {
+            table: "messages".to_owned(),
+            prefix: Bytes::from_static(b"p"),
+            ordinal,
+            value,
+        })
+    }
+
+    fn trailer(records: u64) -> Kind {
+        Kind::Trailer(Trailer { records })
+    }
+
+    /// Reads entries in pieces of some size; the ordinals of the records and the name in the header.
+    fn read(entries: &[Kind], piece: usize) -> Result<(Vec<u64>, String), EntriesError> {
+        let bytes: Vec<u8> = entries.iter().cloned().flat_map(encode).collect();
+        let mut ordinals = Vec::new();
+        let mut reader = Reader::default();
+        for piece in bytes.chunks(piece) {
+            reader.push::<EntriesError>(piece, &mut |record| {
+                ordinals.push(record.ordinal);
+                Ok(())
+            })?;
+        }
+        Ok((ordinals, reader.finish()?.name))
+    }
+
+    #[test]
+    fn entries_come_back_however_they_are_cut() {
+        let entries = [header(), record(1), record(2), trailer(2)];
+        for piece in [1, 2, 7, 64, 1 << 20] {
+            assert_eq!(read(&entries, piece), Ok((vec![1, 2], "alice".to_owned())), "{piece}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_misplaced_is_noticed() {
+        let cases: &[(&[Kind], EntriesError)] = &[
+            (&[], EntriesError::Incomplete),
+            (&[header()], EntriesError::Incomplete),
+            (&[header(), record(1)], EntriesError::Incomplete),
+            (&[header(), record(1), trailer(2)], EntriesError::Incomplete),
+            (&[record(1), trailer(1)], EntriesError::Order),
+            (&[header(), header()], EntriesError::Order),
+            (&[header(), trailer(0), record(1)], EntriesError::Order),
+            (&[trailer(0)], EntriesError::Order),
+        ];
+        for (entries, error) in cases {
+            assert_eq!(read(entries, 64), Err(*error), "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_refused_before_it_is_kept() {
+        let push = |bytes: &[u8]| Reader::default().push::<EntriesError>(bytes, &mut |_| Ok(()));
+        assert_eq!(push(&[0xff; 10]), Err(EntriesError::Malformed));
+        assert_eq!(push(&[0xff, 0xff, 0xff, 0xff, 0x7f]), Err(EntriesError::TooLong));
+        assert_eq!(push(&[2, 0xff, 0xff]), Err(EntriesError::Malformed));
+        assert_eq!(push(&[0]), Err(EntriesError::Order));
+        let mut reader = Reader::default();
+        assert_eq!(reader.push::<EntriesError>(&encode(header())[..3], &mut |_| Ok(())), Ok(()));
+        assert_eq!(reader.finish(), Err(EntriesError::Incomplete));
+    }
+}

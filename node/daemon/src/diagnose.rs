@@ -1,0 +1,258 @@
+//! The checks of `qpq doctor` that concern the daemon: its clock, disk, files and network. Each ends in one
+//! command that helps.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use qpq_proto::v1::Check;
+
+/// What the checks look at.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    /// Unix time in ms as the node sees it.
+    pub(crate) wall_ms: u64,
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// The key file; none with a passphrase.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Addresses at which peers can reach the node.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Discovery: what is set, and why it does not work, if it does not.
+    pub(crate) discovery: DiscoveryFinding,
+    /// Peers a connection is wanted to, and those of them that are connected.
+    pub(crate) peers_wanted: usize,
+    /// How many of them are connected.
+    pub(crate) peers_connected: usize,
+    /// Whether the database was found to be an older copy.
+    pub(crate) is_rolled_back: bool,
+}
+
+/// How discovery is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DiscoveryFinding {
+    /// Switched off.
+    Off,
+    /// At work; so many peers are in sight.
+    Working {
+        /// Peers in sight.
+        in_sight: usize,
+    },
+    /// Switched on, but not possible.
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Runs every check, in the order in which they are shown.
+pub(crate) fn checks(findings: &Findings) -> Vec<Check> {
+    let mut checks = vec![check_clock(findings.wall_ms), check_disk(&findings.data_dir)];
+    checks.push(check_private("data-directory", &findings.data_dir, "700"));
+    if let Some(key_file) = &findings.key_file {
+        checks.push(check_private("key-file", key_file, "600"));
+    }
+    checks.push(check_rollback(findings.is_rolled_back));
+    checks.push(check_addresses(&findings.addresses));
+    checks.push(check_discovery(&findings.discovery));
+    checks.push(check_peers(findings.peers_wanted, findings.peers_connected));
+    checks
+}
+
+fn ok(name: &str, text: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), outcome: "ok".to_owned(), text: text.into(), fix: String::new() }
+}
+
+fn warn(name: &str, text: impl Into<String>, fix: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), outcome: "warn".to_owned(), text: text.into(), fix: fix.into() }
+}
+
+fn fail(name: &str, text: impl Into<String>, fix: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), outcome: "fail".to_owned(), text: text.into(), fix: fix.into() }
+}
+
+/// A router without a battery boots in 1970; lifetimes then go by the node's own time.
+fn check_clock(wall_ms: u64) -> Check {
+    if (PLAUSIBLE_FROM_MS..PLAUSIBLE_UNTIL_MS).contains(&wall_ms) {
+        return ok("clock", "the system's clock is plausible");
+    }
+    let year = 1970 + wall_ms / YEAR_MS;
+    warn("clock", format!("the system's clock says it is about {year}"), "timedatectl set-ntp true")
+}
+
+fn check_disk(data_dir: &Path) -> Check {
+    let shown = data_dir.display();
+    match rustix::fs::statvfs(data_dir) {
+        Err(error) => fail(
+            "disk",
+            format!("free space of {shown} cannot be found out: {error}"),
+            format!("df -h {shown}"),
+        ),
+        Ok(disk) => {
+            let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) / MIB;
+            let text = format!("{free_mib} MiB are free at {shown}");
+            match free_mib {
+                ..FREE_MIB_FAIL => fail("disk", text, format!("df -h {shown}")),
+                ..FREE_MIB_WARN => warn("disk", text, format!("df -h {shown}")),
+                _ => ok("disk", text),
+            }
+        }
+    }
+}
+
+/// A file or directory that its owner alone may enter.
+fn check_private(name: &str, path: &Path, mode_wanted: &str) -> Check {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Err(error) => fail(name, format!("{shown}: {error}"), format!("ls -ld {shown}")),
+        Ok(metadata) => match metadata.permissions().mode() & 0o777 {
+            mode if mode & 0o077 == 0 => ok(name, format!("{shown} is closed to others")),
+            mode => fail(
+                name,
+                format!("{shown} is open to others (mode {mode:03o})"),
+                format!("chmod {mode_wanted} {shown}"),
+            ),
+        },
+    }
+}
+
+fn check_rollback(is_rolled_back: bool) -> Check {
+    if is_rolled_back {
+        let text = "the database is an older copy: keys in it may have been used already";
+        return warn("database", text, "qpq backup create");
+    }
+    ok("database", "the database is the newest one seen")
+}
+
+fn check_addresses(addresses: &[SocketAddr]) -> Check {
+    if addresses.is_empty() {
+        return fail("listen", "the node has no address at which peers could reach it", "ip address show up");
+    }
+    let listed: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+    ok("listen", format!("peers can reach the node at {}", listed.join(", ")))
+}
+
+fn check_discovery(discovery: &DiscoveryFinding) -> Check {
+    match discovery {
+        DiscoveryFinding::Off => ok("discovery", "switched off by the settings"),
+        DiscoveryFinding::Working { in_sight } => {
+            ok("discovery", format!("works; peers in sight on the local network: {in_sight}"))
+        }
+        DiscoveryFinding::Unavailable { reason } => {
+            warn("discovery", format!("does not work: {reason}"), "ip link show multicast on")
+        }
+    }
+}
+
+fn check_peers(wanted: usize, connected: usize) -> Check {
+    let text = format!("{connected} of {wanted} peers are connected");
+    if wanted > 0 && connected == 0 { warn("peers", text, "qpq status") } else { ok("peers", text) }
+}
+
+const MIB: u64 = 1024 * 1024;
+const FREE_MIB_FAIL: u64 = 8;
+const FREE_MIB_WARN: u64 = 128;
+const YEAR_MS: u64 = 31_556_952_000;
+/// 2024-01-01 and 2100-01-01.
+const PLAUSIBLE_FROM_MS: u64 = 1_704_067_200_000;
+const PLAUSIBLE_UNTIL_MS: u64 = 4_102_444_800_000;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn findings(data_dir: &Path) -> Findings {
+        Findings {
+            wall_ms: 1_767_225_600_000,
+            data_dir: data_dir.to_owned(),
+            key_file: None,
+            addresses: vec![([127, 0, 0, 1], 4433).into()],
+            discovery: DiscoveryFinding::Working { in_sight: 2 },
+            peers_wanted: 2,
+            peers_connected: 1,
+            is_rolled_back: false,
+        }
+    }
+
+    /// The outcome of each check that is not ok, with its fix.
+    fn troubles(findings: &Findings) -> Vec<String> {
+        let trouble = |check: &Check| format!("{} {}: {}", check.outcome, check.name, check.fix);
+        checks(findings).iter().filter(|check| check.outcome != "ok").map(trouble).collect()
+    }
+
+    fn private_directory() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_healthy_node_has_no_trouble() {
+        let directory = private_directory();
+        let found = checks(&findings(directory.path()));
+        let names: Vec<_> = found.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["clock", "disk", "data-directory", "database", "listen", "discovery", "peers"]);
+        assert!(
+            found.iter().filter(|check| check.name != "disk").all(|check| check.outcome == "ok"),
+            "{found:?}"
+        );
+        assert!(found.iter().all(|check| (check.outcome == "ok") == check.fix.is_empty()));
+    }
+
+    #[test]
+    fn each_trouble_has_one_command_that_helps() {
+        let directory = private_directory();
+        let key_file = directory.path().join("node.key");
+        fs::write(&key_file, [0; 32]).unwrap();
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let troubled = Findings {
+            wall_ms: 5,
+            key_file: Some(key_file.clone()),
+            addresses: Vec::new(),
+            discovery: DiscoveryFinding::Unavailable { reason: "no multicast".to_owned() },
+            peers_connected: 0,
+            is_rolled_back: true,
+            ..findings(directory.path())
+        };
+        let found: Vec<_> = troubles(&troubled).into_iter().filter(|line| !line.contains("disk")).collect();
+        let expected = [
+            "warn clock: timedatectl set-ntp true".to_owned(),
+            format!("fail data-directory: chmod 700 {}", directory.path().display()),
+            format!("fail key-file: chmod 600 {}", key_file.display()),
+            "warn database: qpq backup create".to_owned(),
+            "fail listen: ip address show up".to_owned(),
+            "warn discovery: ip link show multicast on".to_owned(),
+            "warn peers: qpq status".to_owned(),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_clock_far_off_is_noticed_either_way() {
+        for (wall_ms, outcome) in [
+            (0, "warn"),
+            (PLAUSIBLE_FROM_MS, "ok"),
+            (PLAUSIBLE_UNTIL_MS - 1, "ok"),
+            (PLAUSIBLE_UNTIL_MS, "warn"),
+        ] {
+            assert_eq!(check_clock(wall_ms).outcome, outcome, "{wall_ms}");
+        }
+        assert!(check_clock(0).text.contains("1970"));
+    }
+
+    #[test]
+    fn what_is_gone_fails() {
+        let gone = Path::new("/nonexistent/qpq");
+        assert_eq!(check_disk(gone).outcome, "fail");
+        assert_eq!(check_private("key-file", gone, "600").outcome, "fail");
+    }
+
+    #[test]
+    fn a_node_that_wants_nobody_misses_nobody() {
+        assert_eq!(check_peers(0, 0).outcome, "ok");
+        assert_eq!(check_discovery(&DiscoveryFinding::Off).outcome, "ok");
+    }
+}

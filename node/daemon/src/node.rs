@@ -1,0 +1,275 @@
+//! A node from its start to its end.
+//!
+//! ```text
+//! start  database ─ engine ─ peers ─ owner's socket ─ direct listener
+//! stop   refuse new calls, finish those under way ─ peers ─ last commit ─ socket
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use qpq_crypto::passphrase::PassphraseCost;
+use qpq_engine::Input;
+use qpq_net::socket::{self, ListenError, SocketServer};
+use qpq_net::{Discovery as NetDiscovery, PeerConfig, PeerEvent, Peers, Service};
+use qpq_proto::ids::NodeKey;
+use qpq_proto::limits::Limits;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::actor::{self, ActorEnd, Started};
+use crate::clock::Clock;
+use crate::drain::Drain;
+use crate::effects::{Inputs, Interpreter, Network, StaticPeers};
+use crate::environment::Environment;
+use crate::open::{self, Found, OpenNodeError};
+use crate::paths::{self, PathError};
+use crate::service::{NodeService, NodeState, Writer};
+use crate::settings::{Discovery, Profile, Settings};
+
+/// A node does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// A location cannot be worked out.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The thread of the writer cannot be started.
+    #[error("no thread can be started: {0}")]
+    Thread(std::io::Error),
+    /// What the node keeps cannot be opened.
+    #[error(transparent)]
+    Open(#[from] Box<OpenNodeError>),
+    /// The writer ended while it opened the database.
+    #[error("a bug: {0} while the database was opened")]
+    Writer(ActorEnd),
+    /// Peers cannot be connected.
+    #[error("connections with peers cannot be started: {0}")]
+    Peers(#[from] qpq_net::StartError),
+    /// The owner's socket cannot be put in place.
+    #[error("{0}; choose another place with --socket")]
+    Socket(#[from] ListenError),
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    state: Arc<NodeState>,
+    writer: Writer,
+    writer_end: oneshot::Receiver<ActorEnd>,
+    peers: Arc<Peers>,
+    socket: SocketServer,
+    socket_path: PathBuf,
+    settings: watch::Sender<Settings>,
+    static_peers: watch::Sender<StaticPeers>,
+    interpreting: JoinHandle<()>,
+    forwarding: JoinHandle<()>,
+}
+
+impl Node {
+    /// Starts a node, up to the point where it serves.
+    pub(crate) async fn start(settings: &Settings, environment: &Environment) -> Result<Self, StartError> {
+        let data_dir = std::path::absolute(paths::data_dir_of(settings, environment)?)
+            .map_err(|_| PathError::NoDataDirectory)?;
+        let socket_path = paths::socket_of(settings, environment)?;
+        let limits = limits_of(settings.profile);
+        let clock = Clock::start(environment);
+        let (effects, effects_out) = mpsc::unbounded_channel();
+
+        let opening = opening(settings, environment, &data_dir, &limits, clock);
+        let Started { handle: writer, opened, end: writer_end } =
+            actor::spawn(limits.clone(), effects, opening).map_err(StartError::Thread)?;
+        let Ok(opened) = opened.await else {
+            return Err(StartError::Writer(writer_end.await.unwrap_or(ActorEnd::Panicked)));
+        };
+        let found = opened.map_err(Box::new)?;
+        writer.give(Input::Started).await;
+
+        let (newest_event, newest_event_out) = watch::channel(0);
+        let (settings_in, settings_out) = watch::channel(settings.clone());
+        let config = peer_config(settings, &found, &limits);
+        let state = Arc::new(NodeState {
+            clock,
+            settings: settings_out,
+            data_dir,
+            key_file: found.key_file,
+            is_rolled_back: found.is_rolled_back,
+            passphrase_cost: passphrase_cost_of(settings.profile),
+            peers: OnceLock::new(),
+            newest_event: newest_event_out,
+            drain: Drain::new(),
+        });
+        let service: Arc<dyn Service> = Arc::new(NodeService::new(writer.clone(), Arc::clone(&state)));
+        let (peers, peer_events) = Peers::start(config, Arc::clone(&service)).await?;
+        let peers = Arc::new(peers);
+        // Set once, here.
+        let _ = state.peers.set(Arc::downgrade(&peers));
+        writer.give(Input::AddressesChanged(peers.addresses())).await;
+
+        let static_peers = watch::Sender::new(static_peers_of(settings));
+        let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
+        let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
+        let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
+        let socket = socket::serve(&socket_path, service, limits).await?;
+        let settings = settings_in;
+        Ok(Self {
+            state,
+            writer,
+            writer_end,
+            peers,
+            socket,
+            socket_path,
+            settings,
+            static_peers,
+            interpreting,
+            forwarding,
+        })
+    }
+
+    /// The one line that tells that the node serves.
+    pub(crate) fn ready_line(&self) -> String {
+        let addresses: Vec<_> = self.peers.addresses().iter().map(ToString::to_string).collect();
+        format!(
+            "ready node={} addresses={} socket={}",
+            self.peers.node_key(),
+            addresses.join(","),
+            self.socket_path.display()
+        )
+    }
+
+    /// Takes up settings that a running node can.
+    pub(crate) fn apply(&self, settings: &Settings) {
+        self.static_peers.send_replace(static_peers_of(settings));
+        self.settings.send_replace(settings.clone());
+    }
+
+    /// Waits until the writer ends by itself, which it does only when something is wrong.
+    pub(crate) async fn writer_ended(&mut self) -> ActorEnd {
+        (&mut self.writer_end).await.unwrap_or(ActorEnd::Panicked)
+    }
+
+    /// Whether the writer still gets to its work; waits for it.
+    pub(crate) async fn is_alive(&self) -> bool {
+        self.writer.work(|_| ()).await.is_ok()
+    }
+
+    /// Stops the node in order.
+    pub(crate) async fn stop(self) -> ActorEnd {
+        let left = self.state.drain.drain(DRAIN_PATIENCE).await;
+        if left > 0 {
+            tracing::warn!(calls = left, "calls were cut off");
+        }
+        self.writer.stop();
+        let end = self.writer_end.await.unwrap_or(ActorEnd::Panicked);
+        // The interpreter ends with the writer, and gives its share of the peers back.
+        self.forwarding.abort();
+        let _ = timeout(SHUTDOWN_PATIENCE, self.interpreting).await;
+        if let Some(peers) = Arc::into_inner(self.peers) {
+            let _ = timeout(SHUTDOWN_PATIENCE, peers.shutdown()).await;
+        }
+        // The socket is removed even if somebody does not read an answer.
+        let _ = timeout(SHUTDOWN_PATIENCE, self.socket.shutdown()).await;
+        end
+    }
+}
+
+impl Inputs for Writer {
+    async fn give(&self, input: Input) {
+        Self::give(self, input).await;
+    }
+}
+
+impl Network for Arc<Peers> {
+    async fn call(
+        &self,
+        node: NodeKey,
+        method: qpq_proto::Method,
+        payload: bytes::Bytes,
+    ) -> Result<bytes::Bytes, qpq_proto::CallError> {
+        Peers::call(self, node, method, payload).await
+    }
+
+    fn want(&self, node: NodeKey, addresses: Vec<std::net::SocketAddr>) {
+        Peers::want(self, node, addresses);
+    }
+
+    fn release(&self, node: NodeKey) {
+        Peers::release(self, node);
+    }
+}
+
+/// What the writer's thread does first.
+fn opening(
+    settings: &Settings,
+    environment: &Environment,
+    data_dir: &Path,
+    limits: &Limits,
+    clock: Clock,
+) -> impl FnOnce() -> Result<(open::NodeCore, Found), OpenNodeError> + Send + 'static {
+    let (settings, environment) = (settings.clone(), environment.clone());
+    let (data_dir, limits) = (data_dir.to_owned(), limits.clone());
+    move || open::open(&settings, &environment, &data_dir, &limits, clock)
+}
+
+fn limits_of(profile: Profile) -> Limits {
+    match profile {
+        Profile::Server => Limits::SERVER,
+        Profile::Router => Limits::ROUTER,
+    }
+}
+
+/// What a guess at a passphrase costs: as much as the machine can well afford.
+pub(crate) fn passphrase_cost_of(profile: Profile) -> PassphraseCost {
+    match profile {
+        Profile::Server => PassphraseCost::STANDARD,
+        Profile::Router => PassphraseCost::ROUTER,
+    }
+}
+
+fn static_peers_of(settings: &Settings) -> StaticPeers {
+    let mut peers = StaticPeers::new();
+    for peer in &settings.static_peers {
+        peers.entry(peer.node).or_default().push(peer.address);
+    }
+    peers
+}
+
+fn peer_config(settings: &Settings, found: &Found, limits: &Limits) -> PeerConfig {
+    // The interpreter of effects wants the static peers, so that a reload can change them.
+    PeerConfig {
+        listen: settings.listen.clone(),
+        discovery: match settings.discovery {
+            Discovery::Open => NetDiscovery::Open,
+            Discovery::Off => NetDiscovery::Off,
+        },
+        ..PeerConfig::new(found.node_secret.0.clone(), limits.clone())
+    }
+}
+
+/// Tells the engine what happens to connections.
+async fn forward(mut events: mpsc::Receiver<PeerEvent>, writer: Writer) {
+    while let Some(event) = events.recv().await {
+        if let Some(input) = input_of(event) {
+            writer.give(input).await;
+        }
+    }
+}
+
+fn input_of(event: PeerEvent) -> Option<Input> {
+    Some(match event {
+        PeerEvent::Connected { node, address } => Input::PeerConnected {
+            node,
+            address: address.map(|address| address.to_string()).unwrap_or_default(),
+        },
+        PeerEvent::Disconnected { node, .. } => Input::PeerDisconnected { node },
+        PeerEvent::Discovered { node, addresses } => Input::PeerDiscovered { node, addresses },
+        PeerEvent::Lost { node } => Input::PeerLost { node },
+        PeerEvent::AddressesChanged(addresses) => Input::AddressesChanged(addresses),
+        // News of a kind that the network learned and the engine did not.
+        _ => return None,
+    })
+}
+
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);

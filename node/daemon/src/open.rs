@@ -1,0 +1,206 @@
+//! Opening what a node keeps: database, at-rest key, node key, engine.
+//!
+//! The database tells its id before its key is known, and the key file is named after the id. For a new
+//! database the key is on disk before anything is sealed under it.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use chacha20::ChaCha20Rng;
+use data_encoding::HEXLOWER;
+use qpq_crypto::identity::DeviceSecret;
+use qpq_engine::storage::{Key, StorageError, Table, Transaction};
+use qpq_engine::{Config, Engine, EngineError};
+use qpq_proto::ids::NodeKey;
+use qpq_proto::limits::Limits;
+use qpq_store::{CommitError, LockedStore, OpenError, Options, Storage, Store, StoreId};
+use rand_core::{CryptoRng, SeedableRng};
+use zeroize::Zeroizing;
+
+use crate::actor::Core;
+use crate::clock::Clock;
+use crate::environment::Environment;
+use crate::paths;
+use crate::private_file::{self, PrivateFileError};
+use crate::settings::Settings;
+use crate::unlock::{Unlock, UnlockError};
+
+/// What a node keeps cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenNodeError {
+    /// Another daemon has the directory.
+    #[error("another daemon uses {data_dir}: stop it, or choose another directory with --data-dir")]
+    InUse {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// The key is of another database.
+    #[error("{source_of_key} is not the one the database in {data_dir} was made with")]
+    WrongKey {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The key file, or the passphrase.
+        source_of_key: String,
+    },
+    /// The database does not open.
+    #[error("the database in {data_dir} does not open: {source}")]
+    Store {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// There is no key.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// A directory cannot be made.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes: {0}")]
+    Randomness(getrandom::Error),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The database cannot be written.
+    #[error("the database cannot be written: {0}")]
+    Commit(#[from] CommitError),
+    /// What the engine keeps cannot be used.
+    #[error("what the node keeps cannot be used: {0}")]
+    Engine(#[from] EngineError),
+    /// The node key in the database is malformed.
+    #[error("the node key in the database is malformed")]
+    NodeKeyMalformed,
+}
+
+/// What the writer of a node owns.
+pub(crate) type NodeCore = Core<Store, Engine>;
+
+/// What was found while a node was opened.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The node's secret key; its public half names the node.
+    pub(crate) node_secret: NodeSecret,
+    /// The key file; none with a passphrase.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Whether the database is an older copy.
+    pub(crate) is_rolled_back: bool,
+}
+
+/// The secret half of a node key.
+pub(crate) struct NodeSecret(pub(crate) Zeroizing<[u8; 32]>);
+
+impl NodeSecret {
+    /// The node key: like every key of an identity or a device, the public half of Ed25519.
+    pub(crate) fn public(&self) -> NodeKey {
+        NodeKey::from_bytes(*DeviceSecret::from_seed(&self.0).public().as_bytes())
+    }
+}
+
+impl std::fmt::Debug for NodeSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeSecret(..)")
+    }
+}
+
+/// Opens the node in a data directory, or makes it.
+pub(crate) fn open(
+    settings: &Settings,
+    environment: &Environment,
+    data_dir: &Path,
+    limits: &Limits,
+    clock: Clock,
+) -> Result<(NodeCore, Found), OpenNodeError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(OpenNodeError::Randomness)?;
+    let mut rng = ChaCha20Rng::from_seed(*seed);
+    private_file::make_private_directory(data_dir)?;
+    let (mut store, key_file) = open_store(settings, environment, data_dir, limits, &mut rng)?;
+    let is_rolled_back = store.is_rolled_back();
+
+    let mut batch = store.begin();
+    let mut tx = batch.transaction();
+    let node_secret = load_node_secret(&mut tx, &mut rng)?;
+    let config = Config {
+        node: node_secret.public(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        limits: limits.clone(),
+    };
+    let engine = Engine::open(config, &mut tx)?;
+    tx.accept();
+    batch.commit()?;
+    let core = Core { storage: store, machine: engine, rng, clock };
+    Ok((core, Found { node_secret, key_file, is_rolled_back }))
+}
+
+fn open_store(
+    settings: &Settings,
+    environment: &Environment,
+    data_dir: &Path,
+    limits: &Limits,
+    rng: &mut dyn CryptoRng,
+) -> Result<(Store, Option<PathBuf>), OpenNodeError> {
+    let mut source_of_key = String::new();
+    let described = |error, source_of_key: &str| describe(error, data_dir, source_of_key);
+    let mut options = Options { cache_bytes: limits.database_cache_bytes, open_counter: None };
+    let locked = LockedStore::open(data_dir, &options).map_err(|error| described(error, &source_of_key))?;
+    let unlock = Unlock { settings, environment, data_dir };
+    let id = locked.id();
+    let unlocked =
+        if locked.is_new() { unlock.create(id.as_bytes(), rng)? } else { unlock.existing(id.as_bytes())? };
+    source_of_key.push_str(&match &unlocked.key_file {
+        Some(path) => format!("the key in {}", path.display()),
+        None => "the passphrase".to_owned(),
+    });
+    locked.check_key(&unlocked.key).map_err(|error| described(error, &source_of_key))?;
+    // The counter lies beside the key, whose place was not known before.
+    drop(locked);
+    options.open_counter = Some(open_counter(unlocked.key_file.as_deref(), environment, data_dir, id));
+    if let Some(directory) = options.open_counter.as_deref().map(private_file::parent) {
+        private_file::make_private_directory(directory)?;
+    }
+    let store = LockedStore::open(data_dir, &options)
+        .and_then(|locked| locked.unlock(&unlocked.key))
+        .map_err(|error| described(error, &source_of_key))?;
+    Ok((store, unlocked.key_file))
+}
+
+/// The file that tells an older copy of the database from the newest: outside the data directory.
+fn open_counter(key_file: Option<&Path>, environment: &Environment, data_dir: &Path, id: StoreId) -> PathBuf {
+    let base = match (key_file, paths::config_dir(environment)) {
+        (Some(key_file), _) => key_file.to_owned(),
+        (None, Some(directory)) => directory.join("keys").join(HEXLOWER.encode(id.as_bytes())),
+        (None, None) => data_dir.to_owned(),
+    };
+    let mut path = base.into_os_string();
+    path.push(".opened");
+    PathBuf::from(path)
+}
+
+fn describe(error: OpenError, data_dir: &Path, source_of_key: &str) -> OpenNodeError {
+    let data_dir = data_dir.to_owned();
+    match error {
+        OpenError::InUse => OpenNodeError::InUse { data_dir },
+        OpenError::WrongKey => OpenNodeError::WrongKey { data_dir, source_of_key: source_of_key.to_owned() },
+        source => OpenNodeError::Store { data_dir, source },
+    }
+}
+
+/// The node key of the database, made at the first start. It is in no backup: a restored node is another one.
+fn load_node_secret(tx: &mut dyn Transaction, rng: &mut dyn CryptoRng) -> Result<NodeSecret, OpenNodeError> {
+    if let Some(stored) = tx.get(NODE_TABLE, NODE_KEY)? {
+        let secret: &[u8; 32] = stored.as_ref().try_into().map_err(|_| OpenNodeError::NodeKeyMalformed)?;
+        return Ok(NodeSecret(Zeroizing::new(*secret)));
+    }
+    let mut secret = Zeroizing::new([0; 32]);
+    rng.fill_bytes(secret.as_mut_slice());
+    tx.put(NODE_TABLE, NODE_KEY, Bytes::copy_from_slice(secret.as_slice()))?;
+    Ok(NodeSecret(secret))
+}
+
+/// What belongs to the node itself, whoever uses it.
+const NODE_TABLE: Table = Table("node");
+const NODE_KEY: Key<'static> = Key { prefix: b"node-key", ordinal: 0 };
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! What the node answers: its own health and state here, everything that concerns people by the engine.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use prost::Message;
+use qpq_crypto::passphrase::PassphraseCost;
+use qpq_engine::Engine;
+use qpq_net::{Answer, Caller, Peers, Service};
+use qpq_proto::limits::WIRE_VERSION;
+use qpq_proto::{Failure, Method, v1};
+use qpq_store::Store;
+use tokio::sync::watch;
+
+use crate::actor::ActorHandle;
+use crate::backup;
+use crate::clock::Clock;
+use crate::diagnose;
+use crate::drain::Drain;
+use crate::long_poll::{LongPoll, Wakeups, poll};
+use crate::settings::Settings;
+use crate::status;
+
+/// Gives inputs to the node's engine.
+pub(crate) type Writer = ActorHandle<Store, Engine>;
+
+/// What is known about the running node.
+#[derive(Debug)]
+pub(crate) struct NodeState {
+    /// The clocks.
+    pub(crate) clock: Clock,
+    /// The settings, as they were at the last reload.
+    pub(crate) settings: watch::Receiver<Settings>,
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// The key file; none with a passphrase.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Whether the database was found to be an older copy.
+    pub(crate) is_rolled_back: bool,
+    /// What a guess at the passphrase of a backup costs.
+    pub(crate) passphrase_cost: PassphraseCost,
+    /// The peers, once they are there. They hold the service, which holds this.
+    pub(crate) peers: OnceLock<Weak<Peers>>,
+    /// Cursor of the newest event.
+    pub(crate) newest_event: watch::Receiver<u64>,
+    /// Counts the calls.
+    pub(crate) drain: Drain,
+}
+
+impl NodeState {
+    /// The peers, while they are there.
+    pub(crate) fn peers(&self) -> Option<Arc<Peers>> {
+        self.peers.get()?.upgrade()
+    }
+}
+
+/// Answers calls.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeService {
+    writer: Writer,
+    state: Arc<NodeState>,
+}
+
+impl NodeService {
+    /// The service of a node.
+    pub(crate) fn new(writer: Writer, state: Arc<NodeState>) -> Self {
+        Self { writer, state }
+    }
+
+    async fn answer(&self, caller: Caller, method: Method, payload: Bytes) -> Result<Bytes, Failure> {
+        if method == Method::Health {
+            decode::<v1::HealthRequest>(payload)?;
+            return Ok(encode(&self.health()));
+        }
+        let _under_way = self.state.drain.enter()?;
+        match method {
+            Method::ReadEvents => self.wait::<v1::ReadEventsRequest>(payload).await,
+            Method::WaitMessage => self.wait::<v1::WaitMessageRequest>(payload).await,
+            Method::WaitChange => self.wait::<v1::WaitChangeRequest>(payload).await,
+            Method::NodeStatus => self.node_status(payload).await,
+            Method::Diagnose => self.diagnose(payload).await,
+            Method::CreateBackup => self.create_backup(payload).await,
+            Method::VerifyBackup => backup::verify(decode(payload)?).await.map(|response| encode(&response)),
+            Method::RestoreBackup => self.restore_backup(payload).await,
+            _ => self.writer.call(engine_caller(caller)?, method, payload).await,
+        }
+    }
+
+    fn health(&self) -> v1::HealthResponse {
+        let draining = self.state.drain.is_draining();
+        let status = if draining { v1::HealthStatus::NotServing } else { v1::HealthStatus::Serving };
+        v1::HealthResponse {
+            status: status.into(),
+            uptime_ms: self.state.clock.uptime_ms(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            roles: Vec::new(),
+            draining,
+            wire_version_min: WIRE_VERSION,
+            wire_version_max: WIRE_VERSION,
+        }
+    }
+
+    async fn wait<P: LongPoll>(&self, payload: Bytes) -> Result<Bytes, Failure> {
+        let wakeups =
+            Wakeups { events: self.state.newest_event.clone(), draining: self.state.drain.draining() };
+        poll::<P, _>(payload, wakeups, |payload| {
+            self.writer.call(qpq_engine::Caller::Owner, P::METHOD, payload)
+        })
+        .await
+    }
+
+    async fn node_status(&self, payload: Bytes) -> Result<Bytes, Failure> {
+        let mut response = self.engine_status(payload).await?;
+        status::complete(&mut response, &self.state);
+        Ok(encode(&response))
+    }
+
+    /// What the engine knows about the node.
+    async fn engine_status(&self, payload: Bytes) -> Result<v1::NodeStatusResponse, Failure> {
+        self.ask_engine(Method::NodeStatus, payload).await
+    }
+
+    async fn diagnose(&self, payload: Bytes) -> Result<Bytes, Failure> {
+        let mut response: v1::DiagnoseResponse = self.ask_engine(Method::Diagnose, payload).await?;
+        let findings = status::findings(&self.state);
+        response.checks.splice(..0, diagnose::checks(&findings));
+        Ok(encode(&response))
+    }
+
+    async fn create_backup(&self, payload: Bytes) -> Result<Bytes, Failure> {
+        let request = decode(payload)?;
+        let status = self.engine_status(Bytes::new()).await?;
+        let now = self.state.clock.now();
+        // The writing goes on if whoever asked goes away: it is all of the file or none.
+        let response =
+            backup::create(&self.writer, request, &status, now, self.state.passphrase_cost).await?;
+        Ok(encode(&response))
+    }
+
+    async fn restore_backup(&self, payload: Bytes) -> Result<Bytes, Failure> {
+        let status = self.engine_status(Bytes::new()).await?;
+        if !status.identities.is_empty() {
+            return Err(Failure::conflict(
+                "this node has an identity already: restore into a fresh data directory",
+            ));
+        }
+        let response = backup::restore(&self.writer, decode(payload)?).await?;
+        Ok(encode(&response))
+    }
+
+    async fn ask_engine<R: Message + Default>(&self, method: Method, payload: Bytes) -> Result<R, Failure> {
+        let answer = self.writer.call(qpq_engine::Caller::Owner, method, payload).await?;
+        R::decode(answer).map_err(|_| Failure::internal())
+    }
+}
+
+impl Service for NodeService {
+    fn call(&self, caller: Caller, method: Method, payload: Bytes) -> Answer<'_> {
+        Box::pin(self.answer(caller, method, payload))
+    }
+}
+
+fn engine_caller(caller: Caller) -> Result<qpq_engine::Caller, Failure> {
+    match caller {
+        Caller::Owner => Ok(qpq_engine::Caller::Owner),
+        Caller::Node(node) => Ok(qpq_engine::Caller::Node(node)),
+        Caller::Public { .. } => Ok(qpq_engine::Caller::Public),
+        // A kind of caller that the network learned and this node did not.
+        _ => Err(Failure::forbidden("this node does not know this kind of caller")),
+    }
+}
+
+fn decode<R: Message + Default>(payload: Bytes) -> Result<R, Failure> {
+    R::decode(payload).map_err(|error| Failure::bad_request("", error.to_string()))
+}
+
+fn encode(message: &impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}

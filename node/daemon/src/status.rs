@@ -1,0 +1,83 @@
+//! What only the running node knows: how peers are reached, where it listens, what its database takes.
+
+use std::collections::BTreeMap;
+
+use qpq_net::{DiscoveryState, PathKind, PeerState};
+use qpq_proto::v1::{NodeStatusResponse, PeerStatus};
+use qpq_store::DATABASE_FILE;
+
+use crate::diagnose::{DiscoveryFinding, Findings};
+use crate::service::NodeState;
+
+/// Adds it to what the engine says.
+pub(crate) fn complete(response: &mut NodeStatusResponse, node: &NodeState) {
+    let peers = node.peers();
+    let states = peers.as_ref().map(|peers| peers.states()).unwrap_or_default();
+    response.uptime_ms = node.clock.uptime_ms();
+    response.addresses = peers
+        .as_ref()
+        .map(|peers| peers.addresses().iter().map(ToString::to_string).collect())
+        .unwrap_or_default();
+    response.discovery = node.settings.borrow().discovery.to_string();
+    response.storage_bytes =
+        std::fs::metadata(node.data_dir.join(DATABASE_FILE)).map_or(0, |file| file.len());
+    merge_peers(&mut response.peers, states);
+}
+
+/// Fills in how the engine's peers are reached, and adds those only the network knows.
+fn merge_peers(peers: &mut Vec<PeerStatus>, states: Vec<PeerState>) {
+    let mut by_node: BTreeMap<Vec<u8>, PeerState> =
+        states.into_iter().map(|state| (state.node.to_vec(), state)).collect();
+    for peer in peers.iter_mut() {
+        if let Some(state) = by_node.remove(&peer.node) {
+            fill(peer, &state);
+        }
+    }
+    peers.extend(by_node.into_values().map(|state| {
+        let mut peer = PeerStatus { node: state.node.to_vec(), ..PeerStatus::default() };
+        fill(&mut peer, &state);
+        peer
+    }));
+}
+
+fn fill(peer: &mut PeerStatus, state: &PeerState) {
+    peer.path = path_name(state.path).to_owned();
+    if let Some(address) = &state.address {
+        peer.address = address.to_string();
+    }
+    peer.rtt_us = state.rtt.map_or(0, |rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));
+    peer.since_ms = state.since_ms;
+    peer.discovered = state.discovered;
+}
+
+fn path_name(path: PathKind) -> &'static str {
+    match path {
+        PathKind::Direct => "direct",
+        PathKind::Relayed => "relayed",
+        PathKind::Offline => "offline",
+    }
+}
+
+/// What the checks look at.
+pub(crate) fn findings(node: &NodeState) -> Findings {
+    let peers = node.peers();
+    let states = peers.as_ref().map(|peers| peers.states()).unwrap_or_default();
+    let wanted = states.iter().filter(|state| state.wanted);
+    let discovery = match peers.as_ref().map(|peers| peers.discovery_state()) {
+        Some(DiscoveryState::Running) => {
+            DiscoveryFinding::Working { in_sight: states.iter().filter(|state| state.discovered).count() }
+        }
+        Some(DiscoveryState::Unavailable(reason)) => DiscoveryFinding::Unavailable { reason },
+        _ => DiscoveryFinding::Off,
+    };
+    Findings {
+        wall_ms: node.clock.now().wall_ms,
+        data_dir: node.data_dir.clone(),
+        key_file: node.key_file.clone(),
+        addresses: peers.as_ref().map(|peers| peers.addresses()).unwrap_or_default(),
+        discovery,
+        peers_wanted: wanted.clone().count(),
+        peers_connected: wanted.filter(|state| state.path != PathKind::Offline).count(),
+        is_rolled_back: node.is_rolled_back,
+    }
+}
