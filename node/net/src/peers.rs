@@ -39,6 +39,7 @@ use qpq_proto::limits::{FRAME_PAYLOAD_BYTES_MAX, Limits, WIRE_VERSION};
 use qpq_proto::{CallError, Method, TransportErrorKind};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::budget::Budget;
@@ -55,6 +56,9 @@ pub const ALPN: &[u8] = b"qpq/p2p/1";
 
 /// Events that wait for the node to take them; then connections wait.
 const EVENTS_QUEUED_MAX: usize = 256;
+
+/// How long the goodbye to all peers may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How a node takes part.
 #[derive(Debug)]
@@ -310,7 +314,8 @@ impl Peers {
         self.shared.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
         while tasks.join_next().await.is_some() {}
-        self.shared.endpoint.close().await;
+        // Peers that are gone do not acknowledge the goodbye.
+        let _ = timeout(GOODBYE, self.shared.endpoint.close()).await;
     }
 }
 

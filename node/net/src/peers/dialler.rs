@@ -9,6 +9,7 @@ use iroh::{EndpointAddr, EndpointId, TransportAddr};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::link::{self, Link};
@@ -19,6 +20,9 @@ use crate::tls::KeyExchange;
 
 /// A connection that lasted this long was a success: the next dial after it is not put off.
 const LASTING: Duration = Duration::from_secs(10);
+
+/// Dials of one peer at the same time, each with other addresses.
+const DIALS_PER_PEER_MAX: usize = 2;
 
 /// Why a dial failed; for a person.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +57,9 @@ async fn keep_connected(shared: &Arc<Shared>, node: NodeKey) {
     let mut pause = Pause::new(&shared.limits);
     loop {
         let (task, wake) = shared.table().task(node);
-        let addresses = match task {
+        match task {
             Task::End => return,
+            Task::Dial(_) => pause.wait(&wake).await,
             Task::Wait => {
                 let since = Instant::now();
                 wake.notified().await;
@@ -63,20 +68,52 @@ async fn keep_connected(shared: &Arc<Shared>, node: NodeKey) {
                 }
                 continue;
             }
-            Task::Dial(addresses) => addresses,
-        };
-        pause.wait(&wake).await;
-        if let Err(error) = dial(shared, node, addresses).await {
+        }
+        // Much may have changed during the pause.
+        let Task::Dial(addresses) = shared.table().task(node).0 else { continue };
+        if let Err(error) = dial_all(shared, node, addresses, &wake).await {
             tracing::debug!(%node, %error, "cannot reach a peer");
             shared.table().failed(node, error.to_string());
         }
     }
 }
 
-/// Dials once; the connection then has a task of its own.
-async fn dial(shared: &Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) -> Result<(), DialError> {
+/// Dials the addresses, and others that become known meanwhile, until one dial succeeds or all have failed.
+///
+/// A dial of an address where nobody is left takes its whole time. It is not broken off for a new address either, since
+/// that may come from a stranger and be wrong.
+async fn dial_all(
+    shared: &Arc<Shared>,
+    node: NodeKey,
+    mut addresses: Vec<SocketAddr>,
+    wake: &Notify,
+) -> Result<(), DialError> {
     // The semaphore is never closed.
     let _turn = shared.dials.acquire().await;
+    let mut dials = JoinSet::new();
+    dials.spawn(dial(Arc::clone(shared), node, addresses.clone()));
+    loop {
+        tokio::select! {
+            Some(dialled) = dials.join_next() => match dialled {
+                Ok(Err(error)) if dials.is_empty() => return Err(error),
+                Ok(Err(_)) => {}
+                Ok(Ok(())) | Err(_) => return Ok(()),
+            },
+            () = wake.notified(), if dials.len() < DIALS_PER_PEER_MAX => match shared.table().task(node).0 {
+                Task::Dial(known) if known != addresses => {
+                    addresses.clone_from(&known);
+                    dials.spawn(dial(Arc::clone(shared), node, known));
+                }
+                Task::Dial(_) => {}
+                Task::Wait | Task::End => return Ok(()),
+            },
+        }
+    }
+}
+
+/// Dials once; the connection then has a task of its own.
+async fn dial(shared: Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) -> Result<(), DialError> {
+    let shared = &shared;
     let slot = shared.admissions.outgoing().map_err(|_| DialError::TooMany)?;
     let id = EndpointId::from_bytes(node.as_bytes()).map_err(|_| DialError::InvalidKey)?;
     // Addresses of relays are never passed on: iroh would dial whatever relay a peer names.

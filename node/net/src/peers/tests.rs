@@ -286,24 +286,47 @@ async fn a_peer_that_restarts_elsewhere_is_reached_again() {
     a.echo(&b).await;
 }
 
+/// Starts a node on a thread of its own that freezes when it is told to, as if it had been killed: what it has sent
+/// stays, but nothing comes any more, not even a goodbye. Returns its key, its addresses and the switch.
+async fn mortal(secret: u8) -> (NodeKey, Vec<SocketAddr>, std::sync::mpsc::Sender<()>) {
+    let (ready, started) = tokio::sync::oneshot::channel();
+    let (freeze, frozen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let node = node(secret).await;
+            ready.send((node.key(), node.sockets())).unwrap();
+            while frozen.try_recv().is_err() {
+                tokio::task::yield_now().await;
+            }
+            loop {
+                std::thread::park();
+            }
+        });
+    });
+    let (key, sockets) = started.await.unwrap();
+    (key, sockets, freeze)
+}
+
+/// Whichever of the two keys is the smaller, and with it whichever connection is the favoured one.
 #[tokio::test]
 async fn a_peer_that_died_without_a_word_and_restarts_gets_through() {
-    let mut a = node(1).await;
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let b = runtime.spawn(node(2)).await.unwrap();
-    a.want(&b);
-    a.connected(&b).await;
-    // With its runtime, everything of the node stops in the middle, and its sockets are gone.
-    runtime.shutdown_background();
-    a.peers.want(b.key(), vec![(Ipv4Addr::LOCALHOST, 9).into()]);
+    for (own, other) in [(1, 2), (2, 1)] {
+        let mut a = node(own).await;
+        let (key, sockets, freeze) = mortal(other).await;
+        a.peers.want(key, sockets.clone());
+        a.state_becomes(key, |state| state.address == Some(sockets[0])).await;
+        while a.events.try_recv().is_ok() {}
+        freeze.send(()).unwrap();
 
-    let mut again = node(2).await;
-    again.want(&a);
-    again.connected(&a).await;
-    again.echo(&a).await;
-    // The old connection was the favoured one; it made room because it showed no sign of life.
-    a.state_becomes(again.key(), |state| state.address == Some(again.sockets()[0])).await;
-    a.echo(&again).await;
+        let mut again = node(other).await;
+        again.want(&a);
+        again.connected(&a).await;
+        again.echo(&a).await;
+        a.state_becomes(key, |state| state.address == Some(again.sockets()[0])).await;
+        a.echo(&again).await;
+        assert!(a.events.try_recv().is_err(), "for the node above, the peer was connected all the time");
+    }
 }
 
 #[tokio::test]
