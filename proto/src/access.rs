@@ -1,4 +1,4 @@
-//! Who may call what: the access column of the method table (RPC.md, "Methods").
+//! Who may call what: the access column of the method table.
 
 use std::fmt;
 

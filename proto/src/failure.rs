@@ -1,4 +1,4 @@
-//! How a call fails: a status other than `Ok`, and its `ErrorDetail` (RPC.md, "Frames").
+//! How a call fails: a status other than `Ok`, and its `ErrorDetail`.
 
 use bytes::Bytes;
 use prost::Message;

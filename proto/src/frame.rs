@@ -1,4 +1,4 @@
-//! Frames: how requests, responses and push events lie on a byte stream (RPC.md, "Frames").
+//! Frames: how requests, responses and push events lie on a byte stream.
 //!
 //! ```text
 //! request    method id u16 | request id u32 | payload length u32 | payload

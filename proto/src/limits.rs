@@ -117,13 +117,13 @@ pub const OWNER_WAIT_MS_MAX: u64 = 3_600_000;
 /// Shortest passphrase of a backup.
 pub const PASSPHRASE_BYTES_MIN: usize = 8;
 
-/// Epochs of a group whose secrets are kept, besides the present one (MESH.md, 2 F).
+/// Epochs of a group whose secrets are kept, besides the present one.
 pub const PAST_EPOCHS_MAX: usize = 32;
 
-/// How far back in a sender's ratchet a message is still decrypted (MESH.md, 2 F).
+/// How far back in a sender's ratchet a message is still decrypted.
 pub const OUT_OF_ORDER_GENERATIONS_MAX: u32 = 256;
 
-/// How far ahead in a sender's ratchet a message is still decrypted (MESH.md, 2 F).
+/// How far ahead in a sender's ratchet a message is still decrypted.
 pub const FORWARD_DISTANCE_GENERATIONS_MAX: u32 = 2_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How a call went: the first byte of a response (RPC.md, "Frames").
+//! How a call went: the first byte of a response.
 
 use std::fmt;
 
@@ -61,7 +61,7 @@ impl Status {
         self as u8
     }
 
-    /// The name in RPC.md.
+    /// The name in the contract.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -329,7 +329,7 @@ impl Disposition {
         }
     }
 }
-/// The payload of a delivery: what MESH.md calls the bundle's recipient tag and body.
+/// The payload of a delivery: the bundle's recipient tag and body.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Parcel {
     /// Fresh for each parcel, 8 bytes.
@@ -430,6 +430,10 @@ pub struct ContactAcceptance {
     /// MLS Welcome of the direct conversation.
     #[prost(bytes = "vec", tag = "3")]
     pub welcome: ::prost::alloc::vec::Vec<u8>,
+    /// Token of the sender's own request to the receiver that is under way, 16 bytes; empty if there is none. That
+    /// request needs no answer any more.
+    #[prost(bytes = "vec", tag = "4")]
+    pub crossing_token: ::prost::alloc::vec::Vec<u8>,
 }
 /// Brings a group to a new member.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -944,44 +944,44 @@ impl Method {
 /// Every service: methods that a node offers or refuses together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
-    /// Accounts of a relay: OPAQUE (RFC 9807) and sessions (RPC.md, 100 to 104).
+    /// Accounts of a relay: OPAQUE (RFC 9807) and sessions.
     Auth,
-    /// Mailboxes and their queues (RPC.md, 200 to 208).
+    /// Mailboxes and their queues.
     ///
     /// Queues are per mailbox, channel and device, strictly in order, and durable before Ok is answered. A mailbox is an
     /// identity key, or a random id that its owner registered so that a relay learns neither who writes nor who reads.
     Delivery,
-    /// MLS key packages and hybrid public keys (RPC.md, 300 to 304).
+    /// MLS key packages and hybrid public keys.
     Keys,
-    /// Channels between two people (RPC.md, 400).
+    /// Channels between two people.
     Channels,
-    /// Group channels as a relay sees them (RPC.md, 410 to 413). The group itself is MLS, between the members.
+    /// Group channels as a relay sees them. The group itself is MLS, between the members.
     Groups,
-    /// Reports and bans on a relay (RPC.md, 420 to 424).
+    /// Reports and bans on a relay.
     Moderation,
-    /// Names and the identities behind them (RPC.md, 500 and 501).
+    /// Names and the identities behind them.
     Users,
-    /// The transparency log (RPC.md, 510 to 521). It lists no users: entries are commitments under VRF labels.
+    /// The transparency log. It lists no users: entries are commitments under VRF labels.
     KeyTransparency,
-    /// Content-addressed blobs, encrypted by the client; the node sees ciphertext only (RPC.md, 600 and 601).
+    /// Content-addressed blobs, encrypted by the client; the node sees ciphertext only.
     Blobs,
-    /// A person's devices as a relay knows them (RPC.md, 700 to 710).
+    /// A person's devices as a relay knows them.
     ///
     /// The signed device list is the one truth about a person's devices: the highest sequence wins, a fork of it raises an
     /// alarm. Its encoding is canonical and its own, so that what was signed is what travels.
     Devices,
-    /// Recovery bundles (RPC.md, 750 to 752). The node stores an opaque bundle and can read nothing of it.
+    /// Recovery bundles. The node stores an opaque bundle and can read nothing of it.
     Recovery,
-    /// Peers, where they are, and how they are (RPC.md, 800 to 802).
+    /// Peers, where they are, and how they are.
     Peers,
-    /// What relays ask of each other (RPC.md, 900 to 905).
+    /// What relays ask of each other.
     ///
     /// Each call carries the domain of the relay that asks, and is accepted only from the node or certificate configured for
     /// that domain.
     Federation,
-    /// The account as a whole (RPC.md, 950).
+    /// The account as a whole.
     Account,
-    /// What the owner's own programs call, over the local socket only (RPC.md, 1100 to 1299).
+    /// What the owner's own programs call, over the local socket only.
     ///
     /// Names: a contact is written "@name", a group "#name"; the sigil may be left out where only one kind is possible.
     Owner,

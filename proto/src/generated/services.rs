@@ -12,7 +12,7 @@ use crate::answer::answer;
 use crate::failure::Failure;
 use crate::v1;
 
-/// Accounts of a relay: OPAQUE (RFC 9807) and sessions (RPC.md, 100 to 104).
+/// Accounts of a relay: OPAQUE (RFC 9807) and sessions.
 pub trait Auth<C> {
     /// Begins a registration.
     ///
@@ -105,7 +105,7 @@ pub fn dispatch_auth<C, H: Auth<C> + ?Sized>(
     }
 }
 
-/// Mailboxes and their queues (RPC.md, 200 to 208).
+/// Mailboxes and their queues.
 ///
 /// Queues are per mailbox, channel and device, strictly in order, and durable before Ok is answered. A mailbox is an
 /// identity key, or a random id that its owner registered so that a relay learns neither who writes nor who reads.
@@ -241,7 +241,7 @@ pub fn dispatch_delivery<C, H: Delivery<C> + ?Sized>(
     }
 }
 
-/// MLS key packages and hybrid public keys (RPC.md, 300 to 304).
+/// MLS key packages and hybrid public keys.
 pub trait Keys<C> {
     /// Publishes key packages of the caller's device.
     ///
@@ -331,7 +331,7 @@ pub fn dispatch_keys<C, H: Keys<C> + ?Sized>(
     }
 }
 
-/// Channels between two people (RPC.md, 400).
+/// Channels between two people.
 pub trait Channels<C> {
     /// The channel of the caller and a peer: the same for both, whoever asks first.
     ///
@@ -364,7 +364,7 @@ pub fn dispatch_channels<C, H: Channels<C> + ?Sized>(
     }
 }
 
-/// Group channels as a relay sees them (RPC.md, 410 to 413). The group itself is MLS, between the members.
+/// Group channels as a relay sees them. The group itself is MLS, between the members.
 pub trait Groups<C> {
     /// Takes a member off the channel's delivery list.
     ///
@@ -441,7 +441,7 @@ pub fn dispatch_groups<C, H: Groups<C> + ?Sized>(
     }
 }
 
-/// Reports and bans on a relay (RPC.md, 420 to 424).
+/// Reports and bans on a relay.
 pub trait Moderation<C> {
     /// Reports a message to the relay's administrators, who alone can read the report.
     ///
@@ -530,7 +530,7 @@ pub fn dispatch_moderation<C, H: Moderation<C> + ?Sized>(
     }
 }
 
-/// Names and the identities behind them (RPC.md, 500 and 501).
+/// Names and the identities behind them.
 pub trait Users<C> {
     /// The identity behind a name, with proof that this is the newest version, or that there is none.
     ///
@@ -577,7 +577,7 @@ pub fn dispatch_users<C, H: Users<C> + ?Sized>(
     }
 }
 
-/// The transparency log (RPC.md, 510 to 521). It lists no users: entries are commitments under VRF labels.
+/// The transparency log. It lists no users: entries are commitments under VRF labels.
 pub trait KeyTransparency<C> {
     /// Revokes devices, or the identity itself.
     ///
@@ -654,7 +654,7 @@ pub fn dispatch_key_transparency<C, H: KeyTransparency<C> + ?Sized>(
     }
 }
 
-/// Content-addressed blobs, encrypted by the client; the node sees ciphertext only (RPC.md, 600 and 601).
+/// Content-addressed blobs, encrypted by the client; the node sees ciphertext only.
 pub trait Blobs<C> {
     /// Stores a piece of a blob; resumable. The hash is checked before the blob becomes readable.
     ///
@@ -701,7 +701,7 @@ pub fn dispatch_blobs<C, H: Blobs<C> + ?Sized>(
     }
 }
 
-/// A person's devices as a relay knows them (RPC.md, 700 to 710).
+/// A person's devices as a relay knows them.
 ///
 /// The signed device list is the one truth about a person's devices: the highest sequence wins, a fork of it raises an
 /// alarm. Its encoding is canonical and its own, so that what was signed is what travels.
@@ -779,7 +779,7 @@ pub fn dispatch_devices<C, H: Devices<C> + ?Sized>(
     }
 }
 
-/// Recovery bundles (RPC.md, 750 to 752). The node stores an opaque bundle and can read nothing of it.
+/// Recovery bundles. The node stores an opaque bundle and can read nothing of it.
 pub trait Recovery<C> {
     /// Stores a bundle, bound to its owner; eight at most.
     ///
@@ -846,7 +846,7 @@ pub fn dispatch_recovery<C, H: Recovery<C> + ?Sized>(
     }
 }
 
-/// Peers, where they are, and how they are (RPC.md, 800 to 802).
+/// Peers, where they are, and how they are.
 pub trait Peers<C> {
     /// Publishes where a node can be reached, readable by contacts only.
     ///
@@ -903,7 +903,7 @@ pub fn dispatch_peers<C, H: Peers<C> + ?Sized>(
     }
 }
 
-/// What relays ask of each other (RPC.md, 900 to 905).
+/// What relays ask of each other.
 ///
 /// Each call carries the domain of the relay that asks, and is accepted only from the node or certificate configured for
 /// that domain.
@@ -1013,7 +1013,7 @@ pub fn dispatch_federation<C, H: Federation<C> + ?Sized>(
     }
 }
 
-/// The account as a whole (RPC.md, 950).
+/// The account as a whole.
 pub trait Account<C> {
     /// Deletes the account in one transaction: records, sessions, devices, packages, queues, blobs owned, bundles,
     /// memberships. The transparency log keeps only its hashes and gains a revocation.
@@ -1047,7 +1047,7 @@ pub fn dispatch_account<C, H: Account<C> + ?Sized>(
     }
 }
 
-/// What the owner's own programs call, over the local socket only (RPC.md, 1100 to 1299).
+/// What the owner's own programs call, over the local socket only.
 ///
 /// Names: a contact is written "@name", a group "#name"; the sigil may be left out where only one kind is possible.
 pub trait Owner<C> {

@@ -45,7 +45,7 @@ fn violations_of(method: &MethodRow) -> Vec<String> {
         .collect()
 }
 
-/// Ids by RPC.md: services to others, push events, the owner's own.
+/// Ranges of ids: services to others, push events, the owner's own.
 const fn id_range() -> std::ops::RangeInclusive<u32> {
     100..=*OWNER_IDS.end()
 }

@@ -51,23 +51,25 @@ fn letters(method: &MethodRow) -> String {
 }
 
 fn method_section(method: &MethodRow, table: &Table) -> String {
-    let mut page = format!("\n### {}\n\n{} (access {})\n", method.name, method.id, letters(method));
+    let MethodRow { id, name, comment, .. } = method;
+    let mut page =
+        format!("\n### {name}\n\n{}\n\nId {id}, access {}.\n", paragraphs(comment), letters(method));
     for (title, name) in [("Request", &method.request), ("Response", &method.response)] {
         let fields = table.messages.get(name).map_or(&[][..], |message| &message.fields);
         if fields.is_empty() {
             line(&mut page, &format!("\n{title}: empty."));
         } else {
-            line(&mut page, &format!("\n{title}:\n\n{}", field_table(fields)));
+            line(&mut page, &format!("\n{title}:\n\n{}", field_table(fields, table)));
         }
     }
     page
 }
 
-fn field_table(fields: &[FieldRow]) -> String {
+fn field_table(fields: &[FieldRow], table: &Table) -> String {
     let mut rows = String::from("| no. | field | type | what it is |\n|---|---|---|---|\n");
     for field in fields {
         let kind = match &field.refers_to {
-            Some(name) => field.kind.replace(name, &format!("[{name}](#{})", name.to_lowercase())),
+            Some(name) => field.kind.replace(name, &format!("[{name}](#{})", anchor(name, table))),
             None => field.kind.clone(),
         };
         let one_of = field.one_of.as_ref().map(|name| format!(" (one of `{name}`)")).unwrap_or_default();
@@ -77,19 +79,35 @@ fn field_table(fields: &[FieldRow]) -> String {
     rows.trim_end().to_owned()
 }
 
+/// Where a message or enum is described: requests and responses with their method, the others under their own heading,
+/// which says what they are because a method may have the same name.
+fn anchor(name: &str, table: &Table) -> String {
+    let lower = name.to_lowercase();
+    let methods = table.services.iter().flat_map(|service| &service.methods);
+    let own = methods.into_iter().find(|method| method.request == name || method.response == name);
+    match own {
+        Some(method) => method.name.to_lowercase(),
+        None if table.enums.contains_key(name) => format!("enum-{lower}"),
+        None => format!("message-{lower}"),
+    }
+}
+
 /// Messages that are no method's request or response, and the enums.
 fn shared_section(table: &Table) -> String {
     let methods = table.services.iter().flat_map(|service| &service.methods);
     let own: BTreeSet<_> = methods.flat_map(|method| [&method.request, &method.response]).collect();
     let mut page = String::from("\n## Messages within messages\n");
     for (name, message) in table.messages.iter().filter(|(name, _)| !own.contains(name)) {
-        page += &message_section(name, message);
+        page += &message_section(name, message, table);
     }
     page += "\n## Enums\n";
     for (name, row) in &table.enums {
         line(
             &mut page,
-            &format!("\n### {name}\n\n{}\n\n| no. | value | what it means |\n|---|---|---|", row.comment),
+            &format!(
+                "\n### Enum {name}\n\n{}\n\n| no. | value | what it means |\n|---|---|---|",
+                row.comment
+            ),
         );
         for (value, number, comment) in &row.values {
             line(&mut page, &format!("| {number} | `{value}` | {} |", cell(comment)));
@@ -98,10 +116,10 @@ fn shared_section(table: &Table) -> String {
     page
 }
 
-fn message_section(name: &str, message: &MessageRow) -> String {
-    let mut page = format!("\n### {name}\n\n{}\n", paragraphs(&message.comment));
+fn message_section(name: &str, message: &MessageRow, table: &Table) -> String {
+    let mut page = format!("\n### Message {name}\n\n{}\n", paragraphs(&message.comment));
     if !message.fields.is_empty() {
-        line(&mut page, &format!("\n{}", field_table(&message.fields)));
+        line(&mut page, &format!("\n{}", field_table(&message.fields, table)));
     }
     page
 }
@@ -119,4 +137,76 @@ fn cell(comment: &str) -> String {
 fn line(page: &mut String, text: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(page, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::descriptor::EnumRow;
+
+    fn field(kind: &str) -> FieldRow {
+        FieldRow {
+            name: "it".to_owned(),
+            number: 1,
+            kind: format!("repeated {kind}"),
+            refers_to: Some(kind.to_owned()),
+            one_of: None,
+            comment: "One\nor | two.".to_owned(),
+        }
+    }
+
+    fn table() -> Table {
+        let method = MethodRow {
+            id: 410,
+            name: "Remove".to_owned(),
+            comment: "Removes.".to_owned(),
+            access: vec!["Session".to_owned(), "Node".to_owned()],
+            request: "RemoveRequest".to_owned(),
+            response: "RemoveResponse".to_owned(),
+            streaming: false,
+        };
+        let message = |fields| MessageRow { comment: "Some.".to_owned(), fields };
+        let fields = ["Remove", "RemoveResponse", "Kind"].map(field).into();
+        let service =
+            ServiceRow { name: "Group".to_owned(), comment: "Of it.".to_owned(), methods: vec![method] };
+        Table {
+            services: vec![service],
+            messages: BTreeMap::from([
+                ("RemoveRequest".to_owned(), message(fields)),
+                ("RemoveResponse".to_owned(), message(Vec::new())),
+                ("Remove".to_owned(), message(Vec::new())),
+            ]),
+            enums: BTreeMap::from([(
+                "Kind".to_owned(),
+                EnumRow { comment: "Kinds.".to_owned(), values: Vec::new() },
+            )]),
+        }
+    }
+
+    #[test]
+    fn each_link_leads_to_a_heading() {
+        let page = emit(&table());
+        let headings: BTreeSet<_> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .map(|heading| heading.to_lowercase().replace(' ', "-"))
+            .collect();
+        let links: BTreeSet<_> =
+            page.split("](#").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect();
+        assert_eq!(links, BTreeSet::from(["remove", "message-remove", "enum-kind"].map(str::to_owned)));
+        assert!(links.is_subset(&headings), "{links:?} {headings:?}");
+    }
+
+    #[test]
+    fn a_comment_fits_a_cell() {
+        assert_eq!(cell("One\nor | two."), "One or \\| two.");
+        assert!(emit(&table()).contains("| 410 | [Remove](#remove) | S/N | Removes. |"));
+    }
+
+    #[test]
+    fn paragraphs_stay_paragraphs() {
+        assert_eq!(paragraphs("One\ntwo.\n\nThree."), "One two.\n\nThree.");
+    }
 }
