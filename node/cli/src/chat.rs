@@ -28,7 +28,7 @@ use self::input::{Input, Typed};
 use self::line::Line;
 use self::screen::Screen;
 use crate::connect::Daemon;
-use crate::context::Context;
+use crate::context::{Context, required};
 use crate::exit::{Error, Exit};
 use crate::follow::Cursor;
 use crate::printable::printable;
@@ -112,8 +112,8 @@ impl Session {
         match Line::parse(text) {
             Line::Nothing => Ok(Flow::Continue),
             Line::Command { name, rest } => self.execute(name, rest).await,
-            Line::Open(name) => self.switch(&name).await,
-            Line::Say { to: Some(to), text } => self.say(&to, text).await,
+            Line::Open(name) => self.switch(name).await,
+            Line::Say { to: Some(to), text } => self.say(to, text).await,
             Line::Say { to: None, text } => match self.current.clone() {
                 Some(current) => self.say(&current, text).await,
                 None => {
@@ -123,10 +123,12 @@ impl Session {
         }
     }
 
-    async fn say(&self, to: &str, text: &str) -> Result<Flow, Error> {
+    /// Sends a text; what follows without a name goes to the same conversation.
+    async fn say(&mut self, to: &str, text: &str) -> Result<Flow, Error> {
         let request =
             v1::SendMessageRequest { to: to.to_owned(), text: text.to_owned(), ..Default::default() };
-        self.daemon.send_message(&request).await?;
+        let message = required(self.daemon.send_message(&request).await?.message, "the message")?;
+        self.current = Some(message.conversation);
         Ok(Flow::Continue)
     }
 

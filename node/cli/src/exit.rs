@@ -180,9 +180,7 @@ fn fix_of_failure(failure: &Failure) -> Option<&'static str> {
         Status::Conflict | Status::Forbidden if failure.field == VERIFICATION => {
             Some("qpq contact verify NAME")
         }
-        Status::NotFound if failure.field == "identity" => Some("qpq init --name NAME"),
-        Status::Unavailable => Some("qpq doctor"),
-        Status::UnknownMethod => Some("qpq doctor"),
+        Status::Unavailable | Status::UnknownMethod => Some("qpq doctor"),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Completion at the prompt: slash commands, and the names of contacts and groups.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
@@ -9,7 +9,6 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use super::line::quote_name;
 use super::slash::SLASH_COMMANDS;
 use crate::printable::is_obeyed;
 
@@ -21,19 +20,23 @@ impl Names {
     /// Forgets the old names and learns these. Names that a terminal would obey are not offered.
     pub(super) fn replace(&self, names: impl Iterator<Item = String>) {
         let names = names.filter(|name| !name.contains(is_obeyed)).collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        *self.lock() = names;
     }
 
-    /// Whether there is such a name.
-    pub(super) fn contains(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    /// The name as it is written, whatever the case in which it was typed.
+    pub(super) fn find(&self, typed: &str) -> Option<String> {
+        let typed = typed.to_lowercase();
+        self.lock().iter().find(|name| name.to_lowercase() == typed).cloned()
     }
 
-    /// The names that begin so, as they are typed.
+    /// The names that begin so.
     fn starting_with(&self, beginning: &str) -> Vec<String> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let typed = names.iter().map(|name| quote_name(name).into_owned());
-        typed.filter(|name| name.starts_with(beginning)).collect()
+        let beginning = beginning.to_lowercase();
+        self.lock().iter().filter(|name| name.to_lowercase().starts_with(&beginning)).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner) // a set is whole at any time
     }
 }
 
@@ -88,9 +91,7 @@ mod tests {
 
     fn names() -> Names {
         let names = Names::default();
-        names.replace(
-            ["@bob", "@bob the builder", "@carol", "#picnic", "@evil\x1b"].map(str::to_owned).into_iter(),
-        );
+        names.replace(["@bob", "@Bobby", "@carol", "#picnic", "@evil\x1b"].map(str::to_owned).into_iter());
         names
     }
 
@@ -100,7 +101,7 @@ mod tests {
             ("/cr", 0, &["/create-group"][..]),
             ("/sea", 0, &[]),
             ("/un", 0, &["/unblock"]),
-            ("@b", 0, &["@\"bob the builder\"", "@bob"][1..]),
+            ("@b", 0, &["@Bobby", "@bob"]),
             ("#", 0, &["#picnic"]),
             ("/invite @ca", 8, &["@carol"]),
             ("/block ca", 7, &["@carol"]),
@@ -117,20 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn names_with_blanks_are_offered_quoted() {
-        assert_eq!(candidates("@", &names()).1, ["@bob", "@\"bob the builder\"", "@carol"]);
-    }
-
-    #[test]
     fn wide_blanks_do_not_split_characters() {
         assert_eq!(candidates("a\u{3000}@c", &names()), (4, vec!["@carol".to_owned()]));
     }
 
     #[test]
-    fn names_are_replaced() {
+    fn names_are_found_and_replaced() {
         let names = names();
-        assert!(names.contains("@bob") && !names.contains("@evil\x1b"));
+        assert_eq!(names.find("@BOBBY").as_deref(), Some("@Bobby"));
+        assert_eq!(names.find("@evil\x1b"), None);
         names.replace(std::iter::once("@dave".to_owned()));
-        assert!(!names.contains("@bob") && names.contains("@dave"));
+        assert_eq!((names.find("@bob"), names.find("@dave")), (None, Some("@dave".to_owned())));
     }
 }

@@ -89,8 +89,8 @@ const fn later(name: &'static str) -> Slash {
 }
 
 const TEXT_HELP: &str = "\
-  @name TEXT                             send to a contact
-  #group TEXT                            send to a group
+  @name TEXT                             send to a contact, and talk to it from then on
+  #group TEXT                            send to a group, and talk there from then on
   TEXT                                   send to the conversation the prompt shows
   //TEXT                                 send a text that begins with a slash";
 
