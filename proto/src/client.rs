@@ -8,7 +8,6 @@ use prost::Message;
 
 use crate::failure::Failure;
 use crate::generated::methods::Method;
-use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 
 /// Carries one call to one node: a QUIC stream, or the local socket.
 pub trait Transport {
@@ -62,10 +61,14 @@ impl<T: Transport> Client<T> {
         R: Message + Default,
     {
         let bytes = request.encoded_len();
-        if bytes > FRAME_PAYLOAD_BYTES_MAX {
+        if bytes > method.request_bytes_max() {
             return Err(CallError::RequestTooLarge { bytes });
         }
         let payload = self.transport.call(method, request.encode_to_vec().into()).await?;
+        if payload.len() > method.response_bytes_max() {
+            let reason = format!("{} bytes are too many", payload.len());
+            return Err(CallError::MalformedResponse { method, reason });
+        }
         R::decode(payload).map_err(|error| CallError::MalformedResponse { method, reason: error.to_string() })
     }
 }
@@ -85,8 +88,8 @@ pub enum CallError {
         /// What happened, for a person.
         message: String,
     },
-    /// The request does not fit a frame; nothing was sent.
-    #[error("request of {bytes} bytes is longer than a frame may be")]
+    /// The request is longer than the method allows; nothing was sent.
+    #[error("request of {bytes} bytes is longer than the method allows")]
     RequestTooLarge {
         /// Length of the encoded request.
         bytes: usize,

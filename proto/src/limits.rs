@@ -14,6 +14,9 @@ pub const WIRE_VERSION: u32 = 1;
 /// Longest payload of a frame.
 pub const FRAME_PAYLOAD_BYTES_MAX: usize = 4_194_304;
 
+/// Most fields of a request, each element of a repeated field counted; more than any request needs.
+pub const REQUEST_FIELDS_MAX: usize = 4_096;
+
 /// Longest payload of a delivery: a frame's, less the other fields of the longest request that carries one, which is a
 /// `BatchEnqueue` to [`BATCH_RECIPIENTS_MAX`] mailboxes.
 pub const DELIVERY_PAYLOAD_BYTES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX - 131_072;

@@ -939,6 +939,192 @@ impl Method {
             Self::WaitChange => "WaitChangeResponse",
         }
     }
+
+    /// Longest request, bytes; a longer announced one is refused before it is read.
+    #[must_use]
+    pub const fn request_bytes_max(self) -> usize {
+        match self {
+            Self::OpaqueRegisterStart
+            | Self::OpaqueRegisterFinish
+            | Self::OpaqueLoginStart
+            | Self::OpaqueLoginFinish => 4_096,
+            Self::ResumeSession
+            | Self::CheckRevocation
+            | Self::AuditKeyTransparency
+            | Self::FetchRecoveryBundle
+            | Self::Health => 1_024,
+            Self::Enqueue
+            | Self::BatchEnqueue
+            | Self::UploadKeyPackage
+            | Self::RelayEnqueue
+            | Self::RelayBatchEnqueue => 4_194_304,
+            Self::Fetch
+            | Self::FetchWait
+            | Self::Peek
+            | Self::Ack
+            | Self::RegisterMailbox
+            | Self::RevokeMailbox
+            | Self::FetchKeyPackage
+            | Self::UploadHybridKey
+            | Self::FetchHybridKey
+            | Self::FetchHybridKeys
+            | Self::CreateChannel
+            | Self::RemoveMember
+            | Self::ListGroupMembers
+            | Self::RotateKeys
+            | Self::BanUser
+            | Self::UnbanUser
+            | Self::ListReports
+            | Self::ListBanned
+            | Self::ResolveUser
+            | Self::ResolveIdentity
+            | Self::DownloadBlob
+            | Self::ListDevices
+            | Self::RegisterPushToken
+            | Self::DeleteRecoveryBundle
+            | Self::PublishEndpoint
+            | Self::ResolveEndpoint
+            | Self::ProxyFetchKeyPackage
+            | Self::ProxyFetchHybridKey
+            | Self::ProxyResolveUser
+            | Self::FederationHealth
+            | Self::DeleteAccount
+            | Self::NodeStatus
+            | Self::CreateIdentity
+            | Self::ShowIdentity
+            | Self::ReadEvents
+            | Self::Diagnose
+            | Self::CreateBackup
+            | Self::VerifyBackup
+            | Self::RestoreBackup
+            | Self::CreateInvitation
+            | Self::ListInvitations
+            | Self::RevokeInvitation
+            | Self::AddContact
+            | Self::AcceptContact
+            | Self::ListContacts
+            | Self::RenameContact
+            | Self::VerifyContact
+            | Self::BlockContact
+            | Self::RemoveContact
+            | Self::ListConversations
+            | Self::ReadMessages
+            | Self::SendMessage
+            | Self::WaitMessage
+            | Self::MarkRead
+            | Self::TraceMessage
+            | Self::CreateGroupLink
+            | Self::JoinGroup
+            | Self::LeaveGroup
+            | Self::RemoveGroupMember
+            | Self::ShowGroup
+            | Self::RotateGroup
+            | Self::WaitChange => 65_536,
+            Self::SetDeliveryTokens
+            | Self::UpdateGroupMetadata
+            | Self::ReportMessage
+            | Self::RevokeKey
+            | Self::RegisterDevice
+            | Self::RevokeDevice
+            | Self::CreateGroup
+            | Self::AddGroupMembers => 131_072,
+            Self::ExchangeTreeHead => 262_144,
+            Self::UploadBlob | Self::StoreRecoveryBundle => 1_114_112,
+        }
+    }
+
+    /// Longest response, bytes; a longer announced one is refused before it is read.
+    #[must_use]
+    pub const fn response_bytes_max(self) -> usize {
+        match self {
+            Self::OpaqueRegisterStart
+            | Self::OpaqueRegisterFinish
+            | Self::OpaqueLoginStart
+            | Self::OpaqueLoginFinish
+            | Self::ResumeSession
+            | Self::Fetch
+            | Self::FetchWait
+            | Self::Peek
+            | Self::Ack
+            | Self::BatchEnqueue
+            | Self::RegisterMailbox
+            | Self::RevokeMailbox
+            | Self::SetDeliveryTokens
+            | Self::UploadKeyPackage
+            | Self::FetchKeyPackage
+            | Self::UploadHybridKey
+            | Self::FetchHybridKeys
+            | Self::CreateChannel
+            | Self::RemoveMember
+            | Self::UpdateGroupMetadata
+            | Self::ListGroupMembers
+            | Self::RotateKeys
+            | Self::ReportMessage
+            | Self::BanUser
+            | Self::UnbanUser
+            | Self::ListReports
+            | Self::ListBanned
+            | Self::ResolveUser
+            | Self::ResolveIdentity
+            | Self::RevokeKey
+            | Self::CheckRevocation
+            | Self::AuditKeyTransparency
+            | Self::UploadBlob
+            | Self::DownloadBlob
+            | Self::RegisterDevice
+            | Self::ListDevices
+            | Self::RevokeDevice
+            | Self::RegisterPushToken
+            | Self::StoreRecoveryBundle
+            | Self::FetchRecoveryBundle
+            | Self::DeleteRecoveryBundle
+            | Self::RelayEnqueue
+            | Self::RelayBatchEnqueue
+            | Self::ProxyFetchKeyPackage
+            | Self::ProxyFetchHybridKey
+            | Self::ProxyResolveUser
+            | Self::FederationHealth
+            | Self::DeleteAccount
+            | Self::NodeStatus
+            | Self::CreateIdentity
+            | Self::ShowIdentity
+            | Self::ReadEvents
+            | Self::Diagnose
+            | Self::CreateBackup
+            | Self::VerifyBackup
+            | Self::RestoreBackup
+            | Self::CreateInvitation
+            | Self::ListInvitations
+            | Self::RevokeInvitation
+            | Self::AddContact
+            | Self::AcceptContact
+            | Self::ListContacts
+            | Self::RenameContact
+            | Self::VerifyContact
+            | Self::BlockContact
+            | Self::RemoveContact
+            | Self::ListConversations
+            | Self::ReadMessages
+            | Self::SendMessage
+            | Self::WaitMessage
+            | Self::MarkRead
+            | Self::TraceMessage
+            | Self::CreateGroup
+            | Self::AddGroupMembers
+            | Self::CreateGroupLink
+            | Self::JoinGroup
+            | Self::LeaveGroup
+            | Self::RemoveGroupMember
+            | Self::ShowGroup
+            | Self::RotateGroup
+            | Self::WaitChange => 4_194_304,
+            Self::Enqueue => 16_384,
+            Self::FetchHybridKey | Self::Health => 4_096,
+            Self::ExchangeTreeHead => 262_144,
+            Self::PublishEndpoint => 1_024,
+            Self::ResolveEndpoint => 65_536,
+        }
+    }
 }
 
 /// Every service: methods that a node offers or refuses together.

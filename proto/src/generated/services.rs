@@ -93,14 +93,18 @@ pub fn dispatch_auth<C, H: Auth<C> + ?Sized>(
 ) -> Result<Bytes, Failure> {
     match method {
         Method::OpaqueRegisterStart => {
-            answer(payload, |request| handler.opaque_register_start(context, request))
+            answer(method, payload, |request| handler.opaque_register_start(context, request))
         }
         Method::OpaqueRegisterFinish => {
-            answer(payload, |request| handler.opaque_register_finish(context, request))
+            answer(method, payload, |request| handler.opaque_register_finish(context, request))
         }
-        Method::OpaqueLoginStart => answer(payload, |request| handler.opaque_login_start(context, request)),
-        Method::OpaqueLoginFinish => answer(payload, |request| handler.opaque_login_finish(context, request)),
-        Method::ResumeSession => answer(payload, |request| handler.resume_session(context, request)),
+        Method::OpaqueLoginStart => {
+            answer(method, payload, |request| handler.opaque_login_start(context, request))
+        }
+        Method::OpaqueLoginFinish => {
+            answer(method, payload, |request| handler.opaque_login_finish(context, request))
+        }
+        Method::ResumeSession => answer(method, payload, |request| handler.resume_session(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -228,15 +232,19 @@ pub fn dispatch_delivery<C, H: Delivery<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::Enqueue => answer(payload, |request| handler.enqueue(context, request)),
-        Method::Fetch => answer(payload, |request| handler.fetch(context, request)),
-        Method::FetchWait => answer(payload, |request| handler.fetch_wait(context, request)),
-        Method::Peek => answer(payload, |request| handler.peek(context, request)),
-        Method::Ack => answer(payload, |request| handler.ack(context, request)),
-        Method::BatchEnqueue => answer(payload, |request| handler.batch_enqueue(context, request)),
-        Method::RegisterMailbox => answer(payload, |request| handler.register_mailbox(context, request)),
-        Method::RevokeMailbox => answer(payload, |request| handler.revoke_mailbox(context, request)),
-        Method::SetDeliveryTokens => answer(payload, |request| handler.set_delivery_tokens(context, request)),
+        Method::Enqueue => answer(method, payload, |request| handler.enqueue(context, request)),
+        Method::Fetch => answer(method, payload, |request| handler.fetch(context, request)),
+        Method::FetchWait => answer(method, payload, |request| handler.fetch_wait(context, request)),
+        Method::Peek => answer(method, payload, |request| handler.peek(context, request)),
+        Method::Ack => answer(method, payload, |request| handler.ack(context, request)),
+        Method::BatchEnqueue => answer(method, payload, |request| handler.batch_enqueue(context, request)),
+        Method::RegisterMailbox => {
+            answer(method, payload, |request| handler.register_mailbox(context, request))
+        }
+        Method::RevokeMailbox => answer(method, payload, |request| handler.revoke_mailbox(context, request)),
+        Method::SetDeliveryTokens => {
+            answer(method, payload, |request| handler.set_delivery_tokens(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -322,11 +330,21 @@ pub fn dispatch_keys<C, H: Keys<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::UploadKeyPackage => answer(payload, |request| handler.upload_key_package(context, request)),
-        Method::FetchKeyPackage => answer(payload, |request| handler.fetch_key_package(context, request)),
-        Method::UploadHybridKey => answer(payload, |request| handler.upload_hybrid_key(context, request)),
-        Method::FetchHybridKey => answer(payload, |request| handler.fetch_hybrid_key(context, request)),
-        Method::FetchHybridKeys => answer(payload, |request| handler.fetch_hybrid_keys(context, request)),
+        Method::UploadKeyPackage => {
+            answer(method, payload, |request| handler.upload_key_package(context, request))
+        }
+        Method::FetchKeyPackage => {
+            answer(method, payload, |request| handler.fetch_key_package(context, request))
+        }
+        Method::UploadHybridKey => {
+            answer(method, payload, |request| handler.upload_hybrid_key(context, request))
+        }
+        Method::FetchHybridKey => {
+            answer(method, payload, |request| handler.fetch_hybrid_key(context, request))
+        }
+        Method::FetchHybridKeys => {
+            answer(method, payload, |request| handler.fetch_hybrid_keys(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -359,7 +377,7 @@ pub fn dispatch_channels<C, H: Channels<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::CreateChannel => answer(payload, |request| handler.create_channel(context, request)),
+        Method::CreateChannel => answer(method, payload, |request| handler.create_channel(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -431,12 +449,14 @@ pub fn dispatch_groups<C, H: Groups<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::RemoveMember => answer(payload, |request| handler.remove_member(context, request)),
+        Method::RemoveMember => answer(method, payload, |request| handler.remove_member(context, request)),
         Method::UpdateGroupMetadata => {
-            answer(payload, |request| handler.update_group_metadata(context, request))
+            answer(method, payload, |request| handler.update_group_metadata(context, request))
         }
-        Method::ListGroupMembers => answer(payload, |request| handler.list_group_members(context, request)),
-        Method::RotateKeys => answer(payload, |request| handler.rotate_keys(context, request)),
+        Method::ListGroupMembers => {
+            answer(method, payload, |request| handler.list_group_members(context, request))
+        }
+        Method::RotateKeys => answer(method, payload, |request| handler.rotate_keys(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -521,11 +541,11 @@ pub fn dispatch_moderation<C, H: Moderation<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::ReportMessage => answer(payload, |request| handler.report_message(context, request)),
-        Method::BanUser => answer(payload, |request| handler.ban_user(context, request)),
-        Method::UnbanUser => answer(payload, |request| handler.unban_user(context, request)),
-        Method::ListReports => answer(payload, |request| handler.list_reports(context, request)),
-        Method::ListBanned => answer(payload, |request| handler.list_banned(context, request)),
+        Method::ReportMessage => answer(method, payload, |request| handler.report_message(context, request)),
+        Method::BanUser => answer(method, payload, |request| handler.ban_user(context, request)),
+        Method::UnbanUser => answer(method, payload, |request| handler.unban_user(context, request)),
+        Method::ListReports => answer(method, payload, |request| handler.list_reports(context, request)),
+        Method::ListBanned => answer(method, payload, |request| handler.list_banned(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -571,8 +591,10 @@ pub fn dispatch_users<C, H: Users<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::ResolveUser => answer(payload, |request| handler.resolve_user(context, request)),
-        Method::ResolveIdentity => answer(payload, |request| handler.resolve_identity(context, request)),
+        Method::ResolveUser => answer(method, payload, |request| handler.resolve_user(context, request)),
+        Method::ResolveIdentity => {
+            answer(method, payload, |request| handler.resolve_identity(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -644,12 +666,16 @@ pub fn dispatch_key_transparency<C, H: KeyTransparency<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::RevokeKey => answer(payload, |request| handler.revoke_key(context, request)),
-        Method::CheckRevocation => answer(payload, |request| handler.check_revocation(context, request)),
-        Method::AuditKeyTransparency => {
-            answer(payload, |request| handler.audit_key_transparency(context, request))
+        Method::RevokeKey => answer(method, payload, |request| handler.revoke_key(context, request)),
+        Method::CheckRevocation => {
+            answer(method, payload, |request| handler.check_revocation(context, request))
         }
-        Method::ExchangeTreeHead => answer(payload, |request| handler.exchange_tree_head(context, request)),
+        Method::AuditKeyTransparency => {
+            answer(method, payload, |request| handler.audit_key_transparency(context, request))
+        }
+        Method::ExchangeTreeHead => {
+            answer(method, payload, |request| handler.exchange_tree_head(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -695,8 +721,8 @@ pub fn dispatch_blobs<C, H: Blobs<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::UploadBlob => answer(payload, |request| handler.upload_blob(context, request)),
-        Method::DownloadBlob => answer(payload, |request| handler.download_blob(context, request)),
+        Method::UploadBlob => answer(method, payload, |request| handler.upload_blob(context, request)),
+        Method::DownloadBlob => answer(method, payload, |request| handler.download_blob(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -771,10 +797,14 @@ pub fn dispatch_devices<C, H: Devices<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::RegisterDevice => answer(payload, |request| handler.register_device(context, request)),
-        Method::ListDevices => answer(payload, |request| handler.list_devices(context, request)),
-        Method::RevokeDevice => answer(payload, |request| handler.revoke_device(context, request)),
-        Method::RegisterPushToken => answer(payload, |request| handler.register_push_token(context, request)),
+        Method::RegisterDevice => {
+            answer(method, payload, |request| handler.register_device(context, request))
+        }
+        Method::ListDevices => answer(method, payload, |request| handler.list_devices(context, request)),
+        Method::RevokeDevice => answer(method, payload, |request| handler.revoke_device(context, request)),
+        Method::RegisterPushToken => {
+            answer(method, payload, |request| handler.register_push_token(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -834,13 +864,13 @@ pub fn dispatch_recovery<C, H: Recovery<C> + ?Sized>(
 ) -> Result<Bytes, Failure> {
     match method {
         Method::StoreRecoveryBundle => {
-            answer(payload, |request| handler.store_recovery_bundle(context, request))
+            answer(method, payload, |request| handler.store_recovery_bundle(context, request))
         }
         Method::FetchRecoveryBundle => {
-            answer(payload, |request| handler.fetch_recovery_bundle(context, request))
+            answer(method, payload, |request| handler.fetch_recovery_bundle(context, request))
         }
         Method::DeleteRecoveryBundle => {
-            answer(payload, |request| handler.delete_recovery_bundle(context, request))
+            answer(method, payload, |request| handler.delete_recovery_bundle(context, request))
         }
         other => Err(Failure::not_offered(other)),
     }
@@ -896,9 +926,13 @@ pub fn dispatch_peers<C, H: Peers<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::PublishEndpoint => answer(payload, |request| handler.publish_endpoint(context, request)),
-        Method::ResolveEndpoint => answer(payload, |request| handler.resolve_endpoint(context, request)),
-        Method::Health => answer(payload, |request| handler.health(context, request)),
+        Method::PublishEndpoint => {
+            answer(method, payload, |request| handler.publish_endpoint(context, request))
+        }
+        Method::ResolveEndpoint => {
+            answer(method, payload, |request| handler.resolve_endpoint(context, request))
+        }
+        Method::Health => answer(method, payload, |request| handler.health(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -999,16 +1033,22 @@ pub fn dispatch_federation<C, H: Federation<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::RelayEnqueue => answer(payload, |request| handler.relay_enqueue(context, request)),
-        Method::RelayBatchEnqueue => answer(payload, |request| handler.relay_batch_enqueue(context, request)),
+        Method::RelayEnqueue => answer(method, payload, |request| handler.relay_enqueue(context, request)),
+        Method::RelayBatchEnqueue => {
+            answer(method, payload, |request| handler.relay_batch_enqueue(context, request))
+        }
         Method::ProxyFetchKeyPackage => {
-            answer(payload, |request| handler.proxy_fetch_key_package(context, request))
+            answer(method, payload, |request| handler.proxy_fetch_key_package(context, request))
         }
         Method::ProxyFetchHybridKey => {
-            answer(payload, |request| handler.proxy_fetch_hybrid_key(context, request))
+            answer(method, payload, |request| handler.proxy_fetch_hybrid_key(context, request))
         }
-        Method::ProxyResolveUser => answer(payload, |request| handler.proxy_resolve_user(context, request)),
-        Method::FederationHealth => answer(payload, |request| handler.federation_health(context, request)),
+        Method::ProxyResolveUser => {
+            answer(method, payload, |request| handler.proxy_resolve_user(context, request))
+        }
+        Method::FederationHealth => {
+            answer(method, payload, |request| handler.federation_health(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -1042,7 +1082,7 @@ pub fn dispatch_account<C, H: Account<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::DeleteAccount => answer(payload, |request| handler.delete_account(context, request)),
+        Method::DeleteAccount => answer(method, payload, |request| handler.delete_account(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -1493,39 +1533,55 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
     payload: Bytes,
 ) -> Result<Bytes, Failure> {
     match method {
-        Method::NodeStatus => answer(payload, |request| handler.node_status(context, request)),
-        Method::CreateIdentity => answer(payload, |request| handler.create_identity(context, request)),
-        Method::ShowIdentity => answer(payload, |request| handler.show_identity(context, request)),
-        Method::ReadEvents => answer(payload, |request| handler.read_events(context, request)),
-        Method::Diagnose => answer(payload, |request| handler.diagnose(context, request)),
-        Method::CreateBackup => answer(payload, |request| handler.create_backup(context, request)),
-        Method::VerifyBackup => answer(payload, |request| handler.verify_backup(context, request)),
-        Method::RestoreBackup => answer(payload, |request| handler.restore_backup(context, request)),
-        Method::CreateInvitation => answer(payload, |request| handler.create_invitation(context, request)),
-        Method::ListInvitations => answer(payload, |request| handler.list_invitations(context, request)),
-        Method::RevokeInvitation => answer(payload, |request| handler.revoke_invitation(context, request)),
-        Method::AddContact => answer(payload, |request| handler.add_contact(context, request)),
-        Method::AcceptContact => answer(payload, |request| handler.accept_contact(context, request)),
-        Method::ListContacts => answer(payload, |request| handler.list_contacts(context, request)),
-        Method::RenameContact => answer(payload, |request| handler.rename_contact(context, request)),
-        Method::VerifyContact => answer(payload, |request| handler.verify_contact(context, request)),
-        Method::BlockContact => answer(payload, |request| handler.block_contact(context, request)),
-        Method::RemoveContact => answer(payload, |request| handler.remove_contact(context, request)),
-        Method::ListConversations => answer(payload, |request| handler.list_conversations(context, request)),
-        Method::ReadMessages => answer(payload, |request| handler.read_messages(context, request)),
-        Method::SendMessage => answer(payload, |request| handler.send_message(context, request)),
-        Method::WaitMessage => answer(payload, |request| handler.wait_message(context, request)),
-        Method::MarkRead => answer(payload, |request| handler.mark_read(context, request)),
-        Method::TraceMessage => answer(payload, |request| handler.trace_message(context, request)),
-        Method::CreateGroup => answer(payload, |request| handler.create_group(context, request)),
-        Method::AddGroupMembers => answer(payload, |request| handler.add_group_members(context, request)),
-        Method::CreateGroupLink => answer(payload, |request| handler.create_group_link(context, request)),
-        Method::JoinGroup => answer(payload, |request| handler.join_group(context, request)),
-        Method::LeaveGroup => answer(payload, |request| handler.leave_group(context, request)),
-        Method::RemoveGroupMember => answer(payload, |request| handler.remove_group_member(context, request)),
-        Method::ShowGroup => answer(payload, |request| handler.show_group(context, request)),
-        Method::RotateGroup => answer(payload, |request| handler.rotate_group(context, request)),
-        Method::WaitChange => answer(payload, |request| handler.wait_change(context, request)),
+        Method::NodeStatus => answer(method, payload, |request| handler.node_status(context, request)),
+        Method::CreateIdentity => {
+            answer(method, payload, |request| handler.create_identity(context, request))
+        }
+        Method::ShowIdentity => answer(method, payload, |request| handler.show_identity(context, request)),
+        Method::ReadEvents => answer(method, payload, |request| handler.read_events(context, request)),
+        Method::Diagnose => answer(method, payload, |request| handler.diagnose(context, request)),
+        Method::CreateBackup => answer(method, payload, |request| handler.create_backup(context, request)),
+        Method::VerifyBackup => answer(method, payload, |request| handler.verify_backup(context, request)),
+        Method::RestoreBackup => answer(method, payload, |request| handler.restore_backup(context, request)),
+        Method::CreateInvitation => {
+            answer(method, payload, |request| handler.create_invitation(context, request))
+        }
+        Method::ListInvitations => {
+            answer(method, payload, |request| handler.list_invitations(context, request))
+        }
+        Method::RevokeInvitation => {
+            answer(method, payload, |request| handler.revoke_invitation(context, request))
+        }
+        Method::AddContact => answer(method, payload, |request| handler.add_contact(context, request)),
+        Method::AcceptContact => answer(method, payload, |request| handler.accept_contact(context, request)),
+        Method::ListContacts => answer(method, payload, |request| handler.list_contacts(context, request)),
+        Method::RenameContact => answer(method, payload, |request| handler.rename_contact(context, request)),
+        Method::VerifyContact => answer(method, payload, |request| handler.verify_contact(context, request)),
+        Method::BlockContact => answer(method, payload, |request| handler.block_contact(context, request)),
+        Method::RemoveContact => answer(method, payload, |request| handler.remove_contact(context, request)),
+        Method::ListConversations => {
+            answer(method, payload, |request| handler.list_conversations(context, request))
+        }
+        Method::ReadMessages => answer(method, payload, |request| handler.read_messages(context, request)),
+        Method::SendMessage => answer(method, payload, |request| handler.send_message(context, request)),
+        Method::WaitMessage => answer(method, payload, |request| handler.wait_message(context, request)),
+        Method::MarkRead => answer(method, payload, |request| handler.mark_read(context, request)),
+        Method::TraceMessage => answer(method, payload, |request| handler.trace_message(context, request)),
+        Method::CreateGroup => answer(method, payload, |request| handler.create_group(context, request)),
+        Method::AddGroupMembers => {
+            answer(method, payload, |request| handler.add_group_members(context, request))
+        }
+        Method::CreateGroupLink => {
+            answer(method, payload, |request| handler.create_group_link(context, request))
+        }
+        Method::JoinGroup => answer(method, payload, |request| handler.join_group(context, request)),
+        Method::LeaveGroup => answer(method, payload, |request| handler.leave_group(context, request)),
+        Method::RemoveGroupMember => {
+            answer(method, payload, |request| handler.remove_group_member(context, request))
+        }
+        Method::ShowGroup => answer(method, payload, |request| handler.show_group(context, request)),
+        Method::RotateGroup => answer(method, payload, |request| handler.rotate_group(context, request)),
+        Method::WaitChange => answer(method, payload, |request| handler.wait_change(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::descriptor::{MethodRow, Table};
+use crate::descriptor::{FRAME_BYTES_MAX, FieldRow, MethodRow, Table};
 
 /// Every violation, in words; empty if the table is sound.
 pub(crate) fn violations(table: &Table) -> Vec<String> {
@@ -11,6 +11,7 @@ pub(crate) fn violations(table: &Table) -> Vec<String> {
     let mut ids_by_name = BTreeMap::new();
     for method in table.services.iter().flat_map(|service| &service.methods) {
         found.extend(violations_of(method));
+        found.extend(unbounded(method, table));
         if let Some(other) = names_by_id.insert(method.id, &method.name) {
             found.push(format!("{other} and {} have the same id {}", method.name, method.id));
         }
@@ -36,6 +37,8 @@ fn violations_of(method: &MethodRow) -> Vec<String> {
         (method.request != format!("{name}Request"), "the request is not named after the method"),
         (method.response != format!("{name}Response"), "the response is not named after the method"),
         (method.streaming, "a call is one request and one response, never a stream"),
+        (method.request_bytes_max > FRAME_BYTES_MAX, "the longest request does not fit a frame"),
+        (method.response_bytes_max > FRAME_BYTES_MAX, "the longest response does not fit a frame"),
         (method.comment.is_empty(), "it has no comment"),
     ];
     rules
@@ -55,6 +58,30 @@ const OWNER_IDS: std::ops::RangeInclusive<u32> = 1100..=1299;
 
 fn has_repetition(classes: &[String]) -> bool {
     classes.iter().enumerate().any(|(index, class)| classes[..index].contains(class))
+}
+
+/// Requests of others may repeat fields at the top only, where dispatch counts them before it decodes: a repeated field
+/// deeper down would let two bytes on the wire become fifty in memory.
+fn unbounded(method: &MethodRow, table: &Table) -> Option<String> {
+    if method.access.iter().any(|class| class == "Owner") {
+        return None;
+    }
+    let fields = |name: &String| table.messages.get(name).map_or(&[][..], |message| &message.fields);
+    let mut inner: Vec<&FieldRow> = fields(&method.request)
+        .iter()
+        .filter_map(|field| field.refers_to.as_ref())
+        .flat_map(fields)
+        .collect();
+    while let Some(field) = inner.pop() {
+        if field.repeated {
+            return Some(format!(
+                "{} ({}): {} is repeated within the request",
+                method.name, method.id, field.name
+            ));
+        }
+        inner.extend(field.refers_to.iter().flat_map(fields));
+    }
+    None
 }
 
 fn undocumented(table: &Table) -> Vec<String> {
@@ -96,6 +123,8 @@ mod tests {
             request: format!("{name}Request"),
             response: format!("{name}Response"),
             streaming: false,
+            request_bytes_max: 65_536,
+            response_bytes_max: FRAME_BYTES_MAX,
         }
     }
 
@@ -126,6 +155,8 @@ mod tests {
             (MethodRow { request: "B".to_owned(), ..sound("A", 200) }, "request is not named"),
             (MethodRow { response: "B".to_owned(), ..sound("A", 200) }, "response is not named"),
             (MethodRow { streaming: true, ..sound("A", 200) }, "never a stream"),
+            (MethodRow { request_bytes_max: FRAME_BYTES_MAX + 1, ..sound("A", 200) }, "longest request"),
+            (MethodRow { response_bytes_max: FRAME_BYTES_MAX + 1, ..sound("A", 200) }, "longest response"),
             (MethodRow { comment: String::new(), ..sound("A", 200) }, "no comment"),
         ];
         for (method, expected) in rows {
@@ -149,5 +180,30 @@ mod tests {
             enums: BTreeMap::new(),
         };
         assert_eq!(violations(&table), ["message Bare has no comment"]);
+    }
+
+    #[test]
+    fn a_request_repeats_fields_at_the_top_only() {
+        let field = |refers_to: Option<&str>, repeated| FieldRow {
+            name: "deep".to_owned(),
+            number: 1,
+            repeated,
+            kind: String::new(),
+            refers_to: refers_to.map(str::to_owned),
+            one_of: None,
+            comment: "Some.".to_owned(),
+        };
+        for (access, repeated, expected) in [("Node", true, 1), ("Node", false, 0), ("Owner", true, 0)] {
+            let message = |fields| MessageRow { comment: "Some.".to_owned(), fields };
+            let messages = BTreeMap::from([
+                ("ARequest".to_owned(), message(vec![field(Some("Inner"), true)])),
+                ("Inner".to_owned(), message(vec![field(None, repeated)])),
+            ]);
+            let id = if access == "Owner" { 1100 } else { 200 };
+            let methods = vec![MethodRow { access: vec![access.to_owned()], ..sound("A", id) }];
+            let services = vec![ServiceRow { name: "Some".to_owned(), comment: "Some.".to_owned(), methods }];
+            let found = violations(&Table { services, messages, enums: BTreeMap::new() });
+            assert_eq!(found.len(), expected, "{found:?}");
+        }
     }
 }

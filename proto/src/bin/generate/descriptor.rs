@@ -9,6 +9,12 @@ use prost_reflect::{
 
 use crate::Error;
 
+/// Longest payload of a frame.
+pub(crate) const FRAME_BYTES_MAX: u32 = 4_194_304;
+
+/// Longest request of a method that does not say otherwise.
+const REQUEST_BYTES_DEFAULT: u32 = 65_536;
+
 /// The whole surface.
 pub(crate) struct Table {
     /// In the order of their first ids.
@@ -36,6 +42,9 @@ pub(crate) struct MethodRow {
     pub(crate) request: String,
     pub(crate) response: String,
     pub(crate) streaming: bool,
+    /// Longest request and longest response, bytes.
+    pub(crate) request_bytes_max: u32,
+    pub(crate) response_bytes_max: u32,
 }
 
 pub(crate) struct MessageRow {
@@ -46,6 +55,7 @@ pub(crate) struct MessageRow {
 pub(crate) struct FieldRow {
     pub(crate) name: String,
     pub(crate) number: u32,
+    pub(crate) repeated: bool,
     /// As written in the `.proto`, such as `repeated bytes`.
     pub(crate) kind: String,
     /// Name of the message or enum, if it is one.
@@ -102,14 +112,18 @@ fn read_method(
     }
     let value = options.get_extension(rule);
     let row = value.as_message().ok_or("the option `method` is no message")?;
+    let number = |name| row.get_field_by_name(name).and_then(|value| value.as_u32()).unwrap_or_default();
+    let or_default = |value, default| if value == 0 { default } else { value };
     Ok(MethodRow {
-        id: row.get_field_by_name("id").and_then(|id| id.as_u32()).unwrap_or_default(),
+        id: number("id"),
         name: method.name().to_owned(),
         comment: comment(file, method.path()),
         access: read_access(row)?,
         request: method.input().name().to_owned(),
         response: method.output().name().to_owned(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
+        request_bytes_max: or_default(number("request_bytes_max"), REQUEST_BYTES_DEFAULT),
+        response_bytes_max: or_default(number("response_bytes_max"), FRAME_BYTES_MAX),
     })
 }
 
@@ -145,6 +159,7 @@ fn read_field(field: &FieldDescriptor, file: &FileDescriptor) -> FieldRow {
     FieldRow {
         name: field.name().to_owned(),
         number: field.number(),
+        repeated: field.is_list(),
         kind: if field.is_list() { format!("repeated {kind}") } else { kind },
         refers_to,
         one_of: field.containing_oneof().map(|one_of| one_of.name().to_owned()),

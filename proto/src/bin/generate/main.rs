@@ -1,7 +1,9 @@
 //! Generates everything that follows from the `.proto` files: messages, method table, handler traits, client, and the
 //! reference page.
 //!
-//! `generate` writes the files; `generate --check` writes nothing and fails if one differs.
+//! `generate` writes the files; `generate --check` writes nothing and fails if one differs. The generator is built with
+//! the library and so with the files generated before: change the `.proto` files and generate first, then the code that
+//! uses what is new.
 
 mod checks;
 mod descriptor;

@@ -54,12 +54,19 @@ fn method_section(method: &MethodRow, table: &Table) -> String {
     let MethodRow { id, name, comment, .. } = method;
     let mut page =
         format!("\n### {name}\n\n{}\n\nId {id}, access {}.\n", paragraphs(comment), letters(method));
-    for (title, name) in [("Request", &method.request), ("Response", &method.response)] {
+    let parts = [
+        ("Request", &method.request, method.request_bytes_max),
+        ("Response", &method.response, method.response_bytes_max),
+    ];
+    for (title, name, bytes_max) in parts {
         let fields = table.messages.get(name).map_or(&[][..], |message| &message.fields);
         if fields.is_empty() {
             line(&mut page, &format!("\n{title}: empty."));
         } else {
-            line(&mut page, &format!("\n{title}:\n\n{}", field_table(fields, table)));
+            line(
+                &mut page,
+                &format!("\n{title}, at most {bytes_max} bytes:\n\n{}", field_table(fields, table)),
+            );
         }
     }
     page
@@ -150,6 +157,7 @@ mod tests {
         FieldRow {
             name: "it".to_owned(),
             number: 1,
+            repeated: true,
             kind: format!("repeated {kind}"),
             refers_to: Some(kind.to_owned()),
             one_of: None,
@@ -166,6 +174,8 @@ mod tests {
             request: "RemoveRequest".to_owned(),
             response: "RemoveResponse".to_owned(),
             streaming: false,
+            request_bytes_max: 65_536,
+            response_bytes_max: 4_194_304,
         };
         let message = |fields| MessageRow { comment: "Some.".to_owned(), fields };
         let fields = ["Remove", "RemoveResponse", "Kind"].map(field).into();

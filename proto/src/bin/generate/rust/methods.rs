@@ -29,6 +29,20 @@ pub(crate) fn methods(table: &Table) -> String {
     code += &column(&methods, "response_type", "Name of the response message.", "&'static str", |method| {
         format!("\"{}\"", method.response)
     });
+    code += &column(
+        &methods,
+        "request_bytes_max",
+        "Longest request, bytes; a longer announced one is refused before it is read.",
+        "usize",
+        |method| grouped(method.request_bytes_max),
+    );
+    code += &column(
+        &methods,
+        "response_bytes_max",
+        "Longest response, bytes; a longer announced one is refused before it is read.",
+        "usize",
+        |method| grouped(method.response_bytes_max),
+    );
     code += "}\n\n";
     code += &service_enum(table);
     code
@@ -132,4 +146,11 @@ fn column(
         line(&mut code, &format!("{} => {value},", patterns.join(" | ")));
     }
     code + "}\n}\n"
+}
+
+/// The number as people write it in Rust, such as `65_536`.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join("_")
 }

@@ -66,7 +66,7 @@ fn service_dispatch(service: &ServiceRow) -> String {
         line(
             &mut code,
             &format!(
-                "Method::{} => answer(payload, |request| handler.{function}(context, request)),",
+                "Method::{} => answer(method, payload, |request| handler.{function}(context, request)),",
                 method.name
             ),
         );
