@@ -3,7 +3,7 @@
 use openmls::prelude::{LeafNodeIndex, OpenMlsProvider};
 
 use super::error::MlsError;
-use super::group::{Context, EpochId, Group, placed, record_extension, update_roster};
+use super::group::{Context, EpochId, Group, placed, record_extensions, update_roster};
 use super::key_package::ValidatedKeyPackage;
 use super::provider::DeviceSigner;
 
@@ -91,7 +91,7 @@ impl Group {
             .propose_removals(changes.remove.iter().map(|leaf| LeafNodeIndex::new(*leaf)));
         if let Some(record) = changes.record {
             builder = builder
-                .propose_group_context_extensions(record_extension(record)?)
+                .propose_group_context_extensions(record_extensions(record)?)
                 .map_err(|error| invalid(&error))?;
         }
         // The ratchet tree goes into the welcome; a group info beside it would be serialized and signed for

@@ -168,7 +168,10 @@ impl OpenMlsCrypto for Crypto {
         info: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        RUST_CRYPTO.hpke_open(config, input, secret, info, aad)
+        match Encapsulation::of(&config) {
+            Ok(encapsulation) => encapsulation.open(input, secret, info, aad),
+            Err(_) => RUST_CRYPTO.hpke_open(config, input, secret, info, aad),
+        }
     }
 
     fn hpke_setup_sender_and_export(

@@ -7,8 +7,8 @@ use openmls::group::{
     GroupContext, GroupId as MlsGroupId, MlsGroup, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
 };
 use openmls::prelude::{
-    Extension, Extensions, LeafNodeIndex, Lifetime, OpenMlsProvider, SenderRatchetConfiguration,
-    UnknownExtension,
+    CredentialType, Extension, ExtensionType, Extensions, LeafNodeIndex, Lifetime, OpenMlsProvider,
+    RequiredCapabilitiesExtension, SenderRatchetConfiguration, UnknownExtension,
 };
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -18,7 +18,7 @@ use super::crypto::Crypto;
 use super::error::MlsError;
 use super::key_package::capabilities;
 use super::provider::{DeviceSigner, Provider};
-use super::storage::{StorageCache, checkpoint_namespace, live_namespace};
+use super::storage::{StorageCache, Touched, checkpoint_namespace, live_namespace};
 use super::suite::Suite;
 use crate::certificate::DeviceCertificate;
 use crate::identity::DeviceSecret;
@@ -121,7 +121,7 @@ impl Group {
             .use_ratchet_tree_extension(true)
             .lifetime(Lifetime::init(0, u64::MAX))
             .with_capabilities(capabilities())
-            .with_group_context_extensions(record_extension(record)?)
+            .with_group_context_extensions(record_extensions(record)?)
             .build(&provider, &signer, credential)
             .map_err(|error| provider.explain(MlsError::library(error)))?;
         drop(provider);
@@ -231,6 +231,7 @@ impl Group {
         self.is_torn = true;
         let signer = DeviceSigner(cx.device);
         let provider = cx.provider(&mut self.cache);
+        provider.storage().set_touched(Touched::Current);
         let message = self
             .mls
             .create_message(&provider, &signer, plaintext)
@@ -335,16 +336,27 @@ pub(super) fn join_config() -> MlsGroupJoinConfig {
         .build()
 }
 
-/// The group context extensions of a group with this record.
-pub(super) fn record_extension(record: &[u8]) -> Result<Extensions<GroupContext>, MlsError> {
-    Extensions::single(Extension::Unknown(RECORD_EXTENSION, UnknownExtension(record.to_vec())))
-        .map_err(MlsError::library)
+/// The group context extensions of a group with this record. What every leaf must support is among them,
+/// or the record could not be changed later (RFC 9420, section 12.1.7).
+pub(super) fn record_extensions(record: &[u8]) -> Result<Extensions<GroupContext>, MlsError> {
+    let record = Extension::Unknown(RECORD_EXTENSION, UnknownExtension(record.to_vec()));
+    let required = Extension::RequiredCapabilities(required_capabilities());
+    Extensions::from_vec(vec![required, record]).map_err(MlsError::library)
 }
 
-/// The record, if the extensions are exactly that.
+/// The record, if the extensions are those of a group of ours.
 pub(super) fn record_of(extensions: &Extensions<GroupContext>) -> Option<&[u8]> {
-    let is_alone = extensions.iter().count() == 1;
-    extensions.unknown(RECORD_EXTENSION).filter(|_| is_alone).map(|record| record.0.as_slice())
+    let is_ours = extensions.iter().count() == 2
+        && extensions.required_capabilities() == Some(&required_capabilities());
+    extensions.unknown(RECORD_EXTENSION).filter(|_| is_ours).map(|record| record.0.as_slice())
+}
+
+fn required_capabilities() -> RequiredCapabilitiesExtension {
+    RequiredCapabilitiesExtension::new(
+        &[ExtensionType::Unknown(RECORD_EXTENSION)],
+        &[],
+        &[CredentialType::Basic],
+    )
 }
 
 /// Verifies the credentials of all members.

@@ -59,8 +59,9 @@ impl Group {
         let ciphersuite = context.ciphersuite();
         let suite =
             Suite::from_ciphersuite(ciphersuite).ok_or(MlsError::SuiteUnsupported(ciphersuite.into()))?;
-        let record = record_of(context.extensions())
-            .ok_or_else(|| MlsError::WelcomeInvalid("group context is not a record alone".into()))?;
+        let record = record_of(context.extensions()).ok_or_else(|| {
+            MlsError::WelcomeInvalid("group context extensions are not those of a group of ours".into())
+        })?;
         let roster = verified_roster(staged.members(), suite)?;
         let own_leaf = staged.own_leaf_index().u32();
         if roster.get(&own_leaf).is_none_or(|certificate| certificate.device != own_device) {

@@ -43,6 +43,8 @@ mod open;
 pub mod provider;
 mod storage;
 mod suite;
+#[cfg(test)]
+mod testing;
 
 pub use commit::{Changes, Committed};
 pub use credential::CredentialError;

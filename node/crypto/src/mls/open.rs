@@ -15,7 +15,7 @@ use super::group::{
     Context, EPOCH_ID_LABEL, EpochId, Group, GroupId, Member, epoch_id, group_id, placed, record_of,
     update_roster,
 };
-use super::storage::StorageFailed;
+use super::storage::{StorageFailed, Touched};
 use crate::certificate::DeviceCertificate;
 
 /// What the unencrypted header of a message says, unverified.
@@ -156,6 +156,13 @@ impl Group {
         let provider = cx.provider(&mut self.cache);
         // Merging a commit writes the secrets; a commit that is refused shall not have used up its key.
         provider.storage().set_transient(is_commit);
+        let epoch = message.epoch();
+        let is_current = epoch == self.mls.epoch();
+        provider.storage().set_touched(if is_current {
+            Touched::Current
+        } else {
+            Touched::Past(epoch.as_u64())
+        });
         match self.mls.process_message(&provider, message) {
             Ok(processed) => Ok(Some(processed)),
             Err(error) if is_reuse(&error) => Ok(None),

@@ -4,8 +4,12 @@
 //! is, or in `group/<id>/<epoch id>`, a checkpoint; what belongs to no group lies in `own`. A record's name
 //! is a label, followed by a hash of what OpenMLS identifies it by: a hybrid public key has 1,216 bytes.
 
+mod chunks;
 mod codec;
 mod provider;
+mod secrets;
+mod tree;
+mod visit;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,15 +19,27 @@ use openmls::group::GroupId;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use self::codec::CodecError;
+pub(super) use self::secrets::Touched;
+use self::secrets::{Change, Fetch, ReadError};
 use super::error::MlsError;
 use super::group::EpochId;
 use crate::key_value::KeyValue;
 
 /// What is remembered of a group's records between operations, so that only what changed is written.
+///
+/// True as long as storage is changed through it alone. Where a transaction is dropped, drop it too.
 #[derive(Debug, Default)]
-pub struct StorageCache {}
+pub struct StorageCache(BTreeMap<Vec<u8>, Known>);
+
+/// What is remembered of one namespace.
+#[derive(Debug, Default)]
+struct Known {
+    secrets: secrets::Known,
+    tree: tree::KnownTree,
+}
 
 /// The storage failed; [`Storage::take_failure`] says how.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +49,13 @@ pub struct StorageFailed;
 /// OpenMLS's storage during one operation.
 pub struct Storage<'a> {
     key_value: RefCell<&'a mut dyn KeyValue>,
-    #[expect(dead_code)]
     cache: RefCell<&'a mut StorageCache>,
+    touched: Cell<Touched>,
     is_transient: Cell<bool>,
     failure: RefCell<Option<MlsError>>,
+    /// The message secrets that were written last, in one piece.
+    #[cfg(test)]
+    whole_secrets: RefCell<Option<Zeroizing<Vec<u8>>>>,
 }
 
 /// The namespace of a group's live branch.
@@ -65,8 +84,11 @@ impl<'a> Storage<'a> {
         Self {
             key_value: RefCell::new(key_value),
             cache: RefCell::new(cache),
+            touched: Cell::new(Touched::Any),
             is_transient: Cell::new(false),
             failure: RefCell::new(None),
+            #[cfg(test)]
+            whole_secrets: RefCell::default(),
         }
     }
 
@@ -74,6 +96,11 @@ impl<'a> Storage<'a> {
     /// replace them.
     pub(super) fn set_transient(&self, is_transient: bool) {
         self.is_transient.set(is_transient);
+    }
+
+    /// Says which epochs the operation can change.
+    pub(super) fn set_touched(&self, touched: Touched) {
+        self.touched.set(touched);
     }
 
     /// How the storage failed, if it did.
@@ -103,7 +130,9 @@ impl<'a> Storage<'a> {
 
     /// Removes all records of a group's live branch.
     pub(super) fn clear_live(&self, group: &[u8]) -> Result<(), MlsError> {
-        Ok(self.key_value.borrow_mut().clear_namespace(&live_namespace(group))?)
+        let namespace = live_namespace(group);
+        self.cache.borrow_mut().0.remove(&namespace);
+        Ok(self.key_value.borrow_mut().clear_namespace(&namespace)?)
     }
 
     fn fail(&self, failure: impl Into<MlsError>) -> StorageFailed {
@@ -138,13 +167,87 @@ impl<'a> Storage<'a> {
 
     fn read<V: DeserializeOwned>(&self, namespace: &[u8], name: &[u8]) -> Result<Option<V>, StorageFailed> {
         let found = self.key_value.borrow().get(namespace, name);
-        let found = self.checked(found)?.map(zeroize::Zeroizing::new);
+        let found = self.checked(found)?.map(Zeroizing::new);
         self.checked(found.map(|bytes| codec::decode(&bytes)).transpose())
     }
 
     fn remove(&self, namespace: &[u8], name: &[u8]) -> Result<(), StorageFailed> {
         let removed = self.key_value.borrow_mut().delete(namespace, name);
         self.checked(removed)
+    }
+
+    fn write_secrets<S: Serialize>(&self, namespace: Vec<u8>, value: &S) -> Result<(), StorageFailed> {
+        let mut cache = self.cache.borrow_mut();
+        let known = &mut cache.0.entry(namespace.clone()).or_default().secrets;
+        let changes = self.checked(secrets::update(value, known, self.touched.get()))?;
+        #[cfg(test)]
+        self.whole_secrets.replace(codec::encode(value).ok());
+        self.apply(&namespace, changes)
+    }
+
+    fn read_secrets<S: DeserializeOwned>(&self, namespace: Vec<u8>) -> Result<Option<S>, StorageFailed> {
+        let Some((bytes, known)) = self.read_parts(&namespace, secrets::read)? else {
+            return Ok(None);
+        };
+        self.cache.borrow_mut().0.entry(namespace).or_default().secrets = known;
+        self.checked(codec::decode(&bytes)).map(Some)
+    }
+
+    fn write_tree_parts<T: Serialize>(&self, namespace: Vec<u8>, value: &T) -> Result<(), StorageFailed> {
+        let mut cache = self.cache.borrow_mut();
+        let known = &mut cache.0.entry(namespace.clone()).or_default().tree;
+        let changes = self.checked(tree::update(value, known))?;
+        self.apply(&namespace, changes)
+    }
+
+    fn read_tree_parts<T: DeserializeOwned>(&self, namespace: Vec<u8>) -> Result<Option<T>, StorageFailed> {
+        let Some((bytes, known)) = self.read_parts(&namespace, tree::read)? else {
+            return Ok(None);
+        };
+        self.cache.borrow_mut().0.entry(namespace).or_default().tree = known;
+        self.checked(codec::decode(&bytes)).map(Some)
+    }
+
+    fn remove_secrets(&self, namespace: Vec<u8>) -> Result<(), StorageFailed> {
+        let found = self.read_parts(&namespace, secrets::read)?;
+        let names = found.map(|(_, known)| secrets::names(&known)).unwrap_or_default();
+        self.cache.borrow_mut().0.entry(namespace.clone()).or_default().secrets = secrets::Known::default();
+        self.apply(&namespace, names.into_iter().map(Change::Remove).collect())
+    }
+
+    fn remove_tree_parts(&self, namespace: Vec<u8>) -> Result<(), StorageFailed> {
+        let found = self.read_parts(&namespace, tree::read)?;
+        let names = found.map(|(_, known)| tree::names(&known)).unwrap_or_default();
+        self.cache.borrow_mut().0.entry(namespace.clone()).or_default().tree = tree::KnownTree::default();
+        self.apply(&namespace, names.into_iter().map(Change::Remove).collect())
+    }
+
+    /// Reads a value that is stored in several records.
+    fn read_parts<K>(
+        &self,
+        namespace: &[u8],
+        read: impl FnOnce(&Fetch<'_>) -> Result<Option<(Zeroizing<Vec<u8>>, K)>, ReadError>,
+    ) -> Result<Option<(Zeroizing<Vec<u8>>, K)>, StorageFailed> {
+        let fetch = |name: &[u8]| {
+            let found = self.key_value.borrow().get(namespace, name);
+            Ok(self.checked(found)?.map(Zeroizing::new))
+        };
+        read(&fetch).map_err(|error| match error {
+            ReadError::Storage(failed) => failed,
+            ReadError::Codec(error) => self.fail(error),
+        })
+    }
+
+    fn apply(&self, namespace: &[u8], changes: Vec<Change>) -> Result<(), StorageFailed> {
+        let mut key_value = self.key_value.borrow_mut();
+        for change in changes {
+            let applied = match change {
+                Change::Put(name, content) => key_value.put(namespace, &name, &content),
+                Change::Remove(name) => key_value.delete(namespace, &name),
+            };
+            self.checked(applied)?;
+        }
+        Ok(())
     }
 
     fn write_of_group<G: Serialize, V: Serialize>(
@@ -182,12 +285,10 @@ enum Label {
     OwnLeafNodes,
     ProposalReferences,
     Proposal,
-    Tree,
     InterimTranscriptHash,
     Context,
     ConfirmationTag,
     GroupState,
-    MessageSecrets,
     ResumptionPsks,
     OwnLeafIndex,
     EpochSecrets,
@@ -206,12 +307,10 @@ impl Label {
             Self::OwnLeafNodes => b"own leaf nodes",
             Self::ProposalReferences => b"proposal references",
             Self::Proposal => b"proposal/",
-            Self::Tree => b"tree",
             Self::InterimTranscriptHash => b"interim transcript hash",
             Self::Context => b"context",
             Self::ConfirmationTag => b"confirmation tag",
             Self::GroupState => b"group state",
-            Self::MessageSecrets => b"message secrets",
             Self::ResumptionPsks => b"resumption psks",
             Self::OwnLeafIndex => b"own leaf index",
             Self::EpochSecrets => b"epoch secrets",

@@ -11,8 +11,8 @@ use qpq_crypto::identity::{DeviceSecret, IdentityKey};
 use qpq_crypto::ids::NodeKey;
 use qpq_crypto::key_value::{KeyValue, KeyValueError};
 use qpq_crypto::mls::{
-    CLASSICAL, Changes, CommitView, Committed, Context, Group, GroupId, HYBRID, JoinView, KeyPackage, MlsError,
-    Opened, Refusal, Suite, ValidatedKeyPackage,
+    CLASSICAL, Changes, CommitView, Committed, Context, Group, GroupId, HYBRID, JoinView, KeyPackage,
+    MlsError, Opened, Refusal, Suite, ValidatedKeyPackage,
 };
 
 type Records = BTreeMap<(Vec<u8>, Vec<u8>), Vec<u8>>;

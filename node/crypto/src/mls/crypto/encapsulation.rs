@@ -3,7 +3,10 @@
 use hpke::aead::{Aead, AesGcm128, ChaCha20Poly1305};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
-use hpke::{Deserializable, Kem, OpModeS, Serializable, setup_sender_with_rng, single_shot_seal_with_rng};
+use hpke::{
+    Deserializable, Kem, OpModeR, OpModeS, Serializable, setup_sender_with_rng, single_shot_open,
+    single_shot_seal_with_rng,
+};
 use openmls_traits::types::{
     CryptoError, ExporterSecret, HpkeAeadType, HpkeCiphertext, HpkeConfig, HpkeKdfType, HpkeKemType,
     KemOutput,
@@ -55,6 +58,20 @@ impl Encapsulation {
         }
     }
 
+    pub(super) fn open(
+        self,
+        sealed: &HpkeCiphertext,
+        secret: &[u8],
+        info: &[u8],
+        aad: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        match self {
+            Self::XWingAes128 => open::<AesGcm128, XWing>(sealed, secret, info, aad),
+            Self::X25519Aes128 => open::<AesGcm128, X25519HkdfSha256>(sealed, secret, info, aad),
+            Self::X25519ChaCha20 => open::<ChaCha20Poly1305, X25519HkdfSha256>(sealed, secret, info, aad),
+        }
+    }
+
     pub(super) fn export(
         self,
         recipient: &[u8],
@@ -87,6 +104,20 @@ fn seal<A: Aead, K: Kem>(
         single_shot_seal_with_rng::<A, HkdfSha256, K>(&OpModeS::Base, &recipient, info, plaintext, aad, rng)
             .map_err(|_| CryptoError::HpkeEncryptionError)?;
     Ok(HpkeCiphertext { kem_output: encapsulated.to_bytes().to_vec().into(), ciphertext: ciphertext.into() })
+}
+
+fn open<A: Aead, K: Kem>(
+    sealed: &HpkeCiphertext,
+    secret: &[u8],
+    info: &[u8],
+    aad: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
+    let secret = K::PrivateKey::from_bytes(secret).map_err(|_| CryptoError::HpkeDecryptionError)?;
+    let encapsulated = K::EncappedKey::from_bytes(sealed.kem_output.as_slice())
+        .map_err(|_| CryptoError::HpkeDecryptionError)?;
+    let ciphertext = sealed.ciphertext.as_slice();
+    single_shot_open::<A, HkdfSha256, K>(&OpModeR::Base, &secret, &encapsulated, info, ciphertext, aad)
+        .map_err(|_| CryptoError::HpkeDecryptionError)
 }
 
 fn export<A: Aead, K: Kem>(

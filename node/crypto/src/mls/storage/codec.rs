@@ -14,6 +14,7 @@
 //! | `MAP` | keys and values until `END` |
 //! | `RECORD` | names and values until `END` |
 //! | `UNIT_VARIANT`, `VARIANT` | a name; a name and the variant's content |
+//! | `EMBEDDED` | length, and values with names of their own: any number within a sequence, else one |
 //!
 //! A name is a text where it stands first in a record, and the number of that text from then on. The format describes itself
 //! because OpenMLS reads one type through `deserialize_any` (the deletion policy of past epochs), and names
@@ -27,7 +28,7 @@ mod encode;
 use std::fmt;
 
 pub(super) use decode::decode;
-pub(super) use encode::encode;
+pub(super) use encode::{Assembler, Encoder, encode};
 
 /// Why a value could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,9 @@ pub(crate) enum CodecError {
     /// A kind of value that the format leaves out.
     #[error("the format has no {0}")]
     Unsupported(&'static str),
+    /// A record that another refers to is missing.
+    #[error("a part of a record is missing")]
+    RecordMissing,
     /// What the type being read or written says.
     #[error("{0}")]
     Type(String),
@@ -78,6 +82,7 @@ mod tag {
     pub(super) const UNIT_VARIANT: u8 = 0x0d;
     pub(super) const VARIANT: u8 = 0x0e;
     pub(super) const END: u8 = 0x0f;
+    pub(super) const EMBEDDED: u8 = 0x10;
     pub(super) const SMALL_INTEGER: u8 = 0x80;
 }
 

@@ -51,7 +51,6 @@ impl StorageProvider<CURRENT_VERSION> for Storage<'_> {
 
     records_of_groups! {
         JoinConfig: MlsGroupJoinConfig, write_mls_join_config, mls_group_join_config, delete_group_config;
-        Tree: TreeSync, write_tree, tree, delete_tree;
         Context: GroupContext, write_context, group_context, delete_context;
         InterimTranscriptHash: InterimTranscriptHash, write_interim_transcript_hash, interim_transcript_hash,
             delete_interim_transcript_hash;
@@ -141,21 +140,40 @@ impl StorageProvider<CURRENT_VERSION> for Storage<'_> {
         if self.is_transient.get() {
             return Ok(());
         }
-        self.write_of_group(group, Label::MessageSecrets, secrets)
+        self.write_secrets(self.group_namespace(group)?, secrets)
     }
 
     fn message_secrets<G: traits::GroupId<CURRENT_VERSION>, S: traits::MessageSecrets<CURRENT_VERSION>>(
         &self,
         group: &G,
     ) -> Result<Option<S>, StorageFailed> {
-        self.read_of_group(group, Label::MessageSecrets)
+        self.read_secrets(self.group_namespace(group)?)
     }
 
     fn delete_message_secrets<G: traits::GroupId<CURRENT_VERSION>>(
         &self,
         group: &G,
     ) -> Result<(), StorageFailed> {
-        self.remove_of_group(group, Label::MessageSecrets)
+        self.remove_secrets(self.group_namespace(group)?)
+    }
+
+    fn write_tree<G: traits::GroupId<CURRENT_VERSION>, T: traits::TreeSync<CURRENT_VERSION>>(
+        &self,
+        group: &G,
+        tree: &T,
+    ) -> Result<(), StorageFailed> {
+        self.write_tree_parts(self.group_namespace(group)?, tree)
+    }
+
+    fn tree<G: traits::GroupId<CURRENT_VERSION>, T: traits::TreeSync<CURRENT_VERSION>>(
+        &self,
+        group: &G,
+    ) -> Result<Option<T>, StorageFailed> {
+        self.read_tree_parts(self.group_namespace(group)?)
+    }
+
+    fn delete_tree<G: traits::GroupId<CURRENT_VERSION>>(&self, group: &G) -> Result<(), StorageFailed> {
+        self.remove_tree_parts(self.group_namespace(group)?)
     }
 
     fn append_own_leaf_node<G: traits::GroupId<CURRENT_VERSION>, L: traits::LeafNode<CURRENT_VERSION>>(

@@ -118,7 +118,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             tag::TEXT => visitor.visit_borrowed_str(self.text()?),
             tag::OCTETS => visitor.visit_seq(Octets(self.counted()?.iter())),
             tag::SEQUENCE => {
-                let mut elements = Elements { decoder: self, is_open: true };
+                let mut elements = Elements { decoder: self, embedded: None, is_open: true };
                 let value = visitor.visit_seq(&mut elements)?;
                 elements.close()?;
                 Ok(value)
@@ -126,6 +126,12 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             tag::MAP => visitor.visit_map(Entries(self)),
             tag::RECORD => visitor.visit_map(Fields(self)),
             tag::UNIT_VARIANT => visitor.visit_borrowed_str(self.name()?),
+            tag::EMBEDDED => {
+                let mut embedded = Decoder::new(self.counted()?);
+                let value = embedded.deserialize_any(visitor)?;
+                embedded.finish()?;
+                Ok(value)
+            }
             tag::VARIANT => visitor.visit_map(OneVariant { name: Some(self.name()?), decoder: self }),
             small if small >= tag::SMALL_INTEGER => visitor.visit_u8(small & !tag::SMALL_INTEGER),
             _ => Err(CodecError::UnknownForm),
@@ -136,6 +142,12 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
         match self.byte()? {
             tag::NONE => visitor.visit_none(),
             tag::SOME => visitor.visit_some(self),
+            tag::EMBEDDED => {
+                let mut embedded = Decoder::new(self.counted()?);
+                let value = embedded.deserialize_option(visitor)?;
+                embedded.finish()?;
+                Ok(value)
+            }
             _ => Err(CodecError::UnknownForm),
         }
     }
@@ -150,13 +162,19 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _: &'static str,
-        _: &'static [&'static str],
+        name: &'static str,
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, CodecError> {
         let has_content = match self.byte()? {
             tag::UNIT_VARIANT => false,
             tag::VARIANT => true,
+            tag::EMBEDDED => {
+                let mut embedded = Decoder::new(self.counted()?);
+                let value = embedded.deserialize_enum(name, variants, visitor)?;
+                embedded.finish()?;
+                return Ok(value);
+            }
             _ => return Err(CodecError::UnknownForm),
         };
         visitor.visit_enum(Variant { name: self.name()?, has_content, decoder: self })
@@ -171,13 +189,16 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
 /// The elements of a sequence.
 struct Elements<'d, 'de> {
     decoder: &'d mut Decoder<'de>,
+    /// Elements that were written with names of their own, while some are left.
+    embedded: Option<Decoder<'de>>,
     is_open: bool,
 }
 
 impl Elements<'_, '_> {
     /// Takes the end where the visitor, knowing the number of elements, did not ask for it.
     fn close(&mut self) -> Result<(), CodecError> {
-        if self.is_open && !self.decoder.at_end()? {
+        let has_embedded = self.embedded.as_ref().is_some_and(|embedded| !embedded.input.is_empty());
+        if has_embedded || (self.is_open && !self.decoder.at_end()?) {
             return Err(CodecError::TrailingBytes);
         }
         Ok(())
@@ -191,11 +212,20 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, CodecError> {
-        if !self.is_open || self.decoder.at_end()? {
-            self.is_open = false;
-            return Ok(None);
+        loop {
+            if let Some(embedded) = self.embedded.as_mut().filter(|embedded| !embedded.input.is_empty()) {
+                return seed.deserialize(embedded).map(Some);
+            }
+            if !self.is_open || self.decoder.at_end()? {
+                self.is_open = false;
+                return Ok(None);
+            }
+            if self.decoder.peek()? != tag::EMBEDDED {
+                return seed.deserialize(&mut *self.decoder).map(Some);
+            }
+            self.decoder.byte()?;
+            self.embedded = Some(Decoder::new(self.decoder.counted()?));
         }
-        seed.deserialize(&mut *self.decoder).map(Some)
     }
 }
 

@@ -22,16 +22,58 @@ pub(in crate::mls::storage) struct Encoder {
 }
 
 impl Encoder {
+    /// What was written.
     pub(in crate::mls::storage) fn finish(mut self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(std::mem::take(&mut self.output.0))
     }
 
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.output.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
-        }
-        self.output.push(value.to_le_bytes()[0]);
+    /// What was written so far.
+    pub(in crate::mls::storage) fn written(&self) -> &[u8] {
+        &self.output.0
+    }
+
+    /// Forgets everything, and keeps the allocation.
+    pub(in crate::mls::storage) fn clear(&mut self) {
+        self.output.0.zeroize();
+        self.names.clear();
+    }
+
+    /// Writes a value.
+    pub(in crate::mls::storage) fn value<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+    ) -> Result<(), CodecError> {
+        value.serialize(self)
+    }
+
+    /// Begins a record, whose fields come next.
+    pub(in crate::mls::storage) fn begin_record(&mut self) {
+        self.output.push(tag::RECORD);
+    }
+
+    /// Writes a field of a record.
+    pub(in crate::mls::storage) fn field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), CodecError> {
+        self.name(name);
+        value.serialize(self)
+    }
+
+    /// Begins a sequence, whose elements come next.
+    pub(in crate::mls::storage) fn begin_sequence(&mut self) {
+        self.output.push(tag::SEQUENCE);
+    }
+
+    /// Ends a record or a sequence.
+    pub(in crate::mls::storage) fn end(&mut self) {
+        self.output.push(tag::END);
+    }
+
+    /// Whether what was written after the first `length` bytes is one absent option.
+    pub(in crate::mls::storage) fn is_none_after(&self, length: usize) -> bool {
+        self.output.0.get(length..) == Some(&[tag::NONE])
     }
 
     fn unsigned(&mut self, value: u64) {
@@ -39,22 +81,16 @@ impl Encoder {
             Ok(small) if small < tag::SMALL_INTEGER => self.output.push(tag::SMALL_INTEGER | small),
             _ => {
                 self.output.push(tag::UNSIGNED);
-                self.varint(value);
+                self.output.varint(value);
             }
         }
-    }
-
-    fn counted(&mut self, tag: u8, bytes: &[u8]) {
-        self.output.push(tag);
-        self.varint(bytes.len() as u64);
-        self.output.extend(bytes);
     }
 
     fn name(&mut self, name: &'static str) {
         match self.names.iter().position(|known| *known == name) {
             Some(index) => self.unsigned(index as u64),
             None => {
-                self.counted(tag::TEXT, name.as_bytes());
+                self.output.counted(tag::TEXT, name.as_bytes());
                 self.names.push(name);
             }
         }
@@ -103,7 +139,7 @@ impl<'e> ser::Serializer for &'e mut Encoder {
             Ok(value) => self.unsigned(value),
             Err(_) => {
                 self.output.push(tag::NEGATIVE);
-                self.varint(value.unsigned_abs() - 1);
+                self.output.varint(value.unsigned_abs() - 1);
             }
         }
         Ok(())
@@ -139,12 +175,12 @@ impl<'e> ser::Serializer for &'e mut Encoder {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), CodecError> {
-        self.counted(tag::TEXT, value.as_bytes());
+        self.output.counted(tag::TEXT, value.as_bytes());
         Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), CodecError> {
-        self.counted(tag::BYTES, value);
+        self.output.counted(tag::BYTES, value);
         Ok(())
     }
 
@@ -266,7 +302,7 @@ impl SequenceEncoder<'_> {
             if let Ok(octet) = value.serialize(OctetProbe) {
                 if self.written == 0 {
                     self.encoder.output.push(tag::OCTETS);
-                    self.encoder.varint(length as u64);
+                    self.encoder.output.varint(length as u64);
                 }
                 self.encoder.output.push(octet);
                 self.written += 1;
@@ -456,6 +492,48 @@ impl ser::Serializer for OctetProbe {
     }
 }
 
+/// Puts a value together from values that were written apart.
+///
+/// Names are written in full here: numbers would refer to names that stand in another part.
+#[derive(Default)]
+pub(in crate::mls::storage) struct Assembler(SecretBuffer);
+
+impl Assembler {
+    pub(in crate::mls::storage) fn begin_record(&mut self) {
+        self.0.push(tag::RECORD);
+    }
+
+    pub(in crate::mls::storage) fn begin_sequence(&mut self) {
+        self.0.push(tag::SEQUENCE);
+    }
+
+    /// Ends a record or a sequence.
+    pub(in crate::mls::storage) fn end(&mut self) {
+        self.0.push(tag::END);
+    }
+
+    /// The name of a field, whose value comes next.
+    pub(in crate::mls::storage) fn name(&mut self, name: &str) {
+        self.0.counted(tag::TEXT, name.as_bytes());
+    }
+
+    /// Values that an encoder wrote.
+    pub(in crate::mls::storage) fn embedded(&mut self, values: &[u8]) {
+        self.0.counted(tag::EMBEDDED, values);
+    }
+
+    /// Absent options.
+    pub(in crate::mls::storage) fn nones(&mut self, count: usize) {
+        for _ in 0..count {
+            self.0.push(tag::NONE);
+        }
+    }
+
+    pub(in crate::mls::storage) fn finish(mut self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(std::mem::take(&mut self.0.0))
+    }
+}
+
 /// A buffer whose content is overwritten when it moves to a larger allocation and when it is dropped.
 #[derive(Default)]
 struct SecretBuffer(Vec<u8>);
@@ -464,6 +542,20 @@ impl SecretBuffer {
     fn push(&mut self, byte: u8) {
         self.reserve(1);
         self.0.push(byte);
+    }
+
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(value.to_le_bytes()[0] | 0x80);
+            value >>= 7;
+        }
+        self.push(value.to_le_bytes()[0]);
+    }
+
+    fn counted(&mut self, tag: u8, bytes: &[u8]) {
+        self.push(tag);
+        self.varint(bytes.len() as u64);
+        self.extend(bytes);
     }
 
     fn extend(&mut self, bytes: &[u8]) {
