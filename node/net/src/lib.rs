@@ -1,7 +1,29 @@
-//! Connections: iroh, quinn, mDNS, the owner's socket.
+//! Connections: with other nodes, with the owner's programs, with light clients.
+//!
+//! Three ways lead to a node, and one [`Service`] answers what comes over all of them:
+//!
+//! | who | how | proves itself by | class |
+//! |---|---|---|---|
+//! | other nodes | [`Peers`]: iroh, dialled by node key, found by mDNS or by address | its node key | Node |
+//! | the owner's programs | [`socket`]: a Unix domain socket | the user it runs as | Owner |
+//! | light clients, any QUIC library | [`direct`]: quinn, ordinary TLS | nothing, to begin with | Public |
+//!
+//! All carry the frames of RPC.md, one call on one QUIC stream or many on the socket. Before the service sees a call,
+//! its frame has been checked and the method table has been asked whether the caller may call the method. This crate
+//! does not know what messages mean, with one exception: `Health`, the first call on a connection between nodes, from
+//! which each side learns the wire versions of the other.
+//!
+//! Everything that others can make a node spend has a bound, which comes from [`qpq_proto::limits`]: handshakes,
+//! connections, calls, time, and the memory of payloads, of which none is read before its length is reserved.
+//!
+//! Only this crate names iroh and quinn, and only [`tls`] decides how keys are agreed on: X25519MLKEM768 first.
 
+mod admission;
 mod budget;
 mod caller;
+mod calls;
+#[cfg(feature = "direct")]
+pub mod direct;
 mod discovery;
 mod peers;
 mod rpc;
@@ -12,6 +34,13 @@ mod streams;
 mod testing;
 pub mod tls;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use caller::{Answer, Caller, Service};
 pub use discovery::{Discovery, DiscoveryState};
 pub use peers::{ALPN, PathKind, PeerConfig, PeerEvent, PeerState, Peers, StartError};
+
+/// What the locks of this crate protect is consistent between any two statements: a panic elsewhere does no harm.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -19,13 +19,12 @@
 //! connection is of no use, and both say so. After it, either side calls the other over the same connection.
 
 mod accept;
-mod admission;
 mod dialler;
 mod link;
 mod table;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -42,12 +41,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::admission::Admissions;
 use crate::budget::Budget;
 use crate::caller::Service;
+use crate::calls::WireVersions;
 use crate::discovery::{self, Discovery, DiscoveryState};
+use crate::lock;
 use crate::rpc::Server;
 use crate::tls::{self, KeyExchange};
-use admission::Admissions;
 use link::Link;
 use table::Table;
 
@@ -192,7 +193,7 @@ pub(crate) struct Shared {
     endpoint: Endpoint,
     own_key: NodeKey,
     limits: Limits,
-    wire_versions: (u32, u32),
+    wire_versions: WireVersions,
     key_exchange: KeyExchange,
     server: Server,
     /// Pays for the responses to our own calls; apart from the requests' budget, so that neither waits for the other.
@@ -261,7 +262,7 @@ impl Peers {
         let unreachable =
             || CallError::transport(TransportErrorKind::Unreachable, "the peer is not connected");
         let deadline = Duration::from_millis(self.shared.limits.call_timeout_ms);
-        current.ok_or_else(unreachable)?.call(method, payload, deadline).await
+        current.ok_or_else(unreachable)?.calls.call(method, payload, deadline).await
     }
 
     /// Wants a connection with the peer until [`release`](Self::release). It is dialled at the given addresses and at
@@ -503,11 +504,6 @@ fn describe(error: &dyn std::error::Error) -> String {
 fn unix_ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What the locks protect is consistent between any two statements: a panic elsewhere does no harm.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use iroh::endpoint::{Incoming, IncomingAddr};
 use qpq_proto::ids::NodeKey;
 use tokio::time::{Instant, timeout};
 
-use super::admission::{Handshake, Refusal, Verdict};
 use super::link::{self, Link};
 use super::table::Dialler;
 use super::{Shared, describe};
+use crate::admission::{Handshake, Refusal, Verdict};
 use crate::streams::{Streams, code};
 
 /// Accepts until the node stops.

@@ -128,7 +128,7 @@ async fn dial(shared: Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) ->
         error => error,
     })?;
     let link = Arc::new(Link::new(shared, connection, Dialler::Us, slot));
-    if let Err(error) = link.health(shared.wire_versions, time).await {
+    if let Err(error) = link.calls.health(shared.wire_versions, time).await {
         link.close(code::VERSION, "no use of the connection");
         return Err(error.into());
     }

@@ -5,24 +5,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use iroh::TransportAddr;
 use iroh::endpoint::Connection;
-use prost::Message;
+use qpq_proto::CallError;
 use qpq_proto::ids::NodeKey;
-use qpq_proto::v1::{HealthRequest, HealthResponse};
-use qpq_proto::{CallError, Method, TransportErrorKind};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::admission::Slot;
 use super::table::{Admission, Departure, Dialler};
 use super::{PathKind, PeerEvent, Shared};
-use crate::budget::Budget;
+use crate::admission::Slot;
 use crate::caller::Caller;
-use crate::rpc;
+use crate::calls::{Calls, check_versions};
 use crate::serve::{Activity, ServeError, Serving};
-use crate::streams::{RecvHalf, SendHalf, Streams, code};
+use crate::streams::{Streams, code};
 
 /// How long a connection may take to show a sign of life when there is reason to doubt it.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
@@ -37,10 +33,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Link {
     pub(super) node: NodeKey,
     pub(super) connection: Connection,
+    /// Our own calls over it.
+    pub(super) calls: Calls<Connection>,
     dialler: Dialler,
-    calls: Semaphore,
     activity: Activity,
-    budget: Budget,
     retiring: watch::Sender<bool>,
     /// The place among all connections; free again when the link is gone.
     _slot: Slot,
@@ -62,52 +58,17 @@ impl PartialEq for Link {
 
 impl Link {
     pub(super) fn new(shared: &Shared, connection: Connection, dialler: Dialler, slot: Slot) -> Self {
+        let activity = Activity::new();
+        let budget = shared.responses.clone();
         Self {
             node: NodeKey::from_bytes(*connection.remote_id().as_bytes()),
+            calls: Calls::new(connection.clone(), &shared.limits, activity.clone(), budget),
             connection,
             dialler,
-            calls: Semaphore::new(shared.limits.in_flight_calls_per_peer_max),
-            activity: Activity::new(),
-            budget: shared.responses.clone(),
+            activity,
             retiring: watch::Sender::new(false),
             _slot: slot,
         }
-    }
-
-    /// Makes one call.
-    pub(super) async fn call(
-        &self,
-        method: Method,
-        payload: Bytes,
-        deadline: Duration,
-    ) -> Result<Bytes, CallError> {
-        let busy =
-            |_| CallError::transport(TransportErrorKind::Busy, "too many calls to the peer are under way");
-        let _place = self.calls.try_acquire().map_err(busy)?;
-        let _active = self.activity.enter();
-        let called = timeout(deadline, async {
-            let opened = self.connection.open().await;
-            let (send, recv) = opened.map_err(|ended| {
-                CallError::transport(TransportErrorKind::ConnectionLost, ended.to_string())
-            })?;
-            let mut stream = CallStream { send, recv, done: false };
-            let result = rpc::call(&mut stream.send, &mut stream.recv, method, payload, &self.budget).await;
-            stream.done = matches!(result, Ok(_) | Err(CallError::Failure(_)));
-            result
-        });
-        let late = |_| CallError::transport(TransportErrorKind::TimedOut, "the peer did not answer in time");
-        called.await.map_err(late)?
-    }
-
-    /// Asks for the peer's health, and says which wire versions we speak. Fails if there is none in common.
-    pub(super) async fn health(&self, own: (u32, u32), deadline: Duration) -> Result<(), CallError> {
-        let request = HealthRequest { wire_version_min: own.0, wire_version_max: own.1 };
-        let response = self.call(Method::Health, request.encode_to_vec().into(), deadline).await?;
-        let health = HealthResponse::decode(response).map_err(|error| CallError::MalformedResponse {
-            method: Method::Health,
-            reason: error.to_string(),
-        })?;
-        check_versions(own, (health.wire_version_min, health.wire_version_max))
     }
 
     /// Ends the connection as soon as no call is under way on it.
@@ -152,33 +113,6 @@ impl Link {
         };
         // Late or not, the connection is closed.
         let _ = timeout(2 * call_timeout, quiet).await;
-    }
-}
-
-/// The wire versions of both sides must overlap.
-pub(super) fn check_versions(own: (u32, u32), peer: (u32, u32)) -> Result<(), CallError> {
-    if own.0.max(peer.0) <= own.1.min(peer.1) {
-        return Ok(());
-    }
-    let message =
-        format!("we speak wire versions {} to {}, the peer speaks {} to {}", own.0, own.1, peer.0, peer.1);
-    Err(CallError::transport(TransportErrorKind::VersionMismatch, message))
-}
-
-/// The stream of a call. What is given up is reset, so that the peer neither goes on answering nor takes the half
-/// that was sent for a broken frame.
-struct CallStream<W: SendHalf, R: RecvHalf> {
-    send: W,
-    recv: R,
-    done: bool,
-}
-
-impl<W: SendHalf, R: RecvHalf> Drop for CallStream<W, R> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.send.reset(code::TIMED_OUT);
-            self.recv.stop(code::TIMED_OUT);
-        }
     }
 }
 
@@ -275,7 +209,7 @@ async fn enter(shared: &Arc<Shared>, link: &Arc<Link>) -> bool {
 
 /// Has a connection show a sign of life, and ends it if there is none. Its challengers retire or take over.
 pub(super) async fn verify(shared: Arc<Shared>, link: Arc<Link>) {
-    match link.health(shared.wire_versions, SIGN_OF_LIFE).await {
+    match link.calls.health(shared.wire_versions, SIGN_OF_LIFE).await {
         // A peer that is too busy to answer is alive.
         Ok(()) | Err(CallError::Failure(_)) => {
             let challengers = shared.table().confirmed(link.node, &link);

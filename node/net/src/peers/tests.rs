@@ -390,6 +390,11 @@ async fn hybrid_and_classical_nodes_understand_each_other_and_only_insisting_fai
     a.connected(&b).await;
     a.echo(&b).await;
 
+    let mut hybrid = start(PeerConfig { key_exchange: HybridOnly, ..config(4) }).await;
+    hybrid.want(&a);
+    hybrid.connected(&a).await;
+    hybrid.echo(&a).await;
+
     let strict = start(PeerConfig { key_exchange: HybridOnly, limits: impatient(), ..config(3) }).await;
     strict.want(&b);
     let state = strict.state_becomes(b.key(), |state| state.last_error.is_some()).await;

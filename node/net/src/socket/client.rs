@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use qpq_proto::frame::{Frame, Header, RESPONSE_HEADER_BYTES, RequestHeader, ResponseHeader};
@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::lock;
 use crate::rpc::{self, NO_REQUEST_ID};
 
 /// Requests that wait for the socket to take them; more make their callers wait.
@@ -218,9 +219,4 @@ fn connect_error(path: &Path, source: std::io::Error) -> ConnectError {
         ErrorKind::PermissionDenied => ConnectError::PermissionDenied { path },
         _ => ConnectError::Io { path, source },
     }
-}
-
-/// What the lock protects is consistent between any two statements: a panic elsewhere does no harm.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -137,7 +137,7 @@ async fn frames_may_come_in_pieces_and_together() {
         stream.write_all(&[*byte]).await.unwrap();
     }
     stream.write_all(&both[12..]).await.unwrap();
-    let mut answers = vec![read_response(&mut stream).await, read_response(&mut stream).await];
+    let mut answers = [read_response(&mut stream).await, read_response(&mut stream).await];
     answers.sort_by_key(|answer| answer.header.request_id);
     assert_eq!(answers[0].payload, "seven");
     assert_eq!(answers[1].payload, "eight");

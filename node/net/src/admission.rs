@@ -18,13 +18,13 @@ use qpq_proto::limits::Limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::lock;
+use crate::lock;
 
 /// The part of all connections that only wanted peers get: one in so many.
 const WANTED_SHARE: usize = 4;
 
 /// The book of who may connect.
-pub(super) struct Admissions {
+pub(crate) struct Admissions {
     handshakes: Arc<Semaphore>,
     handshakes_max: usize,
     strangers: Arc<Semaphore>,
@@ -34,21 +34,21 @@ pub(super) struct Admissions {
 
 /// A place among the connections; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     _connection: OwnedSemaphorePermit,
     _address: Option<AddressSlot>,
 }
 
 /// A handshake that may go on. Holds a place among the connections already.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub(crate) struct Handshake {
     _handshake: OwnedSemaphorePermit,
     slot: Slot,
 }
 
 /// What to do about a datagram that begins a connection.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Go on with the handshake.
     Accept(Handshake),
     /// Have the address proven first.
@@ -59,7 +59,7 @@ pub(super) enum Verdict {
 
 /// Why a connection is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Too many handshakes are under way.
     #[error("too many handshakes are under way")]
     Handshakes,
@@ -75,7 +75,7 @@ pub(super) enum Refusal {
 }
 
 impl Admissions {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let wanted = limits.connections_max.div_ceil(WANTED_SHARE);
         Self {
             handshakes: Arc::new(Semaphore::new(limits.handshakes_max)),
@@ -87,7 +87,7 @@ impl Admissions {
     }
 
     /// Decides about a newcomer by its address.
-    pub(super) fn incoming(&self, address: IpAddr, is_validated: bool, now: Instant) -> Verdict {
+    pub(crate) fn incoming(&self, address: IpAddr, is_validated: bool, now: Instant) -> Verdict {
         let Ok(handshake) = Arc::clone(&self.handshakes).try_acquire_owned() else {
             return Verdict::Refuse(Refusal::Handshakes);
         };
@@ -110,7 +110,7 @@ impl Admissions {
     }
 
     /// Decides about a newcomer by its key. A wanted peer does not take a stranger's place, if there is another.
-    pub(super) fn authenticated(
+    pub(crate) fn authenticated(
         &self,
         handshake: Handshake,
         node: NodeKey,
@@ -126,15 +126,20 @@ impl Admissions {
         }
     }
 
+    /// Goes on without a node key, which programs and light clients do not have.
+    pub(crate) fn anonymous(handshake: Handshake) -> Slot {
+        handshake.slot
+    }
+
     /// A place for a connection that we dial.
-    pub(super) fn outgoing(&self) -> Result<Slot, Refusal> {
+    pub(crate) fn outgoing(&self) -> Result<Slot, Refusal> {
         let wanted = Arc::clone(&self.wanted).try_acquire_owned();
         let connection = wanted.or_else(|_| Arc::clone(&self.strangers).try_acquire_owned());
         Ok(Slot { _connection: connection.map_err(|_| Refusal::Connections)?, _address: None })
     }
 
     /// Turns the node away from now on, for a while.
-    pub(super) fn ban(&self, node: NodeKey, now: Instant) {
+    pub(crate) fn ban(&self, node: NodeKey, now: Instant) {
         lock(&self.book).ban(node, now);
     }
 }

@@ -1,0 +1,113 @@
+//! Calling the other end of a QUIC connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use qpq_proto::limits::Limits;
+use qpq_proto::v1::{HealthRequest, HealthResponse};
+use qpq_proto::{CallError, Method, TransportErrorKind};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::budget::Budget;
+use crate::rpc;
+use crate::serve::Activity;
+use crate::streams::{Ended, RecvHalf, SendHalf, Streams, code};
+
+/// The lowest and the highest wire version that somebody speaks.
+pub(crate) type WireVersions = (u32, u32);
+
+/// Our own calls on one connection.
+pub(crate) struct Calls<S> {
+    streams: S,
+    places: Semaphore,
+    activity: Activity,
+    budget: Budget,
+}
+
+impl<S: Streams> Calls<S> {
+    /// `budget` pays for the responses while they are read; `activity` counts the calls.
+    pub(crate) fn new(streams: S, limits: &Limits, activity: Activity, budget: Budget) -> Self {
+        Self { streams, places: Semaphore::new(limits.in_flight_calls_per_peer_max), activity, budget }
+    }
+
+    /// Makes one call. One that is late is given up.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        payload: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, CallError> {
+        let busy = |_| CallError::transport(TransportErrorKind::Busy, "too many calls are under way");
+        let _place = self.places.try_acquire().map_err(busy)?;
+        let _active = self.activity.enter();
+        let late = |_| CallError::transport(TransportErrorKind::TimedOut, "no answer in time");
+        timeout(deadline, self.call_now(method, payload)).await.map_err(late)?
+    }
+
+    async fn call_now(&self, method: Method, payload: Bytes) -> Result<Bytes, CallError> {
+        let (send, recv) = self
+            .streams
+            .open()
+            .await
+            .map_err(|Ended(reason)| CallError::transport(TransportErrorKind::ConnectionLost, reason))?;
+        let mut stream = CallStream { send, recv, done: false };
+        let result = rpc::call(&mut stream.send, &mut stream.recv, method, payload, &self.budget).await;
+        stream.done = matches!(result, Ok(_) | Err(CallError::Failure(_)));
+        result
+    }
+
+    /// Asks for the other end's health, and says which wire versions we speak. Fails if there is none in common.
+    pub(crate) async fn health(&self, own: WireVersions, deadline: Duration) -> Result<(), CallError> {
+        let request = HealthRequest { wire_version_min: own.0, wire_version_max: own.1 };
+        let response = self.call(Method::Health, request.encode_to_vec().into(), deadline).await?;
+        let health = HealthResponse::decode(response).map_err(|error| CallError::MalformedResponse {
+            method: Method::Health,
+            reason: error.to_string(),
+        })?;
+        check_versions(own, (health.wire_version_min, health.wire_version_max))
+    }
+}
+
+/// The wire versions of both sides must overlap.
+pub(crate) fn check_versions(own: WireVersions, other: WireVersions) -> Result<(), CallError> {
+    if own.0.max(other.0) <= own.1.min(other.1) {
+        return Ok(());
+    }
+    let message =
+        format!("we speak wire versions {} to {}, the peer speaks {} to {}", own.0, own.1, other.0, other.1);
+    Err(CallError::transport(TransportErrorKind::VersionMismatch, message))
+}
+
+/// The stream of a call. What is given up is reset, so that the other end neither goes on answering nor takes the half
+/// that was sent for a broken frame.
+struct CallStream<W: SendHalf, R: RecvHalf> {
+    send: W,
+    recv: R,
+    done: bool,
+}
+
+impl<W: SendHalf, R: RecvHalf> Drop for CallStream<W, R> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.send.reset(code::TIMED_OUT);
+            self.recv.stop(code::TIMED_OUT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_versions_must_overlap() {
+        for (own, other) in [((1, 1), (1, 1)), ((1, 3), (2, 5)), ((2, 5), (1, 2)), ((1, 9), (4, 4))] {
+            assert_eq!(check_versions(own, other), Ok(()), "{own:?} {other:?}");
+        }
+        for (own, other) in [((1, 1), (2, 2)), ((3, 4), (1, 2)), ((1, 1), (0, 0)), ((1, 1), (1, 0))] {
+            assert!(check_versions(own, other).is_err(), "{own:?} {other:?}");
+        }
+    }
+}
