@@ -10,16 +10,15 @@
 //! Numbers are big-endian. Suites are in ascending order, each once, so that one certificate has one
 //! encoding. The signature covers everything before it.
 
+use qpq_proto::limits::SUITES_PER_DEVICE_MAX;
+
 use crate::encoding::{Reader, Truncated};
 use crate::identity::IdentityKey;
 use crate::ids::{DeviceKey, Identity, NodeKey};
 use crate::signature::{Domain, SIGNATURE_BYTES, SignatureError, Verify};
 
-/// MLS cipher suites that a certificate names at most.
-pub const CERTIFICATE_SUITES_MAX: usize = 8;
-
 /// Bytes of the longest certificate.
-pub const CERTIFICATE_BYTES_MAX: usize = FIXED_BYTES + 2 * CERTIFICATE_SUITES_MAX + SIGNATURE_BYTES;
+pub const CERTIFICATE_BYTES_MAX: usize = FIXED_BYTES + 2 * SUITES_PER_DEVICE_MAX + SIGNATURE_BYTES;
 
 /// An identity's word that a device and a node are its own.
 ///
@@ -53,8 +52,8 @@ pub enum CertificateError {
     /// Made by a newer version.
     #[error("certificate has the unknown version {0}")]
     UnknownVersion(u8),
-    /// No suite, or more than [`CERTIFICATE_SUITES_MAX`].
-    #[error("certificate names {0} cipher suites, not 1 to {max}", max = CERTIFICATE_SUITES_MAX)]
+    /// No suite, or more than [`SUITES_PER_DEVICE_MAX`].
+    #[error("certificate names {0} cipher suites, not 1 to {max}", max = SUITES_PER_DEVICE_MAX)]
     SuiteCount(usize),
     /// The suites are not in ascending order, or one is there twice.
     #[error("certificate's cipher suites are not in ascending order")]
@@ -135,7 +134,7 @@ impl DeviceCertificate {
         let node = NodeKey::from_bytes(reader.array()?);
         let issued_at_ms = reader.u64()?;
         let count = usize::from(reader.u8()?);
-        if count > CERTIFICATE_SUITES_MAX {
+        if count > SUITES_PER_DEVICE_MAX {
             return Err(CertificateError::SuiteCount(count));
         }
         let suites = (0..count).map(|_| reader.u16()).collect::<Result<Vec<_>, _>>()?;
@@ -161,7 +160,7 @@ impl DeviceCertificate {
 }
 
 fn check_suites(suites: &[u16]) -> Result<(), CertificateError> {
-    if suites.is_empty() || suites.len() > CERTIFICATE_SUITES_MAX {
+    if suites.is_empty() || suites.len() > SUITES_PER_DEVICE_MAX {
         return Err(CertificateError::SuiteCount(suites.len()));
     }
     if !suites.is_sorted_by(|earlier, later| earlier < later) {

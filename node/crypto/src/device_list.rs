@@ -13,28 +13,17 @@
 //! Numbers are big-endian; certificates are ordered by device, as are revoked devices, each once and none
 //! in both, so that one list has one encoding. The signature covers everything before it.
 
-use crate::certificate::{CERTIFICATE_BYTES_MAX, CertificateError, DeviceCertificate};
+use qpq_proto::limits::DEVICES_PER_IDENTITY_MAX;
+
+use crate::certificate::{CertificateError, DeviceCertificate};
 use crate::encoding::{Reader, Truncated};
 use crate::identity::IdentityKey;
 use crate::ids::{DeviceKey, Identity};
 use crate::signature::{Domain, SIGNATURE_BYTES, SignatureError, Verify};
 
-/// Devices that a person has at most.
-pub const DEVICES_MAX: usize = 5;
 /// Revoked devices that a list names at most. A device that a list does not certify is no longer the
 /// person's in any case; who has revoked more leaves the oldest out.
 pub const REVOKED_DEVICES_MAX: usize = 64;
-/// Bytes of the longest list.
-pub const DEVICE_LIST_BYTES_MAX: usize = 1
-    + 32
-    + 8
-    + 32
-    + 1
-    + DEVICES_MAX * CERTIFICATE_BYTES_MAX
-    + 1
-    + REVOKED_DEVICES_MAX * 32
-    + SIGNATURE_BYTES;
-
 /// A person's devices.
 ///
 /// A value was either signed here or decoded with all its signatures verified. The fields are for reading:
@@ -83,8 +72,8 @@ pub enum DeviceListError {
     /// The first list has sequence 1 and nothing before it; the others have.
     #[error("device list's sequence and previous hash contradict each other")]
     Sequence,
-    /// No device, or more than [`DEVICES_MAX`].
-    #[error("device list has {0} devices, not 1 to {DEVICES_MAX}")]
+    /// No device, or more than [`DEVICES_PER_IDENTITY_MAX`].
+    #[error("device list has {0} devices, not 1 to {DEVICES_PER_IDENTITY_MAX}")]
     DeviceCount(usize),
     /// More than [`REVOKED_DEVICES_MAX`].
     #[error("device list revokes {0} devices, more than {REVOKED_DEVICES_MAX}")]
@@ -281,7 +270,11 @@ fn read_revoked(reader: &mut Reader<'_>) -> Result<Vec<DeviceKey>, DeviceListErr
 }
 
 fn check_device_count(count: usize) -> Result<(), DeviceListError> {
-    if (1..=DEVICES_MAX).contains(&count) { Ok(()) } else { Err(DeviceListError::DeviceCount(count)) }
+    if (1..=DEVICES_PER_IDENTITY_MAX).contains(&count) {
+        Ok(())
+    } else {
+        Err(DeviceListError::DeviceCount(count))
+    }
 }
 
 fn check_revoked_count(count: usize) -> Result<(), DeviceListError> {

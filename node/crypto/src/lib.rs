@@ -7,8 +7,9 @@
 //! |---|---|
 //! | [`identity`], [`signature`] | Ed25519 keys, and what exactly a signature covers |
 //! | [`certificate`], [`device_list`] | which devices speak for a person |
+//! | [`mls`] | groups |
 //! | [`hybrid`], [`sealed`] | X-Wing keys, and bodies sealed to them |
-//! | [`route`], [`padding`] | what a carrier sees of a parcel, and what it does not |
+//! | [`route`], [`padding`], [`digest`] | what a carrier sees of a parcel, and what it does not |
 //! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |

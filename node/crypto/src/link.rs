@@ -21,6 +21,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use qpq_proto::limits::PROFILE_ADDRESSES_MAX;
+
 use crate::encoding::{Reader, Truncated};
 use crate::ids::{Identity, NodeKey};
 use crate::text::{NameError, check_name};
@@ -29,8 +31,6 @@ mod groups;
 
 /// Characters of the longest text that is looked at.
 pub const LINK_CHARS_MAX: usize = 4096;
-/// Addresses that a link carries at most.
-pub const LINK_ADDRESSES_MAX: usize = 8;
 /// Bytes of a link's token.
 pub const LINK_TOKEN_BYTES: usize = 16;
 
@@ -61,7 +61,7 @@ pub struct Invitation {
     pub reusable: bool,
     /// The person's name, as [`check_name`] gives it.
     pub name: String,
-    /// Where the node may be reached, at most [`LINK_ADDRESSES_MAX`].
+    /// Where the node may be reached, at most [`PROFILE_ADDRESSES_MAX`].
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -131,8 +131,8 @@ pub enum LinkError {
     /// A name in it is none.
     #[error("name in the link: {0}")]
     Name(#[from] NameError),
-    /// More than [`LINK_ADDRESSES_MAX`].
-    #[error("link has {0} addresses, more than {LINK_ADDRESSES_MAX}")]
+    /// More than [`PROFILE_ADDRESSES_MAX`].
+    #[error("link has {0} addresses, more than {PROFILE_ADDRESSES_MAX}")]
     AddressCount(usize),
     /// Neither IPv4 nor IPv6.
     #[error("link has an address of the unknown family {0}")]
@@ -265,7 +265,7 @@ impl Link {
 impl Invitation {
     fn checked(mut self) -> Result<Self, LinkError> {
         self.name = check_name(&self.name)?;
-        if self.addresses.len() > LINK_ADDRESSES_MAX {
+        if self.addresses.len() > PROFILE_ADDRESSES_MAX {
             return Err(LinkError::AddressCount(self.addresses.len()));
         }
         for address in &mut self.addresses {
@@ -340,7 +340,7 @@ fn checked_name(bytes: &[u8]) -> Result<String, LinkError> {
 }
 
 fn put_addresses(bytes: &mut Vec<u8>, addresses: &[SocketAddr]) {
-    let addresses = &addresses[..addresses.len().min(LINK_ADDRESSES_MAX)];
+    let addresses = &addresses[..addresses.len().min(PROFILE_ADDRESSES_MAX)];
     bytes.push(u8::try_from(addresses.len()).unwrap_or(u8::MAX));
     for address in addresses {
         match address.ip() {
@@ -359,7 +359,7 @@ fn put_addresses(bytes: &mut Vec<u8>, addresses: &[SocketAddr]) {
 
 fn read_addresses(reader: &mut Reader<'_>) -> Result<Vec<SocketAddr>, LinkError> {
     let count = usize::from(reader.u8()?);
-    if count > LINK_ADDRESSES_MAX {
+    if count > PROFILE_ADDRESSES_MAX {
         return Err(LinkError::AddressCount(count));
     }
     let mut addresses = Vec::with_capacity(count);

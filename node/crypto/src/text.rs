@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
+use qpq_proto::limits::NAME_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
-
-/// Characters of the longest name, after normalization.
-pub const NAME_CHARS_MAX: usize = 64;
 
 /// Bytes of a name beyond which it is not looked at: more than 64 characters need in any form.
 const NAME_INPUT_BYTES_MAX: usize = 1024;

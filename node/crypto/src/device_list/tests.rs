@@ -1,6 +1,8 @@
 use proptest::prelude::*;
+use qpq_proto::limits::DEVICE_LIST_BYTES_MAX;
 
 use super::*;
+use crate::certificate::CERTIFICATE_BYTES_MAX;
 use crate::ids::NodeKey;
 
 fn identity() -> IdentityKey {
@@ -160,7 +162,10 @@ fn the_longest_fits_its_bound() {
         .collect();
     let revoked = devices(&(100..164).collect::<Vec<_>>());
     let list = DeviceList::sign(&identity(), 1, [0; 32], certificates, revoked).unwrap();
-    assert_eq!(list.encode().len(), DEVICE_LIST_BYTES_MAX);
+    let certificates = DEVICES_PER_IDENTITY_MAX * CERTIFICATE_BYTES_MAX;
+    let revoked = REVOKED_DEVICES_MAX * 32;
+    assert_eq!(list.encode().len(), 1 + 32 + 8 + 32 + 1 + certificates + 1 + revoked + SIGNATURE_BYTES);
+    assert!(list.encode().len() <= DEVICE_LIST_BYTES_MAX);
 }
 
 proptest! {

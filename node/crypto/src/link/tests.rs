@@ -181,7 +181,7 @@ fn tokens_are_not_printed() {
 
 fn any_link() -> impl Strategy<Value = Link> {
     let keys = any::<([u8; 32], [u8; 32], [u8; 16], bool)>();
-    let addresses = proptest::collection::vec(any::<SocketAddr>(), 0..=LINK_ADDRESSES_MAX);
+    let addresses = proptest::collection::vec(any::<SocketAddr>(), 0..=PROFILE_ADDRESSES_MAX);
     let name = "[a-zA-Z0-9\u{e6}\u{5c71}][a-z0-9._-]{0,20}";
     (keys, name, addresses, proptest::option::of(name)).prop_map(|(keys, name, addresses, group)| {
         let (identity, node, token, reusable) = keys;
