@@ -309,7 +309,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
     }
 
     /// Waits for a command, the engine's next tick or a rotation that is due.
-    fn next(&mut self) -> Next<S, M> {
+    fn next(&self) -> Next<S, M> {
         let tick = self.core.machine.wake_at();
         let wake_at = [tick, self.rotation.due_at].into_iter().flatten().min();
         let command = match wake_at {

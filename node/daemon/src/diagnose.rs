@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use qpq_proto::v1::Check;
+use qpq_proto::v1::{Check, HealthItem};
 
 /// What the checks look at.
 #[derive(Debug)]
@@ -59,6 +59,38 @@ pub(crate) fn checks(findings: &Findings) -> Vec<Check> {
     checks
 }
 
+/// What a check found wrong, as `qpq status` shows it; nothing if all is well.
+pub(crate) fn health_item(check: &Check) -> Option<HealthItem> {
+    let severity = match check.outcome.as_str() {
+        "fail" => "error",
+        "warn" => "warning",
+        _ => return None,
+    };
+    Some(HealthItem {
+        code: check.name.clone(),
+        title: check.text.clone(),
+        text: meaning(&check.name).to_owned(),
+        severity: severity.to_owned(),
+        fix: check.fix.clone(),
+    })
+}
+
+/// What it means for the person when a check is not ok.
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "clock" => "Times of messages are wrong until the clock is set; lifetimes go by the node's own time.",
+        "disk" => "Messages cannot be stored, and so not accepted, once the disk is full.",
+        "data-directory" | "key-file" => "Others on this machine may read what protects your messages.",
+        "database" => "The data directory was put back from a copy; groups and contacts are joined anew.",
+        "listen" => "Nobody can reach this node; it can only reach others.",
+        "discovery" => {
+            "Nodes on the local network are not found by themselves; links and static peers still work."
+        }
+        "peers" => "What you send waits in the outbox.",
+        _ => "",
+    }
+}
+
 fn ok(name: &str, text: impl Into<String>) -> Check {
     Check { name: name.to_owned(), outcome: "ok".to_owned(), text: text.into(), fix: String::new() }
 }
@@ -91,10 +123,12 @@ fn check_disk(data_dir: &Path) -> Check {
         Ok(disk) => {
             let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) / MIB;
             let text = format!("{free_mib} MiB are free at {shown}");
-            match free_mib {
-                ..FREE_MIB_FAIL => fail("disk", text, format!("df -h {shown}")),
-                ..FREE_MIB_WARN => warn("disk", text, format!("df -h {shown}")),
-                _ => ok("disk", text),
+            if free_mib < FREE_MIB_FAIL {
+                fail("disk", text, format!("df -h {shown}"))
+            } else if free_mib < FREE_MIB_WARN {
+                warn("disk", text, format!("df -h {shown}"))
+            } else {
+                ok("disk", text)
             }
         }
     }
@@ -228,6 +262,19 @@ mod tests {
             "warn peers: qpq status".to_owned(),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_trouble_has_a_meaning_and_a_severity() {
+        let directory = private_directory();
+        for check in checks(&findings(directory.path())) {
+            let troubled =
+                |outcome: &str| health_item(&Check { outcome: outcome.to_owned(), ..check.clone() });
+            assert_eq!(troubled("ok"), None);
+            assert_eq!(troubled("warn").unwrap().severity, "warning");
+            assert_eq!(troubled("fail").unwrap().severity, "error");
+            assert!(!troubled("fail").unwrap().text.is_empty(), "{}", check.name);
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod arguments;
 mod backup;
 mod clock;
 mod diagnose;
+#[cfg(feature = "direct")]
+mod direct;
 mod drain;
 mod effects;
 mod environment;

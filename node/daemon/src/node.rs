@@ -21,6 +21,8 @@ use tokio::time::timeout;
 
 use crate::actor::{self, ActorEnd, Started};
 use crate::clock::Clock;
+#[cfg(feature = "direct")]
+use crate::direct::{Direct, DirectError};
 use crate::drain::Drain;
 use crate::effects::{Inputs, Interpreter, Network, StaticPeers};
 use crate::environment::Environment;
@@ -50,6 +52,14 @@ pub(crate) enum StartError {
     /// The owner's socket cannot be put in place.
     #[error("{0}; choose another place with --socket")]
     Socket(#[from] ListenError),
+    /// The direct listener does not start.
+    #[cfg(feature = "direct")]
+    #[error(transparent)]
+    Direct(#[from] Box<DirectError>),
+    /// There is no direct listener in this build.
+    #[cfg(not(feature = "direct"))]
+    #[error("this build has no direct listener: leave out rpc_listen")]
+    DirectNotBuilt,
 }
 
 /// A running node.
@@ -60,6 +70,8 @@ pub(crate) struct Node {
     writer_end: oneshot::Receiver<ActorEnd>,
     peers: Arc<Peers>,
     socket: SocketServer,
+    #[cfg(feature = "direct")]
+    direct: Option<Direct>,
     socket_path: PathBuf,
     settings: watch::Sender<Settings>,
     static_peers: watch::Sender<StaticPeers>,
@@ -111,16 +123,28 @@ impl Node {
         let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
-        let socket = socket::serve(&socket_path, service, limits).await?;
-        let settings = settings_in;
+        let socket = socket::serve(&socket_path, Arc::clone(&service), limits.clone()).await?;
+        #[cfg(feature = "direct")]
+        let direct = match settings.rpc_listen {
+            Some(listen) => {
+                Some(Direct::start(listen, settings, &writer, service, limits).await.map_err(Box::new)?)
+            }
+            None => None,
+        };
+        #[cfg(not(feature = "direct"))]
+        if settings.rpc_listen.is_some() {
+            return Err(StartError::DirectNotBuilt);
+        }
         Ok(Self {
             state,
             writer,
             writer_end,
             peers,
             socket,
+            #[cfg(feature = "direct")]
+            direct,
             socket_path,
-            settings,
+            settings: settings_in,
             static_peers,
             interpreting,
             forwarding,
@@ -131,11 +155,22 @@ impl Node {
     pub(crate) fn ready_line(&self) -> String {
         let addresses: Vec<_> = self.peers.addresses().iter().map(ToString::to_string).collect();
         format!(
-            "ready node={} addresses={} socket={}",
+            "ready node={} addresses={} socket={}{}",
             self.peers.node_key(),
             addresses.join(","),
-            self.socket_path.display()
+            self.socket_path.display(),
+            self.direct_ready()
         )
+    }
+
+    #[cfg(feature = "direct")]
+    fn direct_ready(&self) -> &str {
+        self.direct.as_ref().map_or("", |direct| direct.ready.as_str())
+    }
+
+    #[cfg(not(feature = "direct"))]
+    fn direct_ready(&self) -> &'static str {
+        ""
     }
 
     /// Takes up settings that a running node can.
@@ -159,6 +194,10 @@ impl Node {
         let left = self.state.drain.drain(DRAIN_PATIENCE).await;
         if left > 0 {
             tracing::warn!(calls = left, "calls were cut off");
+        }
+        #[cfg(feature = "direct")]
+        if let Some(direct) = self.direct {
+            let _ = timeout(SHUTDOWN_PATIENCE, direct.shutdown()).await;
         }
         self.writer.stop();
         let end = self.writer_end.await.unwrap_or(ActorEnd::Panicked);

@@ -199,7 +199,7 @@ fn load_node_secret(tx: &mut dyn Transaction, rng: &mut dyn CryptoRng) -> Result
 }
 
 /// What belongs to the node itself, whoever uses it.
-const NODE_TABLE: Table = Table("node");
+pub(crate) const NODE_TABLE: Table = Table("node");
 const NODE_KEY: Key<'static> = Key { prefix: b"node-key", ordinal: 0 };
 
 #[cfg(test)]

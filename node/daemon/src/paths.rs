@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn settings_lie_where_a_service_or_a_user_keeps_them() {
-        let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
+        let cases: &[Case<'_>] = &[
             (&[], None),
             (&[("HOME", "/home/a")], Some("/home/a/.config/qpq/qpqd.toml")),
             (&[("HOME", "/home/a"), ("XDG_CONFIG_HOME", "/c")], Some("/c/qpq/qpqd.toml")),

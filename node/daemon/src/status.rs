@@ -6,7 +6,7 @@ use qpq_net::{DiscoveryState, PathKind, PeerState};
 use qpq_proto::v1::{NodeStatusResponse, PeerStatus};
 use qpq_store::DATABASE_FILE;
 
-use crate::diagnose::{DiscoveryFinding, Findings};
+use crate::diagnose::{self, DiscoveryFinding, Findings};
 use crate::service::NodeState;
 
 /// Adds it to what the engine says.
@@ -22,6 +22,12 @@ pub(crate) fn complete(response: &mut NodeStatusResponse, node: &NodeState) {
     response.storage_bytes =
         std::fs::metadata(node.data_dir.join(DATABASE_FILE)).map_or(0, |file| file.len());
     merge_peers(&mut response.peers, states);
+    let checks = diagnose::checks(&findings(node));
+    // The status shows by itself how each peer is reached.
+    response
+        .health
+        .extend(checks.iter().filter(|check| check.name != "peers").filter_map(diagnose::health_item));
+    response.health.sort_by_key(|item| item.severity != "error");
 }
 
 /// Fills in how the engine's peers are reached, and adds those only the network knows.

@@ -109,7 +109,7 @@ impl Supervisor {
         notify(&[NotifyState::Ready]);
 
         if let Some(end) = self.watch(&mut node, &mut signals).await {
-            return exit_of_writer(&end);
+            return complain(exit_of_writer(&end), &format!("the node cannot go on: {end}"));
         }
         notify(&[NotifyState::Stopping]);
         tokio::select! {

@@ -142,8 +142,11 @@ impl Reader {
     }
 }
 
+/// An encoded entry, and what follows it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The first entry and what follows it; nothing if it is not complete yet.
-fn split(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, EntriesError> {
+fn split(bytes: &[u8]) -> Result<Option<Split<'_>>, EntriesError> {
     let mut rest = bytes;
     let length = match prost::decode_length_delimiter(&mut rest) {
         Ok(length) if length > ENTRY_BYTES_MAX => return Err(EntriesError::TooLong),

@@ -236,10 +236,10 @@ impl Value for Option<PathBuf> {
     }
 }
 
-/// Our own crates' news, others' warnings only.
+/// Our own crates' news, others' errors only: they name addresses and keys in their warnings.
 pub(crate) fn default_log_filter() -> Targets {
     let ours = ["qpqd", "qpq_engine", "qpq_net", "qpq_store", "qpq_crypto"];
     Targets::new()
-        .with_default(LevelFilter::WARN)
+        .with_default(LevelFilter::ERROR)
         .with_targets(ours.map(|target| (target, LevelFilter::INFO)))
 }

@@ -70,15 +70,18 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the daemon can be run");
-        let mut stderr = BufReader::new(child.stderr.take().expect("standard error is piped"));
-        let mut before = Vec::new();
-        loop {
-            let line = read_line(&mut stderr).unwrap_or_else(|| panic!("the daemon ended: {before:?}"));
+        let stderr = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let mut daemon = Self { child, stderr, ready: String::new(), before: Vec::new() };
+        while daemon.ready.is_empty() {
+            let line = read_line(&mut daemon.stderr);
+            let line = line.unwrap_or_else(|| panic!("the daemon ended: {:?}", daemon.before));
             if line.starts_with("ready ") {
-                return Self { child, stderr, ready: line, before };
+                daemon.ready = line;
+            } else {
+                daemon.before.push(line);
             }
-            before.push(line);
         }
+        daemon
     }
 
     /// The value of `key=value` in the line that tells of readiness.

@@ -2,6 +2,8 @@
 
 mod backup;
 mod daemon;
+#[cfg(feature = "direct")]
+mod direct;
 mod serving;
 mod starting;
 mod supervision;

@@ -1,0 +1,136 @@
+//! The direct listener, off unless the settings name an address: its certificate and its life.
+//!
+//! Without a configured certificate the node makes one and keeps it sealed in its database, for ever: clients
+//! pin it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use qpq_engine::storage::{Key, StorageError, Transaction};
+use qpq_net::Service;
+use qpq_net::direct::{Certificate, CertificateError, DirectConfig, DirectServer, ListenError, serve};
+use qpq_proto::Failure;
+use qpq_proto::limits::Limits;
+use qpq_store::{CommitError, Storage};
+use zeroize::Zeroizing;
+
+use crate::open::NODE_TABLE;
+use crate::private_file::{self, Guard, PrivateFileError};
+use crate::service::Writer;
+use crate::settings::Settings;
+
+/// The direct listener does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DirectError {
+    /// A certificate without its key, or the other way round.
+    #[error("rpc_certificate_file and rpc_certificate_key_file belong together: set both or none")]
+    HalfConfigured,
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// The certificate cannot be used.
+    #[error("the certificate of the direct listener: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The database cannot be written.
+    #[error("the database cannot be written: {0}")]
+    Commit(#[from] CommitError),
+    /// The node stops already.
+    #[error(transparent)]
+    Stopping(#[from] Failure),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+/// A direct listener that serves.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    server: DirectServer,
+    /// What the line of readiness says about it.
+    pub(crate) ready: String,
+}
+
+impl Direct {
+    /// Starts to listen.
+    pub(crate) async fn start(
+        listen: SocketAddr,
+        settings: &Settings,
+        writer: &Writer,
+        service: Arc<dyn Service>,
+        limits: Limits,
+    ) -> Result<Self, DirectError> {
+        let certificate = match (&settings.rpc_certificate_file, &settings.rpc_certificate_key_file) {
+            (Some(chain), Some(key)) => configured(chain, key)?,
+            (None, None) => writer.work(|core| kept(&mut core.storage)).await??,
+            _ => return Err(DirectError::HalfConfigured),
+        };
+        let pin = certificate.pin();
+        let server = serve(DirectConfig { listen, certificate, limits }, service)?;
+        let address = server.address().unwrap_or(listen);
+        Ok(Self { server, ready: format!(" rpc={address} pin={pin}") })
+    }
+
+    /// Stops, letting calls under way finish for a while.
+    pub(crate) async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+fn configured(chain: &Path, key: &Path) -> Result<Certificate, DirectError> {
+    // The chain is public; only the key must be closed to others.
+    let mut pem = private_file::read(chain, PEM_BYTES_MAX, Guard::Directory)?;
+    pem.push(b'\n');
+    pem.extend_from_slice(&private_file::read(key, PEM_BYTES_MAX, Guard::Mode)?);
+    Ok(Certificate::from_pem(&pem)?)
+}
+
+/// The node's own certificate, made when it is first needed.
+fn kept(storage: &mut impl Storage) -> Result<Certificate, DirectError> {
+    let mut batch = storage.begin();
+    let mut tx = batch.transaction();
+    if let Some(pem) = tx.get(NODE_TABLE, CERTIFICATE)? {
+        return Ok(Certificate::from_pem(&pem)?);
+    }
+    let (certificate, pem): (_, Zeroizing<String>) = Certificate::self_signed(vec!["localhost".to_owned()])?;
+    tx.put(NODE_TABLE, CERTIFICATE, Bytes::copy_from_slice(pem.as_bytes()))?;
+    tx.accept();
+    batch.commit()?;
+    Ok(certificate)
+}
+
+const CERTIFICATE: Key<'static> = Key { prefix: b"direct-certificate", ordinal: 0 };
+const PEM_BYTES_MAX: u64 = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use qpq_store::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn the_nodes_own_certificate_stays_the_same() {
+        let mut storage = MemoryStore::new();
+        let first = kept(&mut storage).unwrap().pin();
+        assert_eq!(kept(&mut storage).unwrap().pin(), first);
+        assert_ne!(kept(&mut MemoryStore::new()).unwrap().pin(), first);
+    }
+
+    #[test]
+    fn a_configured_certificate_needs_a_private_key_that_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let (chain, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
+        let (made, pem) = Certificate::self_signed(vec!["example.org".to_owned()]).unwrap();
+        let start_of_key = pem.find("-----BEGIN PRIVATE").unwrap();
+        std::fs::write(&chain, &pem[..start_of_key]).unwrap();
+        private_file::write(&key, pem[start_of_key..].as_bytes()).unwrap();
+        assert_eq!(configured(&chain, &key).unwrap().pin(), made.pin());
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(configured(&chain, &key), Err(DirectError::File(PrivateFileError::Exposed { .. }))));
+    }
+}
