@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use self::codec::CodecError;
 pub(super) use self::secrets::Touched;
-use self::secrets::{Change, Fetch, ReadError};
+use self::secrets::{Change, Fetch, ReadError, Whole};
 use super::error::MlsError;
 use super::group::EpochId;
 use crate::key_value::KeyValue;
@@ -226,8 +226,8 @@ impl<'a> Storage<'a> {
     fn read_parts<K>(
         &self,
         namespace: &[u8],
-        read: impl FnOnce(&Fetch<'_>) -> Result<Option<(Zeroizing<Vec<u8>>, K)>, ReadError>,
-    ) -> Result<Option<(Zeroizing<Vec<u8>>, K)>, StorageFailed> {
+        read: impl FnOnce(&Fetch<'_>) -> Result<Option<Whole<K>>, ReadError>,
+    ) -> Result<Option<Whole<K>>, StorageFailed> {
         let fetch = |name: &[u8]| {
             let found = self.key_value.borrow().get(namespace, name);
             Ok(self.checked(found)?.map(Zeroizing::new))

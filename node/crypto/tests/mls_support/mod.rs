@@ -1,6 +1,7 @@
 //! People with devices, and storage whose transactions can be dropped, for tests and benchmarks of groups.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "these are helpers of tests")]
 
 use std::collections::BTreeMap;
 

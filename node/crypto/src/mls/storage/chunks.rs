@@ -129,7 +129,7 @@ impl Visitor for Update {
         self.encoder.value(value)?;
         self.is_blank &= self.encoder.is_none_after(before);
         self.chunks.elements += 1;
-        if self.chunks.elements % self.chunk_elements == 0 {
+        if self.chunks.elements.is_multiple_of(self.chunk_elements) {
             self.close_chunk();
         }
         Ok(())
@@ -152,7 +152,7 @@ impl Update {
     }
 
     fn finish(mut self) -> Self {
-        if self.chunks.elements % self.chunk_elements != 0 {
+        if !self.chunks.elements.is_multiple_of(self.chunk_elements) {
             self.close_chunk();
         }
         for number in self.chunks.fingerprints.len()..self.known.len() {

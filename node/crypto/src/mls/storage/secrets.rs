@@ -33,7 +33,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::chunks::{Chunks, ChunksShape, Fingerprint};
 use super::codec::{Assembler, CodecError, encode};
 
-pub(super) use read::{Fetch, ReadError, read};
+pub(super) use read::{Fetch, ReadError, Whole, read};
 pub(super) use update::update;
 
 /// Which epochs an operation can have changed.

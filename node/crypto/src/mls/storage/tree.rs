@@ -5,11 +5,10 @@
 //! one record that says which chunks there are.
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::chunks::{ChangedChunk, Chunks, ChunksShape};
 use super::codec::{Assembler, CodecError, decode, encode};
-use super::secrets::{Change, Fetch, Field, ReadError};
+use super::secrets::{Change, Fetch, Field, ReadError, Whole};
 use super::visit::{Visitor, visit};
 
 /// What is known of the records of one group's tree.
@@ -36,8 +35,8 @@ pub(super) fn update<T: Serialize>(tree: &T, known: &mut KnownTree) -> Result<Ve
     Ok(changes)
 }
 
-/// Reads a tree: the encoding of the value that was written, and what is known of its records from now on.
-pub(super) fn read(fetch: &Fetch<'_>) -> Result<Option<(Zeroizing<Vec<u8>>, KnownTree)>, ReadError> {
+/// Reads a tree, if there is one.
+pub(super) fn read(fetch: &Fetch<'_>) -> Result<Option<Whole<KnownTree>>, ReadError> {
     let Some(top) = fetch(PREFIX)? else {
         return Ok(None);
     };

@@ -15,11 +15,11 @@ use crate::mls::storage::codec::{Assembler, CodecError, decode};
 pub(in crate::mls::storage) type Fetch<'f> =
     dyn Fn(&[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StorageFailed> + 'f;
 
-/// Reads the message secrets: the encoding of the value that was written, and what is known of its records
-/// from now on.
-pub(in crate::mls::storage) fn read(
-    fetch: &Fetch<'_>,
-) -> Result<Option<(Zeroizing<Vec<u8>>, Known)>, ReadError> {
+/// A value read back: its encoding in one piece, and what is known of its records from now on.
+pub(in crate::mls::storage) type Whole<K> = (Zeroizing<Vec<u8>>, K);
+
+/// Reads the message secrets, if there are any.
+pub(in crate::mls::storage) fn read(fetch: &Fetch<'_>) -> Result<Option<Whole<Known>>, ReadError> {
     let Some(top) = fetch(&Name::top())? else {
         return Ok(None);
     };

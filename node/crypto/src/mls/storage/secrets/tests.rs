@@ -198,7 +198,7 @@ impl Party {
     }
 
     /// That the records are those that are known, and read as what is known of them.
-    fn check_records(&mut self) {
+    fn check_records(&self) {
         let group = self.group.as_ref().unwrap().group_id().clone();
         let namespace = live_namespace(group.as_slice());
         let known = &self.cache.0[&namespace].secrets;
