@@ -278,13 +278,15 @@ impl Engine {
         })?;
         let payload = self.group_parcel(cx, &conversation, &committed.commit)?;
         let own = self.me()?.id();
+        // Whoever gets a new leaf gets the welcome instead: its new device could not open the commit.
         let others: Vec<Vec<u8>> = before
             .members
             .iter()
             .map(|member| member.certificate.identity.as_bytes().to_vec())
-            .filter(|identity| *identity != own)
+            .filter(|identity| *identity != own && !added.contains(identity))
             .collect();
-        let shipment = Shipment { payload, message: &[], conversation: &conversation.id, control: true };
+        let shipment =
+            Shipment { payload, message: &[], conversation: &conversation.id, control: true, content: &[] };
         self.ship(cx, shipment, others.iter().map(Vec::as_slice))?;
         self.note_epoch(cx, &mut conversation, before, &committed.commit)?;
         let after = self.group_view(cx, &before.id)?;
@@ -387,23 +389,17 @@ impl Engine {
         self.commit_pending(cx, &conversation.id)
     }
 
-    /// A commit has removed this person: for good, or until the welcome with the renewed leaf comes.
+    /// A commit has removed this person.
     fn leave_for_good(
         &mut self,
         cx: &mut Context<'_>,
-        mut conversation: ConversationRecord,
+        conversation: ConversationRecord,
         annotation: &CommitAnnotation,
     ) -> Result<(), Failure> {
         let own = self.me()?.id();
-        let own_changes: Vec<Change> = changes_in(annotation).filter(|change| change.author == own).collect();
-        let is_renewal =
-            own_changes.iter().any(|change| matches!(change.kind, Some(change::Kind::Rotate(_))));
-        let is_leaving = own_changes.iter().any(|change| matches!(change.kind, Some(change::Kind::Leave(_))));
+        let is_leaving = changes_in(annotation)
+            .any(|change| change.author == own && matches!(change.kind, Some(change::Kind::Leave(_))));
         self.settle_changes(cx, &conversation, &annotation.changes)?;
-        if is_renewal {
-            conversation.stage = Stage::Waiting.into();
-            return Ok(self.save_conversation(cx, &conversation)?);
-        }
         self.end_conversation(cx, conversation, if is_leaving { "left" } else { "removed" })
     }
 
@@ -462,6 +458,25 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// A welcome has brought this person's renewed leaf: its own requests for that are done.
+    pub(crate) fn settle_renewal(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+    ) -> Result<(), Failure> {
+        let own = self.me()?.id();
+        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
+        let signed =
+            pending.iter().filter_map(|(_, record)| SignedChange::decode(record.signed.as_slice()).ok());
+        let annotation = CommitAnnotation { changes: signed.collect() };
+        let is_done =
+            |change: &Change| change.author == own && matches!(change.kind, Some(change::Kind::Rotate(_)));
+        let done =
+            annotation.changes.iter().zip(changes_in(&annotation)).filter(|(_, change)| is_done(change));
+        let done: Vec<SignedChange> = done.map(|(signed, _)| signed.clone()).collect();
+        self.settle_changes(cx, conversation, &done)
     }
 
     fn change_failed(&self, cx: &mut Context<'_>, id: &[u8], reason: &str) -> Result<(), EngineError> {

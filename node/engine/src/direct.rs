@@ -69,6 +69,7 @@ impl Engine {
             token: token.to_vec(),
             profile: Some(profile),
             welcome: committed.welcome.unwrap_or_default(),
+            crossing_token: person.token.clone(),
         };
         let introduction = introduction(cx, introduction::Kind::Acceptance(acceptance));
         self.ship_introduction(cx, &person, &introduction, &conversation.id)?;

@@ -153,11 +153,8 @@ impl Engine {
     }
 
     fn started(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        if self.me.is_some() {
-            self.want_everybody(cx)?;
-            self.finish_open_work(cx)?;
-        }
-        Ok(())
+        self.want_everybody(cx)?;
+        self.finish_open_work(cx)
     }
 
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {

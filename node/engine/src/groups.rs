@@ -405,6 +405,7 @@ impl Engine {
             }
         }
         let mut conversation = self.conversation_for_welcome(cx, &view, &people)?;
+        self.settle_renewal(cx, &conversation)?;
         if conversation.kind() == Kind::Direct {
             self.follow_group(cx, &mut conversation, &view)?;
             conversation.stage = Stage::Open.into();

@@ -10,8 +10,9 @@
 //!
 //! Introductions are sealed to the receiver's hybrid key and signed by the sender's device, whose list the
 //! identity signed. The link carries the identity key, so that nobody in between can put himself in its place.
-//! If both ask each other at once, both make a group; the one with the smaller id is kept for sending, the other
-//! for what is still under way in it.
+//! If both ask each other at once, either may be first: an acceptance says that a request of its sender is under way
+//! too, and that one is then not answered. If both have answered, there are two groups; the one with the smaller
+//! id is kept for sending, the other for what is still under way in it.
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -177,6 +178,10 @@ impl Engine {
             return self.establish(cx, renewed, &request.token, true);
         }
         let invitation = self.use_invitation(cx, &request.token)?;
+        if let Some(mut contact) = known.clone().filter(|person| person.crossing_token == request.token) {
+            contact.crossing_token.clear();
+            return Ok(self.save_person(cx, &contact)?);
+        }
         if !invitation.conversation.is_empty() {
             return self.asked_into_group(cx, from, known, &invitation, profile);
         }
@@ -201,6 +206,7 @@ impl Engine {
         if was_contact != Standing::Requested {
             person.token.clear();
         }
+        // From here on `token` is that of our own request, if one is under way.
         person.standing = Standing::Accepted.into();
         self.establish(cx, person, &request.token, was_contact == Standing::Accepted)
     }
@@ -256,6 +262,7 @@ impl Engine {
         let mut person = self.learn_contact(cx, from, Some(person), &profile)?;
         person.standing = Standing::Accepted.into();
         person.token.clear();
+        person.crossing_token = acceptance.crossing_token;
         self.save_person(cx, &person)?;
         self.join_direct(cx, &person, &acceptance.welcome)?;
         Ok(self.log_contact(cx, &person.identity)?)

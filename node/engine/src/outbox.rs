@@ -70,6 +70,8 @@ pub(crate) struct Shipment<'a> {
     /// Empty for introductions.
     pub conversation: &'a [u8],
     pub control: bool,
+    /// A content that is no text; empty for everything else.
+    pub content: &'a [u8],
 }
 
 /// An entry of a recipient's queue with what it shares with the other recipients.
@@ -144,6 +146,7 @@ impl Engine {
             expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
             control: shipment.control,
             delivery: delivery.clone(),
+            content: shipment.content.to_vec(),
         };
         tables::save(cx.tx, PARCELS, tables::key(&delivery), &parcel)?;
         Ok(cx.tx.put(PAYLOADS, tables::key(&delivery), shipment.payload)?)
@@ -266,9 +269,9 @@ impl Engine {
 
     fn refused(&mut self, cx: &mut Context<'_>, entry: Entry, failure: &Failure) -> Result<(), EngineError> {
         match failure.status {
-            Status::Conflict if !entry.parcel.message.is_empty() => {
+            Status::Conflict if !entry.parcel.message.is_empty() || !entry.parcel.content.is_empty() => {
                 self.remove_entry(cx, &entry)?;
-                self.seal_again(cx, &entry.recipient, &entry.parcel.message)
+                self.seal_again(cx, &entry)
             }
             Status::Conflict
             | Status::NotFound

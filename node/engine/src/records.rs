@@ -115,6 +115,9 @@ pub(crate) struct PersonRecord {
     /// A request has been sealed and lies in the outbox.
     #[prost(bool, tag = "14")]
     pub request_sealed: bool,
+    /// Token of a request of theirs that is still under way though we are contacts already.
+    #[prost(bytes = "vec", tag = "16")]
+    pub crossing_token: Vec<u8>,
     /// What the standing was before it was blocked.
     #[prost(enumeration = "Standing", tag = "15")]
     pub standing_before_block: i32,
@@ -358,6 +361,9 @@ pub(crate) struct ParcelRecord {
     /// Delivery id, 16 bytes.
     #[prost(bytes = "vec", tag = "6")]
     pub delivery: Vec<u8>,
+    /// A content that is no text, to be sealed again if the recipient can no longer open it.
+    #[prost(bytes = "vec", tag = "7")]
+    pub content: Vec<u8>,
 }
 
 /// Something that waits for a recipient.

@@ -21,7 +21,7 @@ use crate::{
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    outbox::Shipment,
+    outbox::{Entry, Shipment},
     records::{ConversationRecord, MessageRecord, PersonRecord, Stage, UnsealedRecord},
     tables::{self, UNSEALED},
 };
@@ -58,6 +58,7 @@ impl Engine {
             message: if is_text { &content.id } else { &[] },
             conversation: &conversation.id,
             control: false,
+            content: if is_text { &[] } else { &plaintext },
         };
         match audience {
             Audience::Only(recipient) => self.ship(cx, shipment, [recipient]),
@@ -93,30 +94,28 @@ impl Engine {
             tables::first(cx.tx, UNSEALED, &conversation.id, usize::MAX)?;
         for (ordinal, record) in waiting {
             cx.tx.delete(UNSEALED, tables::at(&conversation.id, ordinal))?;
-            let content = Content::decode(record.content.as_slice())
-                .map_err(|error| EngineError::Corrupt { table: UNSEALED.0, reason: error.to_string() })?;
+            let content = decode_content(&record.content)?;
             self.seal_content(cx, conversation, &content, Audience::Everybody)?;
         }
         Ok(())
     }
 
-    /// Seals an own message again for a recipient that can no longer open it, under the same message id.
-    pub(crate) fn seal_again(
-        &mut self,
-        cx: &mut Context<'_>,
-        recipient: &[u8],
-        message_id: &[u8],
-    ) -> Result<(), EngineError> {
-        let Some((place, record)) = self.own_message(cx, message_id)? else { return Ok(()) };
-        let Some(conversation) = self.conversation(cx, &place.conversation)? else { return Ok(()) };
+    /// Seals a content again for a recipient that can no longer open it, under the same content id.
+    pub(crate) fn seal_again(&mut self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
+        let content = match self.own_message(cx, &entry.parcel.message)? {
+            Some((_, record)) => text_content(&record),
+            None if entry.parcel.content.is_empty() => return Ok(()),
+            None => decode_content(&entry.parcel.content)?,
+        };
+        let Some(conversation) = self.conversation(cx, &entry.parcel.conversation)? else { return Ok(()) };
         if conversation.stage() != Stage::Open {
             return Ok(());
         }
         let group_id = conversation.group_id.clone();
-        if !self.group_view(cx, &group_id)?.has(recipient) {
+        if !self.group_view(cx, &group_id)?.has(&entry.recipient) {
             return Ok(());
         }
-        self.seal_content(cx, &conversation, &text_content(&record), Audience::Only(recipient))
+        self.seal_content(cx, &conversation, &content, Audience::Only(&entry.recipient))
     }
 
     /// An MLS message of a conversation as a parcel under its routing secret.
@@ -158,7 +157,7 @@ impl Engine {
         let inner =
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
         let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
-        let shipment = Shipment { payload, message: &[], conversation, control: true };
+        let shipment = Shipment { payload, message: &[], conversation, control: true, content: &[] };
         Ok(self.ship(cx, shipment, [person.identity.as_slice()])?)
     }
 
@@ -197,6 +196,10 @@ pub(crate) fn text_content(record: &MessageRecord) -> Content {
         sent_at_ms: record.sent_at_ms,
         kind: Some(content::Kind::Text(qpq_proto::v1::Text { text: record.text.clone() })),
     }
+}
+
+fn decode_content(bytes: &[u8]) -> Result<Content, EngineError> {
+    Content::decode(bytes).map_err(|error| EngineError::Internal(format!("a content that was kept: {error}")))
 }
 
 fn parcel(cx: &mut Context<'_>, secret: &RoutingSecret, inner: &[u8]) -> Bytes {

@@ -1,1 +1,8 @@
-//! Tests of the engine as a whole.
+//! The engine as a whole: several of them over memory, joined by a network that the tests command.
+
+mod crashes;
+mod groups;
+mod memory;
+mod people;
+mod restoring;
+mod world;

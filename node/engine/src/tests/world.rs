@@ -1,0 +1,336 @@
+//! Nodes and a network between them, in virtual time.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use chacha20::ChaCha20Rng;
+use prost::Message;
+use qpq_proto::{
+    Failure, Method,
+    ids::NodeKey,
+    limits::Limits,
+    v1::{self, Message as Text},
+};
+use rand_core::{Rng as _, SeedableRng as _};
+
+use super::memory::Memory;
+use crate::{CallFailure, CallId, Caller, Config, Effect, Engine, Input, Now, storage::Transaction as _};
+
+/// A moment at which every clock starts: 2026-11-21.
+const START_MS: u64 = 1_795_219_200_000;
+
+/// A person's node.
+pub(super) struct Node {
+    pub(super) name: &'static str,
+    pub(super) memory: Memory,
+    engine: Engine,
+    rng: ChaCha20Rng,
+    key: NodeKey,
+    wanted: BTreeSet<NodeKey>,
+    /// Milliseconds by which its wall clock is wrong.
+    pub(super) clock_error_ms: i64,
+    is_up: bool,
+}
+
+/// Something on its way between nodes.
+enum Event {
+    Call { from: usize, to: usize, call: CallId, method: Method, payload: Bytes },
+    Answer { to: usize, call: CallId, result: Result<Bytes, CallFailure> },
+}
+
+/// Nodes, links, and what is under way.
+pub(super) struct World {
+    pub(super) nodes: Vec<Node>,
+    /// Pairs of nodes, the smaller index first, that cannot reach each other.
+    cut: BTreeSet<(usize, usize)>,
+    connected: BTreeSet<(usize, usize)>,
+    events: VecDeque<Event>,
+    now_ms: u64,
+    chance: ChaCha20Rng,
+    /// Deliver what is under way in random order.
+    pub(super) is_shuffled: bool,
+    /// Repeat a call now and then.
+    pub(super) is_repeating: bool,
+}
+
+impl World {
+    /// Nodes of people who have made their identities and see each other.
+    pub(super) fn of(names: &[&'static str]) -> Self {
+        Self::seeded(1, names)
+    }
+
+    pub(super) fn seeded(seed: u64, names: &[&'static str]) -> Self {
+        let mut world = Self {
+            nodes: Vec::new(),
+            cut: BTreeSet::new(),
+            connected: BTreeSet::new(),
+            events: VecDeque::new(),
+            now_ms: 0,
+            chance: rng(seed, 255),
+            is_shuffled: false,
+            is_repeating: false,
+        };
+        for name in names {
+            let index = world.add(seed, name, Memory::default());
+            let request = v1::CreateIdentityRequest { name: (*name).into() };
+            world.owner::<v1::CreateIdentityResponse>(index, Method::CreateIdentity, &request).unwrap();
+        }
+        world
+    }
+
+    /// A further node over what is in `memory`.
+    pub(super) fn add(&mut self, seed: u64, name: &'static str, mut memory: Memory) -> usize {
+        let index = self.nodes.len();
+        let key = NodeKey::from_bytes([u8::try_from(index).unwrap() + 1; 32]);
+        let engine = open(key, &mut memory);
+        let rng = rng(seed, u8::try_from(index).unwrap());
+        let wanted = BTreeSet::new();
+        self.nodes.push(Node { name, memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true });
+        self.input(index, Input::Started);
+        index
+    }
+
+    /// Makes two people contacts by a one-time invitation.
+    pub(super) fn befriend(&mut self, one: usize, other: usize) {
+        let link = self.invite(one, false);
+        self.follow(other, &link).unwrap();
+        self.settle();
+    }
+
+    pub(super) fn invite(&mut self, node: usize, reusable: bool) -> String {
+        let request = v1::CreateInvitationRequest { reusable, lifetime_s: 0 };
+        self.owner::<v1::CreateInvitationResponse>(node, Method::CreateInvitation, &request).unwrap().link
+    }
+
+    pub(super) fn follow(&mut self, node: usize, link: &str) -> Result<v1::AddContactResponse, Failure> {
+        let request = v1::AddContactRequest { link: link.into(), name: String::new() };
+        self.owner(node, Method::AddContact, &request)
+    }
+
+    pub(super) fn send(&mut self, node: usize, to: &str, text: &str) -> Result<Text, Failure> {
+        let request = v1::SendMessageRequest { to: to.into(), text: text.into(), id: Vec::new() };
+        let response: v1::SendMessageResponse = self.owner(node, Method::SendMessage, &request)?;
+        Ok(response.message.unwrap())
+    }
+
+    /// Every message a node holds, in its order.
+    pub(super) fn history(&mut self, node: usize) -> Vec<Text> {
+        let request = v1::ReadMessagesRequest { limit: 1_024, ..Default::default() };
+        self.owner::<v1::ReadMessagesResponse>(node, Method::ReadMessages, &request).unwrap().messages
+    }
+
+    /// The texts a node has received, as `name: text`.
+    pub(super) fn received(&mut self, node: usize) -> Vec<String> {
+        let history = self.history(node);
+        history.iter().filter(|m| !m.own).map(|m| format!("{}: {}", m.from, m.text)).collect()
+    }
+
+    pub(super) fn state_of(&mut self, node: usize, id: &[u8]) -> String {
+        self.history(node).into_iter().find(|message| message.id == id).unwrap().state
+    }
+
+    pub(super) fn conversations(&mut self, node: usize) -> Vec<v1::Conversation> {
+        let request = v1::ListConversationsRequest {};
+        let listed: v1::ListConversationsResponse =
+            self.owner(node, Method::ListConversations, &request).unwrap();
+        listed.conversations
+    }
+
+    pub(super) fn show(&mut self, node: usize, group: &str) -> Result<v1::ShowGroupResponse, Failure> {
+        self.owner(node, Method::ShowGroup, &v1::ShowGroupRequest { group: group.into() })
+    }
+
+    pub(super) fn events(&mut self, node: usize) -> Vec<v1::Event> {
+        let request = v1::ReadEventsRequest { limit: 1_024, ..Default::default() };
+        self.owner::<v1::ReadEventsResponse>(node, Method::ReadEvents, &request).unwrap().events
+    }
+
+    /// Calls a method as the owner.
+    pub(super) fn owner<R: Message + Default>(
+        &mut self,
+        node: usize,
+        method: Method,
+        request: &impl Message,
+    ) -> Result<R, Failure> {
+        let payload = request.encode_to_vec().into();
+        let answer = self.input(node, Input::Call { caller: Caller::Owner, method, payload });
+        answer.unwrap().map(|payload| R::decode(payload).unwrap())
+    }
+
+    /// Hands a payload to a node as if a peer had brought it.
+    pub(super) fn bring(
+        &mut self,
+        from: usize,
+        to: usize,
+        method: Method,
+        payload: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let caller = Caller::Node(self.nodes[from].key);
+        self.input(to, Input::Call { caller, method, payload }).unwrap()
+    }
+
+    pub(super) fn cut(&mut self, one: usize, other: usize) {
+        self.cut.insert(pair(one, other));
+        if self.connected.remove(&pair(one, other)) {
+            let (a, b) = (self.nodes[one].key, self.nodes[other].key);
+            self.input(one, Input::PeerDisconnected { node: b });
+            self.input(other, Input::PeerDisconnected { node: a });
+        }
+    }
+
+    pub(super) fn join(&mut self, one: usize, other: usize) {
+        self.cut.remove(&pair(one, other));
+        self.connect_all();
+    }
+
+    /// Takes a node down; what it had not written is gone.
+    pub(super) fn stop(&mut self, node: usize) {
+        self.nodes[node].is_up = false;
+        for other in 0..self.nodes.len() {
+            if self.connected.remove(&pair(node, other)) {
+                let key = self.nodes[node].key;
+                self.input(other, Input::PeerDisconnected { node: key });
+            }
+        }
+    }
+
+    /// Starts a node again over what it had written.
+    pub(super) fn start(&mut self, node: usize) {
+        let key = self.nodes[node].key;
+        self.nodes[node].engine = open(key, &mut self.nodes[node].memory);
+        self.nodes[node].wanted.clear();
+        self.nodes[node].is_up = true;
+        self.input(node, Input::Started);
+        self.connect_all();
+    }
+
+    /// Lets virtual time pass, with every tick that is asked for.
+    pub(super) fn pass(&mut self, ms: u64) {
+        let end = self.now_ms + ms;
+        loop {
+            self.settle();
+            let wakes = self.nodes.iter().filter(|node| node.is_up).filter_map(|node| node.engine.wake_at());
+            let Some(next) = wakes.min().filter(|wake| *wake <= end) else { break };
+            self.now_ms = next.max(self.now_ms);
+            for index in 0..self.nodes.len() {
+                if self.nodes[index].is_up
+                    && self.nodes[index].engine.wake_at().is_some_and(|at| at <= self.now_ms)
+                {
+                    self.input(index, Input::Tick);
+                }
+            }
+        }
+        self.now_ms = end;
+    }
+
+    /// Delivers until nothing is under way.
+    pub(super) fn settle(&mut self) {
+        while self.step() {}
+    }
+
+    /// Delivers one thing; false if nothing is under way.
+    pub(super) fn step(&mut self) -> bool {
+        let position = match (self.events.len(), self.is_shuffled) {
+            (0, _) => return false,
+            (length, true) => self.chance.next_u64() as usize % length,
+            (_, false) => 0,
+        };
+        match self.events.remove(position).unwrap() {
+            Event::Call { from, to, call, method, payload } => self.carry(from, to, call, method, payload),
+            Event::Answer { to, call, result } => {
+                if self.nodes[to].is_up {
+                    self.input(to, Input::Answered { call, result });
+                }
+            }
+        }
+        true
+    }
+
+    fn carry(&mut self, from: usize, to: usize, call: CallId, method: Method, payload: Bytes) {
+        let is_there = self.nodes[to].is_up && self.connected.contains(&pair(from, to));
+        let result = if is_there {
+            let caller = Caller::Node(self.nodes[from].key);
+            if self.is_repeating && self.chance.next_u32() % 4 == 0 {
+                self.input(to, Input::Call { caller, method, payload: payload.clone() });
+            }
+            let r = self
+                .input(to, Input::Call { caller, method, payload })
+                .unwrap()
+                .map_err(CallFailure::Refused);
+            if let Err(e) = &r {
+                eprintln!("DBG {}->{} {e:?}", self.nodes[from].name, self.nodes[to].name);
+            }
+            r
+        } else {
+            Err(CallFailure::Unreachable)
+        };
+        self.events.push_back(Event::Answer { to: from, call, result });
+    }
+
+    /// Takes an input through a transaction, commits, and carries out the effects.
+    fn input(&mut self, index: usize, input: Input) -> Option<Result<Bytes, Failure>> {
+        let node = &mut self.nodes[index];
+        let wall_ms = (START_MS + self.now_ms).saturating_add_signed(node.clock_error_ms);
+        let now = Now { monotonic_ms: self.now_ms, wall_ms };
+        let mut working = node.memory.clone();
+        let outcome = node.engine.handle(input, now, &mut node.rng, &mut working).unwrap();
+        if outcome.keep {
+            node.memory = working;
+        }
+        for effect in outcome.effects {
+            self.carry_out(index, effect);
+        }
+        outcome.answer
+    }
+
+    fn carry_out(&mut self, index: usize, effect: Effect) {
+        match effect {
+            Effect::Call { call, node, method, payload } => {
+                let to = self.index_of(node);
+                self.events.push_back(Event::Call { from: index, to, call, method, payload });
+            }
+            Effect::Want { node, .. } => {
+                self.nodes[index].wanted.insert(node);
+                self.connect_all();
+            }
+            Effect::Release { node } => drop(self.nodes[index].wanted.remove(&node)),
+            Effect::Events { .. } | Effect::RotateSecrets => {}
+        }
+    }
+
+    fn connect_all(&mut self) {
+        for one in 0..self.nodes.len() {
+            for other in one + 1..self.nodes.len() {
+                let (a, b) = (&self.nodes[one], &self.nodes[other]);
+                let is_wanted = a.wanted.contains(&b.key) || b.wanted.contains(&a.key);
+                let is_possible = a.is_up && b.is_up && !self.cut.contains(&(one, other));
+                if is_wanted && is_possible && self.connected.insert((one, other)) {
+                    let (a, b) = (a.key, b.key);
+                    let address = String::from("127.0.0.1:1");
+                    self.input(one, Input::PeerConnected { node: b, address: address.clone() });
+                    self.input(other, Input::PeerConnected { node: a, address });
+                }
+            }
+        }
+    }
+
+    fn index_of(&self, key: NodeKey) -> usize {
+        self.nodes.iter().position(|node| node.key == key).unwrap()
+    }
+}
+
+fn open(key: NodeKey, memory: &mut Memory) -> Engine {
+    let config = Config { node: key, version: "test".into(), limits: Limits::SERVER };
+    assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
+    Engine::open(config, memory).unwrap()
+}
+
+fn pair(one: usize, other: usize) -> (usize, usize) {
+    (one.min(other), one.max(other))
+}
+
+fn rng(seed: u64, index: u8) -> ChaCha20Rng {
+    let mut bytes = [index; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    ChaCha20Rng::from_seed(bytes)
+}
