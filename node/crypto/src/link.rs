@@ -1,7 +1,7 @@
 //! Links that people pass on: by messenger, on paper, as a QR code, over the telephone.
 //!
 //! A contact link says who invites, by which node, and with which token; a group link names a group as well.
-//! Its text is `qpq:` and groups of 14 characters (13 of base32 and one check character, [`groups`]), which a
+//! Its text is `qpq:` and groups of 14 characters (13 of base32 and one check character), which a
 //! QR code stores in its alphanumeric mode. Reading is forgiving (case, blanks, line breaks, dashes in the
 //! wrong place or missing, `0` for `O`, `1` for `I`, `8` for `B`), and says which group is mistyped. What the
 //! groups hold:
