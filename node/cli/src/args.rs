@@ -9,6 +9,7 @@ use crate::commands::{
     events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, read::ReadArgs,
     send::SendArgs, status::StatusArgs, trace::TraceArgs,
 };
+use crate::demo::DemoArgs;
 
 /// Talk to people nearby and far away, end-to-end encrypted, through the node on this machine (qpqd).
 ///
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them into a directory.
     Man(ManArgs),
+    /// Show all of it with three nodes on this machine.
+    Demo(DemoArgs),
 }
 
 /// The whole command line as clap sees it.

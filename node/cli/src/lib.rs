@@ -1,4 +1,4 @@
-//! The command line of quicproquo: commands and a prompt.
+//! The command line of quicproquo: commands, a prompt and a demonstration.
 //!
 //! `qpq` is a client of the method table and nothing more. It holds no keys, opens no database and decides nothing;
 //! whatever it does, another program can do over the same socket.
@@ -18,6 +18,7 @@ mod chat;
 mod commands;
 mod connect;
 mod context;
+mod demo;
 mod durations;
 mod exit;
 mod follow;
@@ -42,6 +43,9 @@ use crate::output::Output;
 /// 6 denied, 70 a defect.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|first| first == demo::DAEMON_COMMAND) {
+        return demo::run_daemon(args);
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
@@ -89,6 +93,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Backup(command) => commands::backup::run(context, command).await,
         Command::Completions(args) => commands::completions::completions(context, args),
         Command::Man(args) => commands::completions::man(context, args),
+        Command::Demo(args) => demo::run(context, args).await,
     }
 }
 

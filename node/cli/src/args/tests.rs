@@ -67,6 +67,7 @@ fn what_is_understood() {
         "completions bash",
         "man",
         "man /tmp/man",
+        "demo --keep",
     ] {
         command(line);
     }
