@@ -37,6 +37,7 @@ pub mod settings;
 mod status;
 mod supervise;
 mod unlock;
+mod wiring;
 
 use std::ffi::OsString;
 use std::io::Write as _;

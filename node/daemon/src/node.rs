@@ -12,8 +12,7 @@ use std::time::Duration;
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_engine::Input;
 use qpq_net::socket::{self, ListenError, SocketServer};
-use qpq_net::{Discovery as NetDiscovery, PeerConfig, PeerEvent, Peers, Service};
-use qpq_proto::ids::NodeKey;
+use qpq_net::{Discovery as NetDiscovery, PeerConfig, Peers, Service};
 use qpq_proto::limits::Limits;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -24,12 +23,13 @@ use crate::clock::Clock;
 #[cfg(feature = "direct")]
 use crate::direct::{Direct, DirectError};
 use crate::drain::Drain;
-use crate::effects::{Inputs, Interpreter, Network, StaticPeers};
+use crate::effects::{Interpreter, StaticPeers};
 use crate::environment::Environment;
 use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
 use crate::service::{NodeService, NodeState, Writer};
 use crate::settings::{Discovery, Profile, Settings};
+use crate::wiring::forward;
 
 /// A node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -213,31 +213,6 @@ impl Node {
     }
 }
 
-impl Inputs for Writer {
-    async fn give(&self, input: Input) {
-        Self::give(self, input).await;
-    }
-}
-
-impl Network for Arc<Peers> {
-    async fn call(
-        &self,
-        node: NodeKey,
-        method: qpq_proto::Method,
-        payload: bytes::Bytes,
-    ) -> Result<bytes::Bytes, qpq_proto::CallError> {
-        Peers::call(self, node, method, payload).await
-    }
-
-    fn want(&self, node: NodeKey, addresses: Vec<std::net::SocketAddr>) {
-        Peers::want(self, node, addresses);
-    }
-
-    fn release(&self, node: NodeKey) {
-        Peers::release(self, node);
-    }
-}
-
 /// What the writer's thread does first.
 fn opening(
     settings: &Settings,
@@ -284,30 +259,6 @@ fn peer_config(settings: &Settings, found: &Found, limits: &Limits) -> PeerConfi
         },
         ..PeerConfig::new(found.node_secret.0.clone(), limits.clone())
     }
-}
-
-/// Tells the engine what happens to connections.
-async fn forward(mut events: mpsc::Receiver<PeerEvent>, writer: Writer) {
-    while let Some(event) = events.recv().await {
-        if let Some(input) = input_of(event) {
-            writer.give(input).await;
-        }
-    }
-}
-
-fn input_of(event: PeerEvent) -> Option<Input> {
-    Some(match event {
-        PeerEvent::Connected { node, address } => Input::PeerConnected {
-            node,
-            address: address.map(|address| address.to_string()).unwrap_or_default(),
-        },
-        PeerEvent::Disconnected { node, .. } => Input::PeerDisconnected { node },
-        PeerEvent::Discovered { node, addresses } => Input::PeerDiscovered { node, addresses },
-        PeerEvent::Lost { node } => Input::PeerLost { node },
-        PeerEvent::AddressesChanged(addresses) => Input::AddressesChanged(addresses),
-        // News of a kind that the network learned and the engine did not.
-        _ => return None,
-    })
 }
 
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use crate::daemon::{Daemon, Home};
 
 fn pin_of(daemon: &Daemon) -> Pin {
     let digits = daemon.value("pin");
-    let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap();
+    let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hex digits");
     Pin(std::array::from_fn(byte))
 }
 

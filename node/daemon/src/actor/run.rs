@@ -1,0 +1,170 @@
+//! The loop of the writer's thread.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+use qpq_engine::{Effect, Outcome};
+use qpq_proto::limits::Limits;
+use tokio::sync::mpsc;
+
+use super::handle::{Command, Queued, Work};
+use super::results::Results;
+use super::{ActorEnd, Core, Machine, NodeStorage};
+
+/// The thread's state.
+pub(super) struct Actor<S, M> {
+    core: Core<S, M>,
+    limits: Limits,
+    commands: Receiver<Command<S, M>>,
+    effects: mpsc::UnboundedSender<Effect>,
+    rotation: Rotation,
+}
+
+/// What comes next.
+enum Next<S, M> {
+    Batch(Queued),
+    Work(Work<S, M>),
+    Rotate,
+    Stop,
+}
+
+impl<S: NodeStorage, M: Machine> Actor<S, M> {
+    pub(super) fn new(
+        core: Core<S, M>,
+        limits: Limits,
+        commands: Receiver<Command<S, M>>,
+        effects: mpsc::UnboundedSender<Effect>,
+    ) -> Self {
+        Self { core, limits, commands, effects, rotation: Rotation::default() }
+    }
+
+    /// Serves the queue until it is told to stop, or cannot go on.
+    pub(super) fn run(mut self) -> ActorEnd {
+        loop {
+            let result = match self.next() {
+                Next::Batch(first) => self.batch(first),
+                Next::Work(work) => {
+                    work(&mut self.core);
+                    Ok(false)
+                }
+                Next::Rotate => self.rotate().map(|()| false),
+                Next::Stop => Ok(true),
+            };
+            match result {
+                Ok(false) => {}
+                Ok(true) => return self.finish(),
+                Err(end) => {
+                    tracing::error!("{end}");
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// Waits for a command, the engine's next tick or a rotation that is due.
+    fn next(&self) -> Next<S, M> {
+        let tick = self.core.machine.wake_at();
+        let wake_at = [tick, self.rotation.due_at].into_iter().flatten().min();
+        let command = match wake_at {
+            None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => match self.core.clock.until(at) {
+                wait if wait.is_zero() => Err(RecvTimeoutError::Timeout),
+                wait => self.commands.recv_timeout(wait),
+            },
+        };
+        match command {
+            Ok(Command::Input(queued)) => Next::Batch(queued),
+            Ok(Command::Work(work, _room)) => Next::Work(work),
+            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => Next::Stop,
+            Err(RecvTimeoutError::Timeout) if tick.is_none_or(|tick| Some(tick) > wake_at) => Next::Rotate,
+            Err(RecvTimeoutError::Timeout) => Next::Batch(Queued::tick()),
+        }
+    }
+
+    /// Handles an input and those that wait behind it, commits once, and only then lets anything out.
+    /// Returns whether the actor was told to stop meanwhile.
+    fn batch(&mut self, first: Queued) -> Result<bool, ActorEnd> {
+        let Core { storage, machine, rng, clock } = &mut self.core;
+        let mut batch = storage.begin();
+        let mut results = Results::default();
+        let mut interruption = None;
+        let mut next = Some(first);
+        let mut inputs = 0;
+        while let Some(Queued { input, prepare, answer, room: _room }) = next.take() {
+            let mut tx = batch.transaction();
+            let outcome = match prepare.map_or(Ok(()), |prepare| prepare(&mut tx)) {
+                Ok(()) => machine.handle(input, clock.now(), rng, &mut tx),
+                Err(failure) => Ok(Outcome { answer: Some(Err(failure)), effects: Vec::new(), keep: false }),
+            };
+            match &outcome {
+                Ok(outcome) if outcome.keep => tx.accept(),
+                _ => drop(tx),
+            }
+            results.add(answer, outcome);
+            inputs += 1;
+            if inputs >= self.limits.batch_inputs_max || batch.bytes() >= self.limits.batch_bytes_max {
+                break;
+            }
+            match self.commands.try_recv() {
+                Ok(Command::Input(queued)) => next = Some(queued),
+                Ok(other) => interruption = Some(other),
+                Err(_) => {}
+            }
+        }
+        if let Err(error) = batch.commit() {
+            results.answer_unavailable();
+            return Err(error.into());
+        }
+        let effects = results.answer();
+        self.send_effects(effects);
+        match interruption {
+            Some(Command::Work(work, _room)) => work(&mut self.core),
+            Some(Command::Stop) => return Ok(true),
+            Some(Command::Input(_)) | None => {}
+        }
+        Ok(false)
+    }
+
+    fn send_effects(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            if effect == Effect::RotateSecrets {
+                self.rotation.want(self.core.clock.uptime_ms());
+            } else {
+                // Without an interpreter the node is stopping: effects are derived again at the next start.
+                let _ = self.effects.send(effect);
+            }
+        }
+    }
+
+    fn rotate(&mut self) -> Result<(), ActorEnd> {
+        self.core.storage.rotate_secrets().map_err(ActorEnd::RotationFailed)?;
+        self.rotation = Rotation { due_at: None, last: Some(self.core.clock.uptime_ms()) };
+        Ok(())
+    }
+
+    /// Leaves no secret behind that was to be erased.
+    fn finish(mut self) -> ActorEnd {
+        if self.rotation.due_at.is_some()
+            && let Err(end) = self.rotate()
+        {
+            return end;
+        }
+        self.core.storage.close().map_or_else(ActorEnd::CommitFailed, |()| ActorEnd::Stopped)
+    }
+}
+
+/// When the key of the MLS state is replaced: soon after it is wanted, but not so often that a busy group wears
+/// out a router's flash.
+#[derive(Debug, Default)]
+struct Rotation {
+    due_at: Option<u64>,
+    last: Option<u64>,
+}
+
+impl Rotation {
+    fn want(&mut self, now_ms: u64) {
+        let earliest = self.last.map_or(now_ms, |last| last + ROTATION_INTERVAL_MS);
+        self.due_at.get_or_insert(earliest.max(now_ms));
+    }
+}
+
+const ROTATION_INTERVAL_MS: u64 = 30_000;
