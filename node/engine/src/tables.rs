@@ -31,7 +31,7 @@ pub const SENDERS: Table = Table("senders");
 /// Messages, by conversation id, ordered by cursor.
 pub const MESSAGES: Table = Table("messages");
 /// Message ids to where the message lies; one entry for each sender who used the id.
-pub const MESSAGE_IDS: Table = Table("message-ids");
+pub const MESSAGE_IDS: Table = Table("message_ids");
 /// How far a message got with a recipient, by message id and identity key.
 pub const DELIVERIES: Table = Table("deliveries");
 /// Contents that wait until their conversation has an MLS group, by conversation id.
@@ -45,15 +45,15 @@ pub const QUEUE: Table = Table("queue");
 /// Deliveries already handled, by delivery id.
 pub const SEEN: Table = Table("seen");
 /// The order in which deliveries were handled, under [`SINGLE`], so that the oldest can be forgotten.
-pub const SEEN_ORDER: Table = Table("seen-order");
+pub const SEEN_ORDER: Table = Table("seen_order");
 /// Messages of epochs that are not here yet, by group id.
 pub const FUTURE: Table = Table("future");
 /// Changes of a group that wait for the committer, by conversation id.
 pub const CHANGES: Table = Table("changes");
 /// Change ids to conversation and state, for waiting commands.
-pub const CHANGE_IDS: Table = Table("change-ids");
+pub const CHANGE_IDS: Table = Table("change_ids");
 /// Key packages others made for this person's use, by identity key.
-pub const KEY_PACKAGES: Table = Table("key-packages");
+pub const KEY_PACKAGES: Table = Table("key_packages");
 /// Commits since the stable epoch, by conversation id.
 pub const COMMITS: Table = Table("commits");
 /// Checkpoints of group state, by conversation id.
@@ -190,4 +190,21 @@ pub(crate) fn all<R: Message + Default>(tx: &dyn Transaction, table: Table) -> R
 
 fn decode<R: Message + Default>(table: Table, bytes: Bytes) -> Result<R, EngineError> {
     R::decode(bytes).map_err(|error| EngineError::Corrupt { table: table.0, reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_fit_for_storage() {
+        let names: BTreeSet<&str> = ALL.iter().map(|table| table.0).collect();
+        assert_eq!(names.len(), ALL.len());
+        let is_fit =
+            |name: &str| name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        assert!(names.iter().all(|name| is_fit(name)), "{names:?}");
+        assert!(IN_BACKUP.iter().all(|table| ALL.contains(table)));
+    }
 }

@@ -253,14 +253,7 @@ impl World {
             if self.is_repeating && self.chance.next_u32() % 4 == 0 {
                 self.input(to, Input::Call { caller, method, payload: payload.clone() });
             }
-            let r = self
-                .input(to, Input::Call { caller, method, payload })
-                .unwrap()
-                .map_err(CallFailure::Refused);
-            if let Err(e) = &r {
-                eprintln!("DBG {}->{} {e:?}", self.nodes[from].name, self.nodes[to].name);
-            }
-            r
+            self.input(to, Input::Call { caller, method, payload }).unwrap().map_err(CallFailure::Refused)
         } else {
             Err(CallFailure::Unreachable)
         };
