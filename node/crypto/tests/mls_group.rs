@@ -1,5 +1,7 @@
 //! Groups through the public interface: what they do, and what they refuse.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up here has failed")]
+
 mod mls_support;
 
 use mls_support::{Circle, Person, allow_all, plaintext, welcome_all};

@@ -4,6 +4,8 @@
 //! provider supports and that has vectors. OpenMLS's interface lets its user in at the level of messages; the
 //! vectors below that (key schedule, tree operations, secret tree and so on) are OpenMLS's own to run.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up here has failed")]
+
 mod mls_support;
 #[path = "vectors/support.rs"]
 #[allow(dead_code, reason = "made for other vectors too")]
@@ -201,7 +203,7 @@ fn run_passive_clients(file: &str) -> usize {
         if !client.supports(vector.cipher_suite) {
             continue;
         }
-        println!("{file} {number}: suite {}", vector.cipher_suite);
+        eprintln!("{file} {number}: suite {}", vector.cipher_suite);
         client.install(vector);
         client.join(vector);
         for epoch in &vector.epochs {

@@ -44,6 +44,17 @@ impl MemoryStorage {
         &self.current
     }
 
+    /// Removes a record, cuts its end off, or flips a bit of its first byte.
+    pub fn damage(&mut self, namespace: &[u8], name: &[u8], damage: usize) {
+        let key = (namespace.to_vec(), name.to_vec());
+        let record = self.current.get_mut(&key).unwrap();
+        match damage {
+            0 => drop(self.current.remove(&key)),
+            1 => drop(record.pop()),
+            _ => record[0] ^= 0x40,
+        }
+    }
+
     fn count_write(&mut self) -> Result<(), KeyValueError> {
         match &mut self.writes_left {
             Some(0) => Err(KeyValueError("no more writes".into())),
@@ -197,6 +208,17 @@ impl Circle {
         }
         groups.insert(0, founder);
         Self { people, groups }
+    }
+
+    /// Two members of a group of `size`; the others are in it, but not followed.
+    pub fn pair_of(size: usize, suite: Suite) -> Self {
+        let mut people: Vec<_> = (0..u32::try_from(size).unwrap()).map(Person::new).collect();
+        let packages: Vec<_> = people[1..].iter_mut().map(|person| person.key_package(suite)).collect();
+        people.truncate(2);
+        let mut founder = people[0].create(suite);
+        let committed = people[0].commit(&mut founder, Changes { add: &packages, ..Changes::default() });
+        let second = people[1].join(&committed.welcome.unwrap());
+        Self { people, groups: vec![founder, second] }
     }
 
     /// One member commits, everybody else follows.

@@ -1,0 +1,319 @@
+//! Group operations, ours beside plain OpenMLS (its RustCrypto provider, its storage in memory) with the same
+//! configuration; and what a message writes.
+//!
+//! Ours does more: credentials are certificates that it verifies, and its storage is what a disk gets. Plain
+//! OpenMLS writes JSON into a map.
+
+#![allow(clippy::unwrap_used, reason = "what cannot be set up here has failed")]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+#[path = "../tests/mls_support/mod.rs"]
+mod mls_support;
+
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ed25519_dalek::{Signer as _, SigningKey};
+use mls_support::{Circle, Person};
+use openmls::group::{MlsGroup, MlsGroupCreateConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, StagedWelcome};
+use openmls::prelude::{
+    BasicCredential, Ciphersuite, CredentialWithKey, KeyPackage, KeyPackageBundle, LeafNodeIndex,
+    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, SenderRatchetConfiguration,
+    SignaturePublicKey,
+};
+use openmls_rust_crypto::OpenMlsRustCrypto;
+use openmls_traits::signatures::{Signer, SignerError};
+use openmls_traits::types::SignatureScheme;
+use qpq_crypto::mls::{Changes, MISSING_MESSAGES_MAX, OUT_OF_ORDER_MESSAGES_MAX, PAST_EPOCHS_MAX, Suite};
+use tls_codec::Deserialize;
+
+const SIZES: [usize; 2] = [10, 100];
+const MESSAGE: [u8; 1_024] = [7; 1_024];
+
+/// A member of a group of plain OpenMLS.
+struct Plain {
+    provider: OpenMlsRustCrypto,
+    key: PlainKey,
+    group: Option<MlsGroup>,
+}
+
+struct PlainKey(SigningKey);
+
+impl Signer for PlainKey {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(self.0.sign(payload).to_bytes().to_vec())
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
+
+impl Plain {
+    fn new(number: u32) -> Self {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&number.to_le_bytes());
+        let key = PlainKey(SigningKey::from_bytes(&seed));
+        Self { provider: OpenMlsRustCrypto::default(), key, group: None }
+    }
+
+    fn credential(&self) -> CredentialWithKey {
+        CredentialWithKey {
+            // As long as a certificate.
+            credential: BasicCredential::new(vec![7; 174]).into(),
+            signature_key: SignaturePublicKey::from(self.key.0.verifying_key().as_bytes().as_slice()),
+        }
+    }
+
+    fn key_package(&self, suite: Ciphersuite) -> KeyPackageBundle {
+        KeyPackage::builder().build(suite, &self.provider, &self.key, self.credential()).unwrap()
+    }
+
+    fn create(&self, suite: Ciphersuite) -> MlsGroup {
+        MlsGroup::new(&self.provider, &self.key, &config(suite), self.credential()).unwrap()
+    }
+
+    fn group(&mut self) -> &mut MlsGroup {
+        self.group.as_mut().unwrap()
+    }
+
+    fn update(&mut self) -> Vec<u8> {
+        let group = self.group.as_mut().unwrap();
+        let bundle = group.self_update(&self.provider, &self.key, LeafNodeParameters::default()).unwrap();
+        group.merge_pending_commit(&self.provider).unwrap();
+        bundle.into_commit().to_bytes().unwrap()
+    }
+
+    fn seal(&mut self) -> Vec<u8> {
+        let group = self.group.as_mut().unwrap();
+        group.create_message(&self.provider, &self.key, &MESSAGE).unwrap().to_bytes().unwrap()
+    }
+
+    fn open(&mut self, message: &[u8]) {
+        let group = self.group.as_mut().unwrap();
+        let message = MlsMessageIn::tls_deserialize_exact(message).unwrap();
+        let message = message.try_into_protocol_message().unwrap();
+        let processed = group.process_message(&self.provider, message).unwrap();
+        if let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() {
+            group.merge_staged_commit(&self.provider, *staged).unwrap();
+        }
+    }
+}
+
+fn config(suite: Ciphersuite) -> MlsGroupCreateConfig {
+    MlsGroupCreateConfig::builder()
+        .ciphersuite(suite)
+        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+        .max_past_epochs(PAST_EPOCHS_MAX)
+        .sender_ratchet_configuration(SenderRatchetConfiguration::new(
+            OUT_OF_ORDER_MESSAGES_MAX,
+            MISSING_MESSAGES_MAX,
+        ))
+        .use_ratchet_tree_extension(true)
+        .build()
+}
+
+/// Two members of a group of `size`, the others added but not followed, both of which have committed.
+fn ours(size: usize, suite: Suite) -> Circle {
+    let mut circle = Circle::new(size, suite);
+    circle.people.truncate(2);
+    circle.groups.truncate(2);
+    for number in 0..PAST_EPOCHS_MAX {
+        circle.commit(number % 2, Changes::default());
+    }
+    circle
+}
+
+fn plain(size: usize, suite: Ciphersuite) -> [Plain; 2] {
+    let count = u32::try_from(size).unwrap();
+    let mut members: Vec<_> = (0..count).map(Plain::new).collect();
+    let packages: Vec<_> =
+        members[1..].iter().map(|member| member.key_package(suite).key_package().clone()).collect();
+    let mut founder = members.remove(0);
+    let mut group = founder.create(suite);
+    let (_, welcome, _) = group.add_members(&founder.provider, &founder.key, &packages).unwrap();
+    group.merge_pending_commit(&founder.provider).unwrap();
+    founder.group = Some(group);
+    let mut second = members.remove(0);
+    let welcome = MlsMessageIn::tls_deserialize_exact(welcome.to_bytes().unwrap()).unwrap();
+    let MlsMessageBodyIn::Welcome(welcome) = welcome.extract() else { panic!("not a welcome") };
+    let staged =
+        StagedWelcome::new_from_welcome(&second.provider, config(suite).join_config(), welcome, None)
+            .unwrap();
+    second.group = Some(staged.into_group(&second.provider).unwrap());
+    let mut pair = [founder, second];
+    for number in 0..PAST_EPOCHS_MAX {
+        let commit = pair[number % 2].update();
+        pair[1 - number % 2].open(&commit);
+    }
+    pair
+}
+
+/// Times `timed` alone, `prepare` before every run of it.
+fn custom<S, T>(
+    iterations: u64,
+    state: &mut S,
+    mut prepare: impl FnMut(&mut S) -> T,
+    mut timed: impl FnMut(&mut S, T),
+) -> Duration {
+    let mut elapsed = Duration::ZERO;
+    for _ in 0..iterations {
+        let prepared = prepare(state);
+        let start = Instant::now();
+        timed(state, prepared);
+        elapsed += start.elapsed();
+    }
+    elapsed
+}
+
+fn bench_create(criterion: &mut Criterion) {
+    for suite in Suite::ALL {
+        let mut group = criterion.benchmark_group(format!("create/{suite:?}"));
+        let mut person = Person::new(0);
+        group.bench_function("ours", |bencher| bencher.iter(|| person.create(suite)));
+        let member = Plain::new(0);
+        let ciphersuite = ciphersuite(suite);
+        group.bench_function("plain", |bencher| bencher.iter(|| member.create(ciphersuite)));
+        drop(group);
+
+        let mut group = criterion.benchmark_group(format!("key package/{suite:?}"));
+        group.bench_function("ours", |bencher| bencher.iter(|| person.key_package(suite)));
+        group.bench_function("plain", |bencher| bencher.iter(|| member.key_package(ciphersuite)));
+    }
+}
+
+fn bench_commits(criterion: &mut Criterion) {
+    for (suite, size) in Suite::ALL.into_iter().flat_map(|suite| SIZES.map(|size| (suite, size))) {
+        let mut circle = ours(size, suite);
+        let mut pair = plain(size, ciphersuite(suite));
+        let mut newcomer = Person::new(u32::MAX);
+        let plain_newcomer = Plain::new(u32::MAX);
+
+        let mut group = criterion.benchmark_group(format!("process commit/{suite:?}/{size}"));
+        group.bench_function("ours", |bencher| {
+            bencher.iter_custom(|iterations| {
+                custom(
+                    iterations,
+                    &mut circle,
+                    |circle| circle.people[0].commit(&mut circle.groups[0], Changes::default()).commit,
+                    |circle, commit| drop(circle.open(1, &commit).unwrap()),
+                )
+            });
+        });
+        group.bench_function("plain", |bencher| {
+            bencher.iter_custom(|iterations| {
+                custom(iterations, &mut pair, |pair| pair[0].update(), |pair, commit| pair[1].open(&commit))
+            });
+        });
+        drop(group);
+
+        let mut group = criterion.benchmark_group(format!("update/{suite:?}/{size}"));
+        let founder = &mut circle.people[0];
+        let founders_group = &mut circle.groups[0];
+        group.bench_function("ours", |bencher| {
+            bencher.iter(|| founder.commit(founders_group, Changes::default()));
+        });
+        group.bench_function("plain", |bencher| bencher.iter(|| pair[0].update()));
+        drop(group);
+
+        let mut group = criterion.benchmark_group(format!("add/{suite:?}/{size}"));
+        let newcomers_leaf = [u32::try_from(size).unwrap()];
+        group.bench_function("ours", |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut elapsed = Duration::ZERO;
+                for _ in 0..iterations {
+                    let add = [newcomer.key_package(suite)];
+                    let start = Instant::now();
+                    let changes = Changes { add: &add, force_path: true, ..Changes::default() };
+                    founder.commit(founders_group, changes);
+                    elapsed += start.elapsed();
+                    founder.commit(founders_group, Changes { remove: &newcomers_leaf, ..Changes::default() });
+                }
+                elapsed
+            });
+        });
+        group.bench_function("plain", |bencher| {
+            bencher.iter_custom(|iterations| {
+                custom(
+                    iterations,
+                    &mut pair,
+                    |pair| {
+                        if pair[0].group().members().count() > size {
+                            let founder = &mut pair[0];
+                            let group = founder.group.as_mut().unwrap();
+                            let leaf = LeafNodeIndex::new(newcomers_leaf[0]);
+                            group.remove_members(&founder.provider, &founder.key, &[leaf]).unwrap();
+                            group.merge_pending_commit(&founder.provider).unwrap();
+                        }
+                        plain_newcomer.key_package(ciphersuite(suite)).key_package().clone()
+                    },
+                    |pair, package| {
+                        let founder = &mut pair[0];
+                        let group = founder.group.as_mut().unwrap();
+                        group.add_members(&founder.provider, &founder.key, &[package]).unwrap();
+                        group.merge_pending_commit(&founder.provider).unwrap();
+                    },
+                )
+            });
+        });
+    }
+}
+
+fn bench_messages(criterion: &mut Criterion) {
+    for (suite, size) in Suite::ALL.into_iter().flat_map(|suite| SIZES.map(|size| (suite, size))) {
+        let mut circle = ours(size, suite);
+        let mut pair = plain(size, ciphersuite(suite));
+        report_bytes(&mut circle, suite, size);
+
+        let mut group = criterion.benchmark_group(format!("open/{suite:?}/{size}"));
+        group.bench_function("ours", |bencher| {
+            bencher.iter_custom(|iterations| {
+                let seal = |circle: &mut Circle| circle.seal(0, &MESSAGE);
+                custom(iterations, &mut circle, seal, |circle, message| {
+                    drop(circle.open(1, &message).unwrap())
+                })
+            });
+        });
+        group.bench_function("plain", |bencher| {
+            bencher.iter_custom(|iterations| {
+                custom(iterations, &mut pair, |pair| pair[0].seal(), |pair, message| pair[1].open(&message))
+            });
+        });
+        drop(group);
+
+        let mut group = criterion.benchmark_group(format!("seal/{suite:?}/{size}"));
+        group.bench_function("ours", |bencher| bencher.iter(|| circle.seal(0, &MESSAGE)));
+        group.bench_function("plain", |bencher| bencher.iter(|| pair[0].seal()));
+    }
+}
+
+/// Prints what one message writes.
+fn report_bytes(circle: &mut Circle, suite: Suite, size: usize) {
+    let written = |circle: &mut Circle| {
+        let before = [0, 1].map(|person: usize| circle.people[person].storage.bytes_put);
+        let message = circle.seal(0, &MESSAGE);
+        circle.open(1, &message).unwrap();
+        [0, 1].map(|person: usize| circle.people[person].storage.bytes_put - before[person])
+    };
+    let first = written(circle);
+    let [seal, open] = written(circle);
+    eprintln!(
+        "bytes written per message, {suite:?}, {size} members, {PAST_EPOCHS_MAX} past epochs: \
+         seal {seal} (first {}), open {open} (first {})",
+        first[0], first[1]
+    );
+}
+
+fn ciphersuite(suite: Suite) -> Ciphersuite {
+    Ciphersuite::try_from(suite.code_point()).unwrap()
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(10);
+    targets = bench_create, bench_messages, bench_commits
+}
+criterion_main!(benches);
