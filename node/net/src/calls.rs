@@ -32,7 +32,7 @@ impl<S: Streams> Calls<S> {
         Self { streams, places: Semaphore::new(limits.in_flight_calls_per_peer_max), activity, budget }
     }
 
-    /// Makes one call. One that is late is given up.
+    /// Makes one call. One that is late is given up; a long request has more time.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -43,17 +43,19 @@ impl<S: Streams> Calls<S> {
         let _place = self.places.try_acquire().map_err(busy)?;
         let _active = self.activity.enter();
         let late = |_| CallError::transport(TransportErrorKind::TimedOut, "no answer in time");
-        timeout(deadline, self.call_now(method, payload)).await.map_err(late)?
+        let time = deadline + rpc::transfer_time(payload.len());
+        timeout(time, self.call_now(method, payload, deadline)).await.map_err(late)?
     }
 
-    async fn call_now(&self, method: Method, payload: Bytes) -> Result<Bytes, CallError> {
+    async fn call_now(&self, method: Method, payload: Bytes, patience: Duration) -> Result<Bytes, CallError> {
         let (send, recv) = self
             .streams
             .open()
             .await
             .map_err(|Ended(reason)| CallError::transport(TransportErrorKind::ConnectionLost, reason))?;
         let mut stream = CallStream { send, recv, done: false };
-        let result = rpc::call(&mut stream.send, &mut stream.recv, method, payload, &self.budget).await;
+        let result =
+            rpc::call(&mut stream.send, &mut stream.recv, method, payload, &self.budget, patience).await;
         stream.done = matches!(result, Ok(_) | Err(CallError::Failure(_)));
         result
     }

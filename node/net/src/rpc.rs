@@ -137,12 +137,13 @@ impl Server {
         self.in_time(read_exact(stream, &mut encoded[1..])).await?;
         let header = RequestHeader::decode(&encoded).map_err(Violation::from)?;
         let bytes = header.payload_bytes;
-        let waiting = timeout(self.transfer_timeout, async {
-            let turn = self.long_frames.turn(bytes).await;
-            (turn, self.budget.reserve(bytes).await)
-        });
-        let (_turn, reservation) = waiting.await.map_err(|_| ReadError::Exhausted)?;
-        let payload = self.in_time(read_payload(stream, bytes)).await?;
+        // Those before it on this connection each have their own time.
+        let _turn = self.long_frames.turn(bytes).await;
+        let reserved = timeout(self.transfer_timeout, self.budget.reserve(bytes)).await;
+        let reservation = reserved.map_err(|_| ReadError::Exhausted)?;
+        let payload = read_payload(stream, bytes, self.transfer_timeout);
+        let payload = timeout(self.transfer_timeout + transfer_time(bytes), payload).await;
+        let payload = payload.map_err(|_| ReadError::Stalled)??;
         Ok(Some(Request { id: header.request_id, method: header.method, payload, reservation }))
     }
 
@@ -174,14 +175,21 @@ impl Server {
         request_id: u32,
         result: Result<Bytes, Failure>,
     ) -> std::io::Result<()> {
-        let response = frame::response(request_id, result);
-        timeout(self.transfer_timeout, async {
-            let _reservation = self.budget.reserve(response.header.payload_bytes).await;
-            write_frame(stream, response).await?;
-            stream.flush().await
-        })
-        .await
-        .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+        let Frame { header, payload } = frame::response(request_id, result);
+        let patience = self.transfer_timeout;
+        let written = timeout(patience + transfer_time(payload.len()), async {
+            let _reservation = self.budget.reserve(payload.len()).await;
+            let header = header.encode();
+            let mut rest = Buf::chain(header.as_slice(), payload);
+            while rest.has_remaining() {
+                let written = timeout(patience, stream.write_buf(&mut rest)).await??;
+                if written == 0 {
+                    return Err(std::io::ErrorKind::WriteZero.into());
+                }
+            }
+            timeout(patience, stream.flush()).await?
+        });
+        written.await?
     }
 
     async fn in_time<T>(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
@@ -206,7 +214,8 @@ pub(crate) const NO_REQUEST_ID: u32 = 0;
 /// When a caller that found no memory for its request should try again, milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
 
-/// Makes one call on a fresh stream pair. `budget` holds the response's length while it is read.
+/// Makes one call on a fresh stream pair. `budget` holds the response's length while it is read; `patience` is how long
+/// nothing of it may arrive.
 ///
 /// The caller sets the time limit, and resets the stream if this does not come to its end.
 pub(crate) async fn call<W, R>(
@@ -215,6 +224,7 @@ pub(crate) async fn call<W, R>(
     method: Method,
     payload: Bytes,
     budget: &Budget,
+    patience: Duration,
 ) -> Result<Bytes, CallError>
 where
     W: SendHalf,
@@ -237,7 +247,7 @@ where
         return Err(protocol_violation("the response is to another request"));
     }
     let _reservation = budget.reserve(header.payload_bytes).await;
-    let payload = read_payload(recv, header.payload_bytes).await.map_err(lost)?;
+    let payload = read_payload(recv, header.payload_bytes, patience).await.map_err(lost)?;
     if !is_at_end(recv).await.map_err(lost)? {
         return Err(protocol_violation(Violation::Trailing));
     }
@@ -273,16 +283,25 @@ async fn read_exact<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut [u8]) -> 
     }
 }
 
-/// Reads a payload whose length has been checked and reserved. The buffer grows with what arrives.
+/// The additional time for a payload of this length, on the slowest link that is worth waiting for.
+pub(crate) fn transfer_time(bytes: usize) -> Duration {
+    const BYTES_PER_SECOND_MIN: u32 = 16 * 1024;
+    Duration::from_secs(bytes as u64) / BYTES_PER_SECOND_MIN
+}
+
+/// Reads a payload whose length has been checked and reserved. The buffer grows with what arrives; `patience` is how
+/// long nothing may arrive.
 pub(crate) async fn read_payload<R: AsyncRead + Unpin>(
     stream: &mut R,
     bytes: usize,
+    patience: Duration,
 ) -> Result<Bytes, ReadError> {
     const FIRST_BYTES_MAX: usize = 64 * 1024;
     let mut payload = BytesMut::with_capacity(bytes.min(FIRST_BYTES_MAX));
     let mut rest = stream.take(bytes as u64);
     while payload.len() < bytes {
-        if rest.read_buf(&mut payload).await? == 0 {
+        let read = timeout(patience, rest.read_buf(&mut payload)).await;
+        if read.map_err(|_| ReadError::Stalled)?? == 0 {
             return Err(truncated(bytes - payload.len()));
         }
     }

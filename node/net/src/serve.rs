@@ -20,6 +20,9 @@ use crate::streams::{Ended, RecvHalf, SendHalf, Streams, code};
 /// Faults for which a connection is ended.
 const FAULTS_MAX: usize = 3;
 
+/// How long a refusal may take to arrive.
+const DELIVERY: Duration = Duration::from_secs(1);
+
 /// What serves one connection.
 pub(crate) struct Serving<S> {
     pub(crate) streams: S,
@@ -160,6 +163,8 @@ async fn refuse<W: SendHalf, R: RecvHalf>(server: &Server, send: &mut W, recv: &
     match error.failure() {
         Some(failure) => {
             write(server, send, NO_REQUEST_ID, Err(failure)).await;
+            // The connection may be closed next, and with it goes what has not arrived.
+            let _ = timeout(DELIVERY, send.stopped()).await;
         }
         None => send.reset(code::TIMED_OUT),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use qpq_proto::frame::{Frame, Header, RESPONSE_HEADER_BYTES, RequestHeader, ResponseHeader};
@@ -18,6 +19,9 @@ use crate::rpc::{self, NO_REQUEST_ID};
 
 /// Requests that wait for the socket to take them; more make their callers wait.
 const REQUESTS_QUEUED_MAX: usize = 64;
+
+/// How long nothing of an answer that has begun may arrive. The node is on the same machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why there is no connection to the node.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +188,7 @@ async fn read_responses(recv: OwnedReadHalf, pending: &Mutex<Pending>) -> CallEr
             Ok(header) => header,
             Err(error) => return protocol_violation(error.to_string()),
         };
-        let Ok(payload) = rpc::read_payload(&mut recv, header.payload_bytes).await else {
+        let Ok(payload) = rpc::read_payload(&mut recv, header.payload_bytes, PATIENCE).await else {
             return connection_lost("the node ended the connection inside an answer");
         };
         match (header.request_id, header.into_result(payload)) {
