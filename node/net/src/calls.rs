@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use qpq_proto::frame::{Frame, Header, RESPONSE_HEADER_BYTES, RequestHeader, ResponseHeader};
 use qpq_proto::limits::Limits;
 use qpq_proto::v1::{HealthRequest, HealthResponse};
 use qpq_proto::{CallError, Method, TransportErrorKind};
+use tokio::io::AsyncRead;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::budget::Budget;
-use crate::rpc;
+use crate::rpc::{self, NO_REQUEST_ID, ReadError, Violation};
 use crate::serve::Activity;
 use crate::streams::{Ended, RecvHalf, SendHalf, Streams, code};
 
@@ -55,7 +57,7 @@ impl<S: Streams> Calls<S> {
             .map_err(|Ended(reason)| CallError::transport(TransportErrorKind::ConnectionLost, reason))?;
         let mut stream = CallStream { send, recv, done: false };
         let result =
-            rpc::call(&mut stream.send, &mut stream.recv, method, payload, &self.budget, patience).await;
+            call_on(&mut stream.send, &mut stream.recv, method, payload, &self.budget, patience).await;
         stream.done = matches!(result, Ok(_) | Err(CallError::Failure(_)));
         result
     }
@@ -70,6 +72,57 @@ impl<S: Streams> Calls<S> {
         })?;
         check_versions(own, (health.wire_version_min, health.wire_version_max))
     }
+}
+
+/// Makes one call on a fresh stream pair. `budget` holds the response's length while it is read; `patience` is how long
+/// nothing of it may arrive.
+///
+/// The caller sets the time limit, and resets the stream if this does not come to its end.
+async fn call_on<W, R>(
+    send: &mut W,
+    recv: &mut R,
+    method: Method,
+    payload: Bytes,
+    budget: &Budget,
+    patience: Duration,
+) -> Result<Bytes, CallError>
+where
+    W: SendHalf,
+    R: AsyncRead + Unpin,
+{
+    // A stream carries one call, so that the number tells nothing.
+    const REQUEST_ID: u32 = 1;
+    let bytes = payload.len();
+    let header = RequestHeader::new(method, REQUEST_ID, &payload);
+    let header = header.map_err(|_| CallError::RequestTooLarge { bytes })?;
+    // A peer that refuses the request midway has answered it: the answer says why, the write error does not.
+    let write_error = rpc::write_frame(send, Frame { header, payload }).await.err();
+    send.finish();
+    let mut encoded = [0; RESPONSE_HEADER_BYTES];
+    if let Err(error) = rpc::read_exact(recv, &mut encoded).await {
+        return Err(lost(write_error.map_or(error, ReadError::from)));
+    }
+    let header = ResponseHeader::decode(&encoded).map_err(protocol_violation)?;
+    if ![REQUEST_ID, NO_REQUEST_ID].contains(&header.request_id) {
+        return Err(protocol_violation("the response is to another request"));
+    }
+    let _reservation = budget.reserve(header.payload_bytes).await;
+    let payload = rpc::read_payload(recv, header.payload_bytes, patience).await.map_err(lost)?;
+    if !rpc::is_at_end(recv).await.map_err(lost)? {
+        return Err(protocol_violation(Violation::Trailing));
+    }
+    header.into_result(payload).map_err(CallError::from)
+}
+
+fn lost(error: ReadError) -> CallError {
+    match error {
+        ReadError::Violation(violation) => protocol_violation(violation),
+        error => CallError::transport(TransportErrorKind::ConnectionLost, error.to_string()),
+    }
+}
+
+fn protocol_violation(what: impl std::fmt::Display) -> CallError {
+    CallError::transport(TransportErrorKind::ProtocolViolation, what.to_string())
 }
 
 /// The wire versions of both sides must overlap.

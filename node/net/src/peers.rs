@@ -20,40 +20,38 @@
 
 mod accept;
 mod dialler;
+mod endpoint;
 mod link;
+mod shared;
+mod state;
 mod table;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use iroh::dns::DnsResolver;
-use iroh::endpoint::{
-    BindOpts, NetReportConfig, PortmapperConfig, QuicTransportConfig, RelayMode, VarInt, presets,
-};
-use iroh::{Endpoint, SecretKey, Watcher};
+use iroh::Watcher;
 use qpq_proto::ids::NodeKey;
-use qpq_proto::limits::{FRAME_PAYLOAD_BYTES_MAX, Limits, WIRE_VERSION};
+use qpq_proto::limits::FRAME_PAYLOAD_BYTES_MAX;
 use qpq_proto::{CallError, Method, TransportErrorKind};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
+
+pub use endpoint::{ALPN, PeerConfig, StartError};
+pub use state::{PathKind, PeerEvent, PeerState};
 
 use crate::admission::Admissions;
 use crate::budget::Budget;
 use crate::caller::Service;
-use crate::calls::WireVersions;
 use crate::discovery::{self, Discovery, DiscoveryState};
 use crate::lock;
 use crate::rpc::Server;
-use crate::tls::{self, KeyExchange};
+use endpoint::bind;
 use link::Link;
+pub(crate) use shared::Shared;
 use table::Table;
-
-/// The protocol that is spoken on connections between nodes.
-pub const ALPN: &[u8] = b"qpq/p2p/1";
 
 /// Events that wait for the node to take them; then connections wait.
 const EVENTS_QUEUED_MAX: usize = 256;
@@ -61,150 +59,10 @@ const EVENTS_QUEUED_MAX: usize = 256;
 /// How long the goodbye to all peers may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How a node takes part.
-#[derive(Debug)]
-pub struct PeerConfig {
-    /// The Ed25519 secret key of the node; its public key is the node's key.
-    pub node_secret: Zeroizing<[u8; 32]>,
-    /// Where to listen, at most one address of each family that is not a specific interface's. Port 0 lets the system
-    /// choose. An unspecified IPv6 address is left out where the system has no IPv6.
-    pub listen: Vec<SocketAddr>,
-    /// Whether to announce oneself on the local network and to listen for others.
-    pub discovery: Discovery,
-    /// Peers that are always wanted, with addresses that do not come from discovery.
-    pub static_peers: Vec<(NodeKey, Vec<SocketAddr>)>,
-    /// What the node decides for itself.
-    pub limits: Limits,
-    /// Key-exchange groups for the handshake.
-    pub key_exchange: KeyExchange,
-    /// Lowest and highest wire version that the node speaks.
-    pub wire_versions: (u32, u32),
-}
-
-impl PeerConfig {
-    /// Listens on every address, on ports that the system chooses, without discovery and without static peers.
-    pub fn new(node_secret: Zeroizing<[u8; 32]>, limits: Limits) -> Self {
-        Self {
-            node_secret,
-            listen: vec![(Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::UNSPECIFIED, 0).into()],
-            discovery: Discovery::Off,
-            static_peers: Vec::new(),
-            limits,
-            key_exchange: KeyExchange::default(),
-            wire_versions: (WIRE_VERSION, WIRE_VERSION),
-        }
-    }
-}
-
-/// Why the node could not begin to listen.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The list of addresses to listen on is empty, or has two of one family that overlap.
-    #[error("cannot listen on {address}: {reason}")]
-    Address {
-        /// The address at fault.
-        address: SocketAddr,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// No address to listen on.
-    #[error("there is no address to listen on")]
-    NoAddress,
-    /// The system refused, most likely because a port is taken.
-    #[error("cannot listen: {0}")]
-    Bind(String),
-}
-
-/// What happens to peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PeerEvent {
-    /// There is a connection, and both sides have agreed on a wire version.
-    Connected {
-        /// The peer.
-        node: NodeKey,
-        /// How it is reached, if directly.
-        address: Option<SocketAddr>,
-    },
-    /// There is no connection any more.
-    Disconnected {
-        /// The peer.
-        node: NodeKey,
-        /// Why, for a person.
-        reason: String,
-    },
-    /// A node on the local network announces itself, or announces other addresses. Only a hint: it has proved nothing.
-    Discovered {
-        /// The peer.
-        node: NodeKey,
-        /// Where it says it can be reached.
-        addresses: Vec<SocketAddr>,
-    },
-    /// A node that was discovered is announced no longer.
-    Lost {
-        /// The peer.
-        node: NodeKey,
-    },
-    /// The addresses at which others can dial this node have changed.
-    AddressesChanged(Vec<SocketAddr>),
-}
-
-/// What is known about a peer at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerState {
-    /// The peer.
-    pub node: NodeKey,
-    /// How it is reached.
-    pub path: PathKind,
-    /// Where it is reached, if directly.
-    pub address: Option<SocketAddr>,
-    /// Round-trip time of the connection, if there is one.
-    pub rtt: Option<Duration>,
-    /// When it was connected or lost, Unix time in milliseconds.
-    pub since_ms: u64,
-    /// Whether it is announced on the local network.
-    pub discovered: bool,
-    /// Whether a connection is wanted.
-    pub wanted: bool,
-    /// Why there is no connection, if that is known; for a person.
-    pub last_error: Option<String>,
-}
-
-/// How a peer is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PathKind {
-    /// From address to address.
-    Direct,
-    /// Through a relay.
-    Relayed,
-    /// Not at all.
-    Offline,
-}
-
 /// The node's connections with other nodes. Dropping it ends them; [`shutdown`](Self::shutdown) does so in order.
 #[derive(Debug)]
 pub struct Peers {
     shared: Arc<Shared>,
-}
-
-/// What every task of the peers' side holds.
-pub(crate) struct Shared {
-    endpoint: Endpoint,
-    own_key: NodeKey,
-    limits: Limits,
-    wire_versions: WireVersions,
-    key_exchange: KeyExchange,
-    server: Server,
-    /// Pays for the responses to our own calls; apart from the requests' budget, so that neither waits for the other.
-    responses: Budget,
-    table: Mutex<Table<Arc<Link>>>,
-    admissions: Admissions,
-    dials: Semaphore,
-    events: mpsc::Sender<PeerEvent>,
-    discovery_state: watch::Sender<DiscoveryState>,
-    stop: watch::Sender<bool>,
-    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Peers {
@@ -297,7 +155,7 @@ impl Peers {
 
     /// Every peer that is wanted, connected, configured or discovered, in the order of their keys.
     pub fn states(&self) -> Vec<PeerState> {
-        self.shared.table().summaries().into_iter().map(state).collect()
+        self.shared.table().summaries().into_iter().map(state_of).collect()
     }
 
     /// Whether the node announces itself on the local network and hears others.
@@ -326,85 +184,7 @@ impl Drop for Peers {
     }
 }
 
-impl Shared {
-    pub(crate) fn own_key(&self) -> NodeKey {
-        self.own_key
-    }
-
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The addresses of the sockets, as the system gave them.
-    pub(crate) fn bound_addresses(&self) -> Vec<SocketAddr> {
-        self.endpoint.bound_sockets()
-    }
-
-    pub(crate) fn set_discovery_state(&self, state: DiscoveryState) {
-        self.discovery_state.send_replace(state);
-    }
-
-    /// Waits until the node is about to stop.
-    pub(crate) async fn stopped(&self) {
-        // The sender is alive as long as `self`, so that the wait cannot fail.
-        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
-    }
-
-    /// Discovery saw a node.
-    pub(crate) async fn discovered(self: &Arc<Self>, node: NodeKey, addresses: Vec<SocketAddr>) {
-        let Some(permit) = self.event().await else { return };
-        let is_news = self.table().discovered(node, &addresses);
-        if is_news {
-            permit.send(PeerEvent::Discovered { node, addresses: addresses.clone() });
-            self.doubt(node, &addresses);
-        }
-    }
-
-    /// Discovery sees a node no longer.
-    pub(crate) async fn lost(&self, node: NodeKey) {
-        let Some(permit) = self.event().await else { return };
-        if self.table().lost(node) {
-            permit.send(PeerEvent::Lost { node });
-        }
-    }
-
-    /// Room for one event. Taken before the table is changed, so that events come in the order of the changes.
-    async fn event(&self) -> Option<mpsc::Permit<'_, PeerEvent>> {
-        self.events.reserve().await.ok()
-    }
-
-    /// A peer that announces other addresses than the one it is connected from has probably restarted: its connection
-    /// has to show a sign of life, or make room for a new one.
-    fn doubt(self: &Arc<Self>, node: NodeKey, addresses: &[SocketAddr]) {
-        let Some(current) = self.table().current(node) else { return };
-        if current.address().is_some_and(|address| !addresses.contains(&address)) {
-            self.spawn(link::verify(Arc::clone(self), current));
-        }
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table<Arc<Link>>> {
-        lock(&self.table)
-    }
-
-    fn addresses(&self) -> Vec<SocketAddr> {
-        self.endpoint.addr().ip_addrs().copied().collect()
-    }
-
-    /// Runs a task that [`Peers::shutdown`] waits for.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&self.tasks);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Peers").field("own_key", &self.own_key).finish_non_exhaustive()
-    }
-}
-
-fn state(summary: table::Summary<Arc<Link>>) -> PeerState {
+fn state_of(summary: table::Summary<Arc<Link>>) -> PeerState {
     let path = summary.link.as_ref().map(|link| link.path());
     PeerState {
         node: summary.node,
@@ -439,52 +219,6 @@ async fn watch_addresses(shared: Arc<Shared>) {
             permit.send(PeerEvent::AddressesChanged(addresses));
         }
     }
-}
-
-/// An iroh endpoint that contacts nobody who was not asked for.
-async fn bind(config: &PeerConfig) -> Result<Endpoint, StartError> {
-    if config.listen.is_empty() {
-        return Err(StartError::NoAddress);
-    }
-    let mut builder = Endpoint::builder(presets::Empty)
-        .crypto_provider(tls::provider_with(config.key_exchange))
-        .secret_key(SecretKey::from_bytes(&config.node_secret))
-        .alpns(vec![ALPN.to_vec()])
-        .transport_config(transport(&config.limits))
-        // No infrastructure of anybody's: iroh's relays and look-up are off with the empty preset, and these are the
-        // rest. The resolver is never asked, and if it were, it would ask no public server.
-        .relay_mode(RelayMode::Disabled)
-        .clear_address_lookup()
-        .dns_resolver(DnsResolver::builder().with_system_defaults().disable_fallback().build())
-        .portmapper_config(PortmapperConfig::Disabled)
-        .net_report_config(NetReportConfig::minimal())
-        .clear_ip_transports();
-    for address in &config.listen {
-        let optional = address.is_ipv6() && address.ip().is_unspecified();
-        let options = BindOpts::default().set_is_required(!optional);
-        builder = builder
-            .bind_addr_with_opts(*address, options)
-            .map_err(|error| StartError::Address { address: *address, reason: error.to_string() })?;
-    }
-    builder.bind().await.map_err(|error| StartError::Bind(describe(&error)))
-}
-
-/// Windows and streams as the limits say; no datagrams and no unidirectional streams, which nothing here uses.
-fn transport(limits: &Limits) -> QuicTransportConfig {
-    let idle = VarInt::from_u32(u32::try_from(limits.idle_timeout_ms).unwrap_or(u32::MAX));
-    QuicTransportConfig::builder()
-        .max_concurrent_bidi_streams(varint(limits.streams_per_connection_max))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .receive_window(varint(limits.connection_receive_window_bytes))
-        .stream_receive_window(varint(limits.stream_receive_window_bytes))
-        .send_window(limits.send_window_bytes as u64)
-        .datagram_receive_buffer_size(None)
-        .max_idle_timeout(Some(idle.into()))
-        .build()
-}
-
-fn varint(value: usize) -> VarInt {
-    VarInt::from_u32(u32::try_from(value).unwrap_or(u32::MAX))
 }
 
 /// An error with its causes, on one line.

@@ -20,16 +20,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use qpq_proto::frame::{self, Frame, FrameError, Header, REQUEST_HEADER_BYTES, RESPONSE_HEADER_BYTES};
-use qpq_proto::frame::{RequestHeader, ResponseHeader};
+use qpq_proto::frame::{self, Frame, FrameError, Header, REQUEST_HEADER_BYTES, RequestHeader};
 use qpq_proto::limits::{FETCH_WAIT_MS_MAX, FRAME_PAYLOAD_BYTES_MAX, Limits};
-use qpq_proto::{CallError, Failure, Method, TransportErrorKind};
+use qpq_proto::{Failure, Method};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::budget::{Budget, Reservation, Turns};
 use crate::caller::{Caller, Service};
-use crate::streams::SendHalf;
 
 /// Serves calls for one listener: the service, and what its callers may use.
 #[derive(Clone)]
@@ -214,46 +212,6 @@ pub(crate) const NO_REQUEST_ID: u32 = 0;
 /// When a caller that found no memory for its request should try again, milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
 
-/// Makes one call on a fresh stream pair. `budget` holds the response's length while it is read; `patience` is how long
-/// nothing of it may arrive.
-///
-/// The caller sets the time limit, and resets the stream if this does not come to its end.
-pub(crate) async fn call<W, R>(
-    send: &mut W,
-    recv: &mut R,
-    method: Method,
-    payload: Bytes,
-    budget: &Budget,
-    patience: Duration,
-) -> Result<Bytes, CallError>
-where
-    W: SendHalf,
-    R: AsyncRead + Unpin,
-{
-    // A stream carries one call, so that the number tells nothing.
-    const REQUEST_ID: u32 = 1;
-    let bytes = payload.len();
-    let header = RequestHeader::new(method, REQUEST_ID, &payload);
-    let header = header.map_err(|_| CallError::RequestTooLarge { bytes })?;
-    // A peer that refuses the request midway has answered it: the answer says why, the write error does not.
-    let write_error = write_frame(send, Frame { header, payload }).await.err();
-    send.finish();
-    let mut encoded = [0; RESPONSE_HEADER_BYTES];
-    if let Err(error) = read_exact(recv, &mut encoded).await {
-        return Err(lost(write_error.map_or(error, ReadError::from)));
-    }
-    let header = ResponseHeader::decode(&encoded).map_err(protocol_violation)?;
-    if ![REQUEST_ID, NO_REQUEST_ID].contains(&header.request_id) {
-        return Err(protocol_violation("the response is to another request"));
-    }
-    let _reservation = budget.reserve(header.payload_bytes).await;
-    let payload = read_payload(recv, header.payload_bytes, patience).await.map_err(lost)?;
-    if !is_at_end(recv).await.map_err(lost)? {
-        return Err(protocol_violation(Violation::Trailing));
-    }
-    header.into_result(payload).map_err(CallError::from)
-}
-
 /// Writes header and payload, together where the stream can, without copying the payload.
 pub(crate) async fn write_frame<W, H>(stream: &mut W, frame: Frame<H>) -> std::io::Result<()>
 where
@@ -264,18 +222,11 @@ where
     stream.write_all_buf(&mut Buf::chain(header.as_ref(), frame.payload)).await
 }
 
-fn lost(error: ReadError) -> CallError {
-    match error {
-        ReadError::Violation(violation) => protocol_violation(violation),
-        error => CallError::transport(TransportErrorKind::ConnectionLost, error.to_string()),
-    }
-}
-
-fn protocol_violation(what: impl std::fmt::Display) -> CallError {
-    CallError::transport(TransportErrorKind::ProtocolViolation, what.to_string())
-}
-
-async fn read_exact<R: AsyncRead + Unpin>(stream: &mut R, buffer: &mut [u8]) -> Result<(), ReadError> {
+/// Fills the buffer; a stream that ends before is a broken frame.
+pub(crate) async fn read_exact<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    buffer: &mut [u8],
+) -> Result<(), ReadError> {
     match stream.read_exact(buffer).await {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(truncated(1)),
@@ -312,7 +263,8 @@ fn truncated(missing_bytes: usize) -> ReadError {
     Violation::from(FrameError::Truncated { missing_bytes }).into()
 }
 
-async fn is_at_end<R: AsyncRead + Unpin>(stream: &mut R) -> Result<bool, ReadError> {
+/// Whether nothing more comes.
+pub(crate) async fn is_at_end<R: AsyncRead + Unpin>(stream: &mut R) -> Result<bool, ReadError> {
     Ok(stream.read(&mut [0; 1]).await? == 0)
 }
 

@@ -7,6 +7,8 @@
 //! its other end restarted without a word. So a newcomer that would lose challenges the present connection, which
 //! has to show a sign of life to stay.
 
+mod outcome;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +18,9 @@ use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::{ENDPOINT_ADDRESSES_MAX, Limits};
 use tokio::sync::Notify;
 
-use crate::peers::unix_ms;
+pub(super) use outcome::{Admission, Departure, Dialler, Summary, Task};
 
-/// Which end of a connection dialled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialler {
-    Us,
-    Peer,
-}
+use crate::peers::unix_ms;
 
 /// Every peer that is wanted, connected, configured or discovered.
 pub(super) struct Table<L> {
@@ -61,49 +58,6 @@ enum Role {
     Challenger,
     /// Is closed as soon as no call is under way on it.
     Retiring,
-}
-
-/// What to do about a new connection.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Admission<L> {
-    /// It is the only one: the peer is connected now.
-    First,
-    /// It takes over; the other one retires.
-    Replaces(L),
-    /// It takes over only if the present one shows no sign of life.
-    Challenges(L),
-    /// There are enough with this peer.
-    TooMany,
-}
-
-/// What becomes of a peer when a connection is gone.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Departure {
-    /// The peer is no longer connected.
-    Disconnected,
-    /// Another connection carries on, or carried on before.
-    Unnoticed,
-}
-
-/// What the dialler of a peer has to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Task {
-    /// Nobody wants the peer any more: end.
-    End,
-    /// Nothing to do until something changes.
-    Wait,
-    /// Dial these addresses.
-    Dial(Vec<SocketAddr>),
-}
-
-/// What there is to say about a peer.
-pub(super) struct Summary<L> {
-    pub(super) node: NodeKey,
-    pub(super) link: Option<L>,
-    pub(super) since_ms: u64,
-    pub(super) discovered: bool,
-    pub(super) wanted: bool,
-    pub(super) last_error: Option<String>,
 }
 
 impl<L: Clone + PartialEq> Table<L> {

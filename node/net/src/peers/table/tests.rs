@@ -240,7 +240,7 @@ impl Model {
         self.next += 1;
         match table.admit(node(peer), &self.next, dialler) {
             Admission::TooMany => return,
-            Admission::First => assert_eq!(self.connected.insert(peer, true).unwrap_or(false), false),
+            Admission::First => assert_ne!(self.connected.insert(peer, true), Some(true)),
             Admission::Replaces(_) | Admission::Challenges(_) => {}
         }
         self.links.entry(peer).or_default().push(self.next);

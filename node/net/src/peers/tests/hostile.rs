@@ -1,5 +1,4 @@
-//! Peers that stall, flood or send garbage, each played with a bare iroh endpoint: what they cost is bounded, they are
-//! cut off, and others are served as ever.
+//! Peers that stall, flood or send garbage, each played with a bare iroh endpoint: they are cut off, others are served.
 
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{EndpointAddr, TransportAddr};
@@ -109,7 +108,7 @@ async fn broken_frames_are_answered_and_repeated_ones_end_in_a_ban() {
     is_closed(&connection).await;
     while !matches!(victim.connection_event().await, PeerEvent::Disconnected { .. }) {}
 
-    // The handshake is the same as ever; after it the door is shut.
+    // After the next handshake the door is shut.
     let connection = attacker.connect(&victim).await;
     is_closed(&connection).await;
     assert!(

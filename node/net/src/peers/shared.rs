@@ -1,0 +1,118 @@
+//! What the tasks of the peers' side share.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use iroh::Endpoint;
+use qpq_proto::ids::NodeKey;
+use qpq_proto::limits::Limits;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::PeerEvent;
+use super::link::{self, Link};
+use super::table::Table;
+use crate::admission::Admissions;
+use crate::budget::Budget;
+use crate::calls::WireVersions;
+use crate::discovery::DiscoveryState;
+use crate::lock;
+use crate::rpc::Server;
+use crate::tls::KeyExchange;
+
+/// What every task of the peers' side holds.
+pub(crate) struct Shared {
+    pub(super) endpoint: Endpoint,
+    pub(super) own_key: NodeKey,
+    pub(super) limits: Limits,
+    pub(super) wire_versions: WireVersions,
+    pub(super) key_exchange: KeyExchange,
+    pub(super) server: Server,
+    /// Pays for the responses to our own calls; apart from the requests' budget, so that neither waits for the other.
+    pub(super) responses: Budget,
+    pub(super) table: Mutex<Table<Arc<Link>>>,
+    pub(super) admissions: Admissions,
+    pub(super) dials: Semaphore,
+    pub(super) events: mpsc::Sender<PeerEvent>,
+    pub(super) discovery_state: watch::Sender<DiscoveryState>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) tasks: Mutex<JoinSet<()>>,
+}
+
+impl Shared {
+    pub(crate) fn own_key(&self) -> NodeKey {
+        self.own_key
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The addresses of the sockets, as the system gave them.
+    pub(crate) fn bound_addresses(&self) -> Vec<SocketAddr> {
+        self.endpoint.bound_sockets()
+    }
+
+    pub(crate) fn set_discovery_state(&self, state: DiscoveryState) {
+        self.discovery_state.send_replace(state);
+    }
+
+    /// Waits until the node is about to stop.
+    pub(crate) async fn stopped(&self) {
+        // The sender is alive as long as `self`, so that the wait cannot fail.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Discovery saw a node.
+    pub(crate) async fn discovered(self: &Arc<Self>, node: NodeKey, addresses: Vec<SocketAddr>) {
+        let Some(permit) = self.event().await else { return };
+        let is_news = self.table().discovered(node, &addresses);
+        if is_news {
+            permit.send(PeerEvent::Discovered { node, addresses: addresses.clone() });
+            self.doubt(node, &addresses);
+        }
+    }
+
+    /// Discovery sees a node no longer.
+    pub(crate) async fn lost(&self, node: NodeKey) {
+        let Some(permit) = self.event().await else { return };
+        if self.table().lost(node) {
+            permit.send(PeerEvent::Lost { node });
+        }
+    }
+
+    /// Room for one event. Taken before the table is changed, so that events come in the order of the changes.
+    pub(super) async fn event(&self) -> Option<mpsc::Permit<'_, PeerEvent>> {
+        self.events.reserve().await.ok()
+    }
+
+    /// A peer that announces other addresses than the one it is connected from has probably restarted: its connection
+    /// has to show a sign of life, or make room for a new one.
+    fn doubt(self: &Arc<Self>, node: NodeKey, addresses: &[SocketAddr]) {
+        let Some(current) = self.table().current(node) else { return };
+        if current.address().is_some_and(|address| !addresses.contains(&address)) {
+            self.spawn(link::verify(Arc::clone(self), current));
+        }
+    }
+
+    pub(super) fn table(&self) -> MutexGuard<'_, Table<Arc<Link>>> {
+        lock(&self.table)
+    }
+
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.endpoint.addr().ip_addrs().copied().collect()
+    }
+
+    /// Runs a task that [`Peers::shutdown`] waits for.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Peers").field("own_key", &self.own_key).finish_non_exhaustive()
+    }
+}

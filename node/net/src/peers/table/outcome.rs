@@ -1,0 +1,55 @@
+//! What the table is told and what it decides.
+
+use std::net::SocketAddr;
+
+use qpq_proto::ids::NodeKey;
+
+/// Which end of a connection dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::peers) enum Dialler {
+    Us,
+    Peer,
+}
+
+/// What to do about a new connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::peers) enum Admission<L> {
+    /// It is the only one: the peer is connected now.
+    First,
+    /// It takes over; the other one retires.
+    Replaces(L),
+    /// It takes over only if the present one shows no sign of life.
+    Challenges(L),
+    /// There are enough with this peer.
+    TooMany,
+}
+
+/// What becomes of a peer when a connection is gone.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::peers) enum Departure {
+    /// The peer is no longer connected.
+    Disconnected,
+    /// Another connection carries on, or carried on before.
+    Unnoticed,
+}
+
+/// What the dialler of a peer has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::peers) enum Task {
+    /// Nobody wants the peer any more: end.
+    End,
+    /// Nothing to do until something changes.
+    Wait,
+    /// Dial these addresses.
+    Dial(Vec<SocketAddr>),
+}
+
+/// What there is to say about a peer.
+pub(in crate::peers) struct Summary<L> {
+    pub(in crate::peers) node: NodeKey,
+    pub(in crate::peers) link: Option<L>,
+    pub(in crate::peers) since_ms: u64,
+    pub(in crate::peers) discovered: bool,
+    pub(in crate::peers) wanted: bool,
+    pub(in crate::peers) last_error: Option<String>,
+}
