@@ -18,13 +18,16 @@ use mls_support::{Circle, Person};
 use openmls::group::{MlsGroup, MlsGroupCreateConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, StagedWelcome};
 use openmls::prelude::{
     BasicCredential, Ciphersuite, CredentialWithKey, KeyPackage, KeyPackageBundle, LeafNodeIndex,
-    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, SenderRatchetConfiguration,
-    SignaturePublicKey,
+    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProcessedMessageContent,
+    SenderRatchetConfiguration, SignaturePublicKey,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::signatures::{Signer, SignerError};
 use openmls_traits::types::SignatureScheme;
-use qpq_crypto::mls::{Changes, MISSING_MESSAGES_MAX, OUT_OF_ORDER_MESSAGES_MAX, PAST_EPOCHS_MAX, Suite};
+use qpq_crypto::mls::{
+    Changes, KeyPackage as OurKeyPackage, MISSING_MESSAGES_MAX, OUT_OF_ORDER_MESSAGES_MAX, PAST_EPOCHS_MAX,
+    Suite,
+};
 use tls_codec::Deserialize;
 
 const SIZES: [usize; 2] = [10, 100];
@@ -177,8 +180,15 @@ fn bench_create(criterion: &mut Criterion) {
         drop(group);
 
         let mut group = criterion.benchmark_group(format!("key package/{suite:?}"));
-        group.bench_function("ours", |bencher| bencher.iter(|| person.key_package(suite)));
-        group.bench_function("plain", |bencher| bencher.iter(|| member.key_package(ciphersuite)));
+        group.bench_function("ours", |bencher| {
+            bencher.iter(|| OurKeyPackage::create(&mut person.cx(), suite, false).unwrap());
+        });
+        group.bench_function("plain", |bencher| {
+            bencher.iter(|| {
+                let package = member.key_package(ciphersuite).key_package().clone();
+                MlsMessageOut::from(package).to_bytes().unwrap()
+            });
+        });
     }
 }
 

@@ -6,6 +6,7 @@ use openmls::prelude::{
 
 use super::suite::Suite;
 use crate::certificate::{CertificateError, DeviceCertificate};
+use crate::identity::DeviceSecret;
 
 /// Why a leaf is not the leaf of a device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,12 +32,20 @@ pub enum CredentialError {
     LeafForm,
 }
 
-/// The credential and signature key of our own leaves.
-pub(super) fn own(certificate: &DeviceCertificate) -> CredentialWithKey {
-    CredentialWithKey {
+/// The credential and signature key of our own leaves in groups with this suite.
+pub(super) fn own(
+    device: &DeviceSecret,
+    certificate: &DeviceCertificate,
+    suite: Suite,
+) -> Result<CredentialWithKey, CredentialError> {
+    if device.public() != certificate.device {
+        return Err(CredentialError::SignatureKey);
+    }
+    check_suite(certificate, suite)?;
+    Ok(CredentialWithKey {
         credential: BasicCredential::new(certificate.encode()).into(),
         signature_key: SignaturePublicKey::from(certificate.device.as_bytes().as_slice()),
-    }
+    })
 }
 
 /// Verifies the credential of any leaf of a group with this suite.
@@ -49,9 +58,7 @@ pub(super) fn verify(
     if certificate.device.as_bytes() != signature_key {
         return Err(CredentialError::SignatureKey);
     }
-    if !certificate.supports(suite.code_point()) {
-        return Err(CredentialError::SuiteNotNamed(suite.code_point()));
-    }
+    check_suite(&certificate, suite)?;
     Ok(certificate)
 }
 
@@ -92,6 +99,11 @@ pub(super) fn verify_updated_leaf(
         return Err(CredentialError::LeafForm);
     }
     Ok(())
+}
+
+fn check_suite(certificate: &DeviceCertificate, suite: Suite) -> Result<(), CredentialError> {
+    let code_point = suite.code_point();
+    if certificate.supports(code_point) { Ok(()) } else { Err(CredentialError::SuiteNotNamed(code_point)) }
 }
 
 fn has_extensions(leaf: &LeafNode) -> bool {

@@ -102,10 +102,10 @@ impl Group {
     /// members alone.
     ///
     /// # Errors
-    /// [`MlsError::Credential`] if our own certificate does not name the suite; [`MlsError::Storage`].
+    /// [`MlsError::Credential`] if our own certificate is not the device's, or does not name the suite;
+    /// [`MlsError::Storage`].
     pub fn create(cx: &mut Context<'_>, suite: Suite, record: &[u8]) -> Result<Self, MlsError> {
-        let credential = credential::own(cx.certificate);
-        credential::verify(&credential.credential, credential.signature_key.as_slice(), suite)?;
+        let credential = credential::own(cx.device, cx.certificate, suite)?;
         let mut id = [0; 32];
         cx.rng.fill_bytes(&mut id);
         let signer = DeviceSigner(cx.device);

@@ -48,14 +48,14 @@ impl KeyPackage {
     /// Its lifetime is unlimited: freshness is decided by who hands packages out, not by clocks.
     ///
     /// # Errors
-    /// [`MlsError::Credential`] if our own certificate does not name the suite; [`MlsError::Storage`].
+    /// [`MlsError::Credential`] if our own certificate is not the device's, or does not name the suite;
+    /// [`MlsError::Storage`].
     pub fn create(
         cx: &mut Context<'_>,
         suite: Suite,
         is_last_resort: bool,
     ) -> Result<(Vec<u8>, KeyPackageReference), MlsError> {
-        let credential = credential::own(cx.certificate);
-        credential::verify(&credential.credential, credential.signature_key.as_slice(), suite)?;
+        let credential = credential::own(cx.device, cx.certificate, suite)?;
         let signer = DeviceSigner(cx.device);
         let mut cache = StorageCache::default();
         let provider = cx.provider(&mut cache);

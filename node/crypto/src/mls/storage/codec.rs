@@ -22,13 +22,17 @@
 //! which OpenMLS hands over as sequences of integers, take one byte each; that is most of the difference to
 //! JSON, which takes 3.6.
 
+mod assemble;
+mod buffer;
 mod decode;
 mod encode;
+mod octet;
 
 use std::fmt;
 
+pub(super) use assemble::Assembler;
 pub(super) use decode::decode;
-pub(super) use encode::{Assembler, Encoder, encode};
+pub(super) use encode::{Encoder, encode};
 
 /// Why a value could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

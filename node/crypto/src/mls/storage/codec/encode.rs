@@ -1,8 +1,10 @@
 //! Writing values.
 
 use serde::ser::{self, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::buffer::SecretBuffer;
+use super::octet::OctetProbe;
 use super::{CodecError, tag};
 
 /// Writes one value.
@@ -23,18 +25,18 @@ pub(in crate::mls::storage) struct Encoder {
 
 impl Encoder {
     /// What was written.
-    pub(in crate::mls::storage) fn finish(mut self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(std::mem::take(&mut self.output.0))
+    pub(in crate::mls::storage) fn finish(self) -> Zeroizing<Vec<u8>> {
+        self.output.finish()
     }
 
     /// What was written so far.
     pub(in crate::mls::storage) fn written(&self) -> &[u8] {
-        &self.output.0
+        self.output.written()
     }
 
     /// Forgets everything, and keeps the allocation.
     pub(in crate::mls::storage) fn clear(&mut self) {
-        self.output.0.zeroize();
+        self.output.clear();
         self.names.clear();
     }
 
@@ -73,7 +75,7 @@ impl Encoder {
 
     /// Whether what was written after the first `length` bytes is one absent option.
     pub(in crate::mls::storage) fn is_none_after(&self, length: usize) -> bool {
-        self.output.0.get(length..) == Some(&[tag::NONE])
+        self.output.written().get(length..) == Some(&[tag::NONE])
     }
 
     fn unsigned(&mut self, value: u64) {
@@ -97,7 +99,7 @@ impl Encoder {
     }
 
     fn sequence(&mut self, length: Option<usize>) -> SequenceEncoder<'_> {
-        let start = self.output.0.len();
+        let start = self.output.written().len();
         SequenceEncoder { encoder: self, start, octets_expected: length, written: 0 }
     }
 }
@@ -320,8 +322,8 @@ impl SequenceEncoder<'_> {
     /// Writes the elements so far again, one by one: a sequence that began with bytes went on otherwise.
     fn unpack(&mut self) {
         let output = &mut self.encoder.output;
-        let octets = Zeroizing::new(output.0.split_off(output.0.len() - self.written));
-        output.0.truncate(self.start);
+        let octets = Zeroizing::new(output.last(self.written).to_vec());
+        output.truncate(self.start);
         output.push(tag::SEQUENCE);
         for octet in octets.iter() {
             self.encoder.unsigned((*octet).into());
@@ -415,175 +417,3 @@ macro_rules! record_encoder {
 }
 
 record_encoder!(SerializeStruct, SerializeStructVariant);
-
-/// Tells whether a value is a byte; everything else fails at its first call.
-struct OctetProbe;
-
-macro_rules! no_octet {
-    ($($method:ident($($argument:ty),*) -> $result:ty;)+) => { $(
-        fn $method(self, $(_: $argument),*) -> Result<$result, CodecError> {
-            Err(CodecError::UnknownForm)
-        }
-    )+ };
-}
-
-impl ser::Serializer for OctetProbe {
-    type Ok = u8;
-    type Error = CodecError;
-    type SerializeSeq = ser::Impossible<u8, CodecError>;
-    type SerializeTuple = ser::Impossible<u8, CodecError>;
-    type SerializeTupleStruct = ser::Impossible<u8, CodecError>;
-    type SerializeTupleVariant = ser::Impossible<u8, CodecError>;
-    type SerializeMap = ser::Impossible<u8, CodecError>;
-    type SerializeStruct = ser::Impossible<u8, CodecError>;
-    type SerializeStructVariant = ser::Impossible<u8, CodecError>;
-
-    fn serialize_u8(self, value: u8) -> Result<u8, CodecError> {
-        Ok(value)
-    }
-
-    no_octet! {
-        serialize_bool(bool) -> u8;
-        serialize_i8(i8) -> u8;
-        serialize_i16(i16) -> u8;
-        serialize_i32(i32) -> u8;
-        serialize_i64(i64) -> u8;
-        serialize_u16(u16) -> u8;
-        serialize_u32(u32) -> u8;
-        serialize_u64(u64) -> u8;
-        serialize_f32(f32) -> u8;
-        serialize_f64(f64) -> u8;
-        serialize_char(char) -> u8;
-        serialize_str(&str) -> u8;
-        serialize_bytes(&[u8]) -> u8;
-        serialize_none() -> u8;
-        serialize_unit() -> u8;
-        serialize_unit_struct(&'static str) -> u8;
-        serialize_unit_variant(&'static str, u32, &'static str) -> u8;
-        serialize_seq(Option<usize>) -> Self::SerializeSeq;
-        serialize_tuple(usize) -> Self::SerializeTuple;
-        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
-        serialize_map(Option<usize>) -> Self::SerializeMap;
-        serialize_struct(&'static str, usize) -> Self::SerializeStruct;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<u8, CodecError> {
-        Err(CodecError::UnknownForm)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: &T,
-    ) -> Result<u8, CodecError> {
-        Err(CodecError::UnknownForm)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<u8, CodecError> {
-        Err(CodecError::UnknownForm)
-    }
-}
-
-/// Puts a value together from values that were written apart.
-///
-/// Names are written in full here: numbers would refer to names that stand in another part.
-#[derive(Default)]
-pub(in crate::mls::storage) struct Assembler(SecretBuffer);
-
-impl Assembler {
-    pub(in crate::mls::storage) fn begin_record(&mut self) {
-        self.0.push(tag::RECORD);
-    }
-
-    pub(in crate::mls::storage) fn begin_sequence(&mut self) {
-        self.0.push(tag::SEQUENCE);
-    }
-
-    /// Ends a record or a sequence.
-    pub(in crate::mls::storage) fn end(&mut self) {
-        self.0.push(tag::END);
-    }
-
-    /// The name of a field, whose value comes next.
-    pub(in crate::mls::storage) fn name(&mut self, name: &str) {
-        self.0.counted(tag::TEXT, name.as_bytes());
-    }
-
-    /// Values that an encoder wrote.
-    pub(in crate::mls::storage) fn embedded(&mut self, values: &[u8]) {
-        self.0.counted(tag::EMBEDDED, values);
-    }
-
-    /// Absent options.
-    pub(in crate::mls::storage) fn nones(&mut self, count: usize) {
-        for _ in 0..count {
-            self.0.push(tag::NONE);
-        }
-    }
-
-    pub(in crate::mls::storage) fn finish(mut self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(std::mem::take(&mut self.0.0))
-    }
-}
-
-/// A buffer whose content is overwritten when it moves to a larger allocation and when it is dropped.
-#[derive(Default)]
-struct SecretBuffer(Vec<u8>);
-
-impl SecretBuffer {
-    fn push(&mut self, byte: u8) {
-        self.reserve(1);
-        self.0.push(byte);
-    }
-
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.push(value.to_le_bytes()[0] | 0x80);
-            value >>= 7;
-        }
-        self.push(value.to_le_bytes()[0]);
-    }
-
-    fn counted(&mut self, tag: u8, bytes: &[u8]) {
-        self.push(tag);
-        self.varint(bytes.len() as u64);
-        self.extend(bytes);
-    }
-
-    fn extend(&mut self, bytes: &[u8]) {
-        self.reserve(bytes.len());
-        self.0.extend_from_slice(bytes);
-    }
-
-    #[inline]
-    fn reserve(&mut self, additional: usize) {
-        if self.0.capacity() - self.0.len() < additional {
-            self.grow(additional);
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self, additional: usize) {
-        let capacity = (self.0.len() + additional).max(2 * self.0.capacity()).max(INITIAL_BYTES);
-        let mut larger = Vec::with_capacity(capacity);
-        larger.extend_from_slice(&self.0);
-        self.0.zeroize();
-        self.0 = larger;
-    }
-}
-
-impl Drop for SecretBuffer {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-const INITIAL_BYTES: usize = 256;

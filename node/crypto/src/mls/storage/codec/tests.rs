@@ -216,7 +216,8 @@ fn key_packages_round_trip() {
             crate::mls::Suite::Hybrid.ciphersuite(),
             &provider,
             &DeviceSigner(&device.secret),
-            crate::mls::credential::own(&device.certificate),
+            crate::mls::credential::own(&device.secret, &device.certificate, crate::mls::Suite::Hybrid)
+                .unwrap(),
         )
         .unwrap();
     let _ = provider.storage();

@@ -235,7 +235,7 @@ fn pair() -> [Party; 2] {
         let provider = Provider::new(&mut two.storage, &mut two.rng, &mut two.cache);
         let builder = KeyPackage::builder().leaf_node_capabilities(capabilities());
         let signer = DeviceSigner(&two.device.secret);
-        let own = credential::own(&two.device.certificate);
+        let own = credential::own(&two.device.secret, &two.device.certificate, Suite::Classical).unwrap();
         builder.build(Suite::Classical.ciphersuite(), &provider, &signer, own).unwrap()
     };
     {
@@ -247,7 +247,11 @@ fn pair() -> [Party; 2] {
             .sender_ratchet_configuration(SenderRatchetConfiguration::new(256, 2_000))
             .use_ratchet_tree_extension(true)
             .with_capabilities(capabilities())
-            .build(&provider, &DeviceSigner(&one.device.secret), credential::own(&one.device.certificate));
+            .build(
+                &provider,
+                &DeviceSigner(&one.device.secret),
+                credential::own(&one.device.secret, &one.device.certificate, Suite::Classical).unwrap(),
+            );
         one.group = Some(group.unwrap());
     }
     let welcome = one.run(Touched::Any, |group, provider, signer| {
