@@ -127,6 +127,7 @@ impl Admissions {
     }
 
     /// Goes on without a node key, which programs and light clients do not have.
+    #[cfg(feature = "direct")]
     pub(crate) fn anonymous(handshake: Handshake) -> Slot {
         handshake.slot
     }

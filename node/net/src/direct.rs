@@ -12,8 +12,6 @@ pub use certificate::{Certificate, CertificateError, Pin};
 pub use client::{ConnectError, DirectClient, Trust};
 pub use server::{DirectConfig, DirectServer, ListenError, serve};
 
-use std::sync::Arc;
-
 use qpq_proto::limits::Limits;
 use quinn::{TransportConfig, VarInt};
 
@@ -21,7 +19,7 @@ use quinn::{TransportConfig, VarInt};
 pub const ALPN: &[u8] = b"qpq";
 
 /// Windows and streams as the limits say; no datagrams, and only such streams as are used.
-fn transport(limits: &Limits, streams_max: usize) -> Arc<TransportConfig> {
+fn transport(limits: &Limits, streams_max: usize) -> TransportConfig {
     let idle = VarInt::from_u32(u32::try_from(limits.idle_timeout_ms).unwrap_or(u32::MAX));
     let mut transport = TransportConfig::default();
     transport
@@ -32,7 +30,7 @@ fn transport(limits: &Limits, streams_max: usize) -> Arc<TransportConfig> {
         .send_window(limits.send_window_bytes as u64)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(idle.into()));
-    Arc::new(transport)
+    transport
 }
 
 fn varint(value: usize) -> VarInt {

@@ -160,7 +160,9 @@ fn client_config(trust: &Trust, limits: &Limits) -> Result<(ClientConfig, String
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let quic = QuicClientConfig::try_from(tls).map_err(|error| local(&error))?;
     let mut config = ClientConfig::new(Arc::new(quic));
-    config.transport_config(transport(limits, 0));
+    let mut transport = transport(limits, 0);
+    transport.keep_alive_interval(Some(Duration::from_millis(limits.keep_alive_interval_ms)));
+    config.transport_config(Arc::new(transport));
     Ok((config, name))
 }
 

@@ -122,7 +122,7 @@ fn server_config(certificate: Certificate, limits: &Limits) -> Result<ServerConf
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let quic = QuicServerConfig::try_from(tls).map_err(|error| unusable(&error))?;
     let mut config = ServerConfig::with_crypto(Arc::new(quic));
-    config.transport_config(transport(limits, limits.streams_per_connection_max));
+    config.transport_config(Arc::new(transport(limits, limits.streams_per_connection_max)));
     config.max_incoming(limits.handshakes_max);
     Ok(config)
 }

@@ -1,4 +1,5 @@
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use qpq_proto::{CallError, Client, Method, Status, Transport, TransportErrorKind};

@@ -45,7 +45,11 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
 
 async fn accept(shared: Arc<Shared>, incoming: Incoming, handshake: Handshake) {
     let time = Duration::from_millis(shared.limits.handshake_timeout_ms);
-    let connection = match timeout(time, incoming).await {
+    let shaken = tokio::select! {
+        shaken = timeout(time, incoming.into_future()) => shaken,
+        () = shared.stopped() => return,
+    };
+    let connection = match shaken {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             tracing::debug!(error = describe(&error), "a handshake failed");

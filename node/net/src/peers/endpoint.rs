@@ -1,5 +1,6 @@
 //! How a node listens: its configuration, and the iroh endpoint that comes of it.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use iroh::dns::DnsResolver;
@@ -19,7 +20,6 @@ use crate::tls::{self, KeyExchange};
 pub const ALPN: &[u8] = b"qpq/p2p/1";
 
 /// How a node takes part.
-#[derive(Debug)]
 pub struct PeerConfig {
     /// The Ed25519 secret key of the node; its public key is the node's key.
     pub node_secret: Zeroizing<[u8; 32]>,
@@ -50,6 +50,20 @@ impl PeerConfig {
             key_exchange: KeyExchange::default(),
             wire_versions: (WIRE_VERSION, WIRE_VERSION),
         }
+    }
+}
+
+impl fmt::Debug for PeerConfig {
+    /// Leaves the secret out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PeerConfig")
+            .field("listen", &self.listen)
+            .field("discovery", &self.discovery)
+            .field("static_peers", &self.static_peers)
+            .field("key_exchange", &self.key_exchange)
+            .field("wire_versions", &self.wire_versions)
+            .finish_non_exhaustive()
     }
 }
 

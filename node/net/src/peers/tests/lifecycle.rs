@@ -211,3 +211,9 @@ async fn nobody_is_contacted_who_was_not_named() {
     assert_eq!(endpoint.addr().relay_urls().count(), 0);
     assert!(endpoint.home_relay_status().get().is_empty());
 }
+
+#[test]
+fn a_configuration_that_is_printed_keeps_its_secret() {
+    let printed = format!("{:?}", config(0xab));
+    assert!(!printed.contains("171") && !printed.to_lowercase().contains("abab"), "{printed}");
+}
