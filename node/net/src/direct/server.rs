@@ -162,7 +162,11 @@ impl Listener {
 
     async fn carry(&self, incoming: Incoming, handshake: Handshake) {
         let time = Duration::from_millis(self.limits.handshake_timeout_ms);
-        let connection = match timeout(time, incoming).await {
+        let shaken = tokio::select! {
+            shaken = timeout(time, incoming.into_future()) => shaken,
+            () = self.stopped() => return,
+        };
+        let connection = match shaken {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return tracing::debug!(%error, "a direct handshake failed"),
             Err(_) => return tracing::debug!("a direct handshake took too long"),
