@@ -103,7 +103,7 @@ impl Shared {
         self.endpoint.addr().ip_addrs().copied().collect()
     }
 
-    /// Runs a task that [`Peers::shutdown`] waits for.
+    /// Runs a task that the shutdown waits for.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}

@@ -46,8 +46,7 @@ fn announce(payload_bytes: usize) -> [u8; REQUEST_HEADER_BYTES] {
 
 async fn open(connection: &Connection, sent: &[u8]) -> (SendStream, RecvStream) {
     let (mut send, recv) = soon(connection.open_bi()).await.unwrap();
-    // The victim may refuse before all of it is sent.
-    let _ = soon(send.write_all(sent)).await;
+    let _ = soon(send.write_all(sent)).await; // Fails if the victim refuses before all of it is sent.
     (send, recv)
 }
 
