@@ -96,7 +96,8 @@ impl Node {
         command.arg(DAEMON_COMMAND).arg("--data-dir").arg(&self.location.data_dir);
         for (variable, _) in std::env::vars_os() {
             let name = variable.to_string_lossy();
-            if name.starts_with("QPQ_") || FOREIGN_VARIABLES.contains(&name.as_ref()) {
+            let is_setting = name.starts_with("QPQ_") && !LOG_VARIABLES.contains(&name.as_ref());
+            if is_setting || FOREIGN_VARIABLES.contains(&name.as_ref()) {
                 command.env_remove(&variable);
             }
         }
@@ -137,6 +138,8 @@ async fn await_ready(lines: &mut Lines<BufReader<ChildStderr>>, log: &mut File) 
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The person's settings are not the demo's, but what is logged may be wanted in more detail.
+const LOG_VARIABLES: &[&str] = &["QPQ_LOG", "QPQ_LOG_FORMAT"];
 /// Set by a service manager for this program, not for its nodes.
 const FOREIGN_VARIABLES: &[&str] =
     &["NOTIFY_SOCKET", "STATE_DIRECTORY", "CONFIGURATION_DIRECTORY", "LISTEN_FDS"];
