@@ -18,12 +18,13 @@ use mls_support::{Circle, Person};
 use openmls::group::{MlsGroup, MlsGroupCreateConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, StagedWelcome};
 use openmls::prelude::{
     BasicCredential, Ciphersuite, CredentialWithKey, KeyPackage, KeyPackageBundle, LeafNodeIndex,
-    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProcessedMessageContent,
-    SenderRatchetConfiguration, SignaturePublicKey,
+    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, OpenMlsCrypto, OpenMlsProvider,
+    ProcessedMessageContent, SenderRatchetConfiguration, SignaturePublicKey,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::signatures::{Signer, SignerError};
 use openmls_traits::types::SignatureScheme;
+use qpq_crypto::mls::provider::{Provider, StorageCache};
 use qpq_crypto::mls::{
     Changes, KeyPackage as OurKeyPackage, MISSING_MESSAGES_MAX, OUT_OF_ORDER_MESSAGES_MAX, PAST_EPOCHS_MAX,
     Suite,
@@ -118,9 +119,7 @@ fn config(suite: Ciphersuite) -> MlsGroupCreateConfig {
 
 /// Two members of a group of `size`, the others added but not followed, both of which have committed.
 fn ours(size: usize, suite: Suite) -> Circle {
-    let mut circle = Circle::new(size, suite);
-    circle.people.truncate(2);
-    circle.groups.truncate(2);
+    let mut circle = Circle::pair_of(size, suite);
     for number in 0..PAST_EPOCHS_MAX {
         circle.commit(number % 2, Changes::default());
     }
@@ -167,6 +166,34 @@ fn custom<S, T>(
         elapsed += start.elapsed();
     }
     elapsed
+}
+
+/// What a commit does once for every node it encrypts to, and what its receiver does once.
+fn bench_hpke(criterion: &mut Criterion) {
+    let mut person = Person::new(0);
+    let mut cache = StorageCache::default();
+    let ours = Provider::new(&mut person.storage, &mut person.rng, &mut cache);
+    let plain = OpenMlsRustCrypto::default();
+    for suite in Suite::ALL {
+        let config = || ciphersuite(suite).hpke_config();
+        let pair = plain.crypto().derive_hpke_keypair(config(), &[7; 32]).unwrap();
+        let sealed = plain.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap();
+        let mut group = criterion.benchmark_group(format!("hpke seal/{suite:?}"));
+        group.bench_function("ours", |bencher| {
+            bencher.iter(|| ours.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap());
+        });
+        group.bench_function("plain", |bencher| {
+            bencher.iter(|| plain.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap());
+        });
+        drop(group);
+        let mut group = criterion.benchmark_group(format!("hpke open/{suite:?}"));
+        group.bench_function("ours", |bencher| {
+            bencher.iter(|| ours.crypto().hpke_open(config(), &sealed, &pair.private, b"info", b"aad").unwrap());
+        });
+        group.bench_function("plain", |bencher| {
+            bencher.iter(|| plain.crypto().hpke_open(config(), &sealed, &pair.private, b"info", b"aad").unwrap());
+        });
+    }
 }
 
 fn bench_create(criterion: &mut Criterion) {
@@ -269,6 +296,28 @@ fn bench_commits(criterion: &mut Criterion) {
     }
 }
 
+/// A thousand members, against nobody: plain OpenMLS would write hundreds of megabytes of JSON per message.
+fn bench_large_group(criterion: &mut Criterion) {
+    let suite = Suite::Hybrid;
+    let size = 1_000;
+    let mut circle = ours(size, suite);
+    report_bytes(&mut circle, suite, size);
+    let mut group = criterion.benchmark_group(format!("open/{suite:?}/{size}"));
+    group.bench_function("ours", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let seal = |circle: &mut Circle| circle.seal(0, &MESSAGE);
+            custom(iterations, &mut circle, seal, |circle, message| drop(circle.open(1, &message).unwrap()))
+        });
+    });
+    drop(group);
+    let mut group = criterion.benchmark_group(format!("seal/{suite:?}/{size}"));
+    group.bench_function("ours", |bencher| bencher.iter(|| circle.seal(0, &MESSAGE)));
+    drop(group);
+    let mut group = criterion.benchmark_group(format!("load/{suite:?}/{size}"));
+    let id = circle.groups[1].id();
+    group.bench_function("ours", |bencher| bencher.iter(|| circle.people[1].load(id)));
+}
+
 fn bench_messages(criterion: &mut Criterion) {
     for (suite, size) in Suite::ALL.into_iter().flat_map(|suite| SIZES.map(|size| (suite, size))) {
         let mut circle = ours(size, suite);
@@ -324,6 +373,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(10);
-    targets = bench_create, bench_messages, bench_commits
+    targets = bench_hpke, bench_create, bench_messages, bench_large_group, bench_commits
 }
 criterion_main!(benches);

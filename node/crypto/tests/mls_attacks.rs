@@ -7,7 +7,7 @@
 mod mls_support;
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use mls_support::{Circle, MemoryStorage, Person, allow_all, plaintext, welcome_all};
+use mls_support::{Circle, MemoryStorage, Person, plaintext, welcome_all};
 use openmls::group::{
     MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
 };
@@ -104,10 +104,8 @@ fn certificate(device: &Key, suites: &[u16]) -> Vec<u8> {
     DeviceCertificate::issue(&IdentityKey::from_seed(&[5; 32]), device, node, suites, 0).unwrap().encode()
 }
 
-const FOREVER: (u64, u64) = (0, u64::MAX);
-
 fn forever() -> Lifetime {
-    Lifetime::init(FOREVER.0, FOREVER.1)
+    Lifetime::init(0, u64::MAX)
 }
 
 #[test]
@@ -235,13 +233,7 @@ fn group_infos_are_no_way_in() {
 /// Founds a group outside our rules and invites a victim into it.
 fn invite(id: &[u8], extensions: Vec<Extension>, credential: impl Fn(&Key) -> Vec<u8>) -> MlsError {
     let mut victim = Person::new(1);
-    let package = victim.key_package(Suite::Hybrid);
-    let message = {
-        let (message, _) =
-            qpq_crypto::mls::KeyPackage::create(&mut victim.cx(), Suite::Hybrid, false).unwrap();
-        message
-    };
-    drop(package);
+    let (message, _) = qpq_crypto::mls::KeyPackage::create(&mut victim.cx(), Suite::Hybrid, false).unwrap();
     let key = Key(SigningKey::from_bytes(&[42; 32]));
     let (mut storage, mut cache) = (MemoryStorage::default(), StorageCache::default());
     let mut rng = Person::new(0).rng;
@@ -308,5 +300,4 @@ fn groups_with_a_member_without_certificate() {
     assert!(matches!(error, MlsError::Credential(CredentialError::Certificate(_))), "{error:?}");
     let error = invite(&[3; 32], our_extensions(), |key| certificate(key, &[CLASSICAL]));
     assert!(matches!(error, MlsError::Credential(CredentialError::SuiteNotNamed(HYBRID))), "{error:?}");
-    let _ = allow_all;
 }

@@ -4,7 +4,7 @@
 
 mod mls_support;
 
-use mls_support::{Circle, Person, allow_all, plaintext, welcome_all};
+use mls_support::{Circle, Person, plaintext, welcome_all};
 use qpq_crypto::certificate::DeviceCertificate;
 use qpq_crypto::identity::{DeviceSecret, IdentityKey};
 use qpq_crypto::ids::NodeKey;
@@ -476,5 +476,10 @@ fn debugging_shows_no_secrets() {
     let secret = group.export("qpq epoch id", b"", 32).unwrap();
     let shown = format!("{group:?} {:?}", person.cx());
     assert!(shown.len() < 2_000 && !shown.contains(&format!("{:?}", &secret[..8])), "{shown}");
-    let _ = allow_all;
+}
+
+#[test]
+fn a_group_may_move_between_threads() {
+    fn assert_send<T: Send>(_: &T) {}
+    assert_send(&Person::new(1).create(Suite::Classical));
 }

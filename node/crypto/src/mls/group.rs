@@ -84,7 +84,9 @@ pub struct Member {
 ///
 /// Holds the group's secrets; keep it in memory between operations. An operation that fails with an error
 /// for which [`MlsError::leaves_group_intact`] is false leaves the value torn: it refuses everything from
-/// then on, and the caller drops it together with the transaction and loads the group again.
+/// then on, and the caller drops it together with the transaction and loads the group again. Where a
+/// transaction is dropped for another reason, drop the groups that were used in it too: they remember what
+/// they wrote.
 pub struct Group {
     pub(super) mls: MlsGroup,
     pub(super) id: GroupId,
