@@ -180,18 +180,24 @@ fn bench_hpke(criterion: &mut Criterion) {
         let sealed = plain.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap();
         let mut group = criterion.benchmark_group(format!("hpke seal/{suite:?}"));
         group.bench_function("ours", |bencher| {
-            bencher.iter(|| ours.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap());
+            bencher
+                .iter(|| ours.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap());
         });
         group.bench_function("plain", |bencher| {
-            bencher.iter(|| plain.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap());
+            bencher.iter(|| {
+                plain.crypto().hpke_seal(config(), &pair.public, b"info", b"aad", &[7; 32]).unwrap()
+            });
         });
         drop(group);
         let mut group = criterion.benchmark_group(format!("hpke open/{suite:?}"));
         group.bench_function("ours", |bencher| {
-            bencher.iter(|| ours.crypto().hpke_open(config(), &sealed, &pair.private, b"info", b"aad").unwrap());
+            bencher
+                .iter(|| ours.crypto().hpke_open(config(), &sealed, &pair.private, b"info", b"aad").unwrap());
         });
         group.bench_function("plain", |bencher| {
-            bencher.iter(|| plain.crypto().hpke_open(config(), &sealed, &pair.private, b"info", b"aad").unwrap());
+            bencher.iter(|| {
+                plain.crypto().hpke_open(config(), &sealed, &pair.private, b"info", b"aad").unwrap()
+            });
         });
     }
 }
