@@ -206,18 +206,25 @@ impl Node {
     ///
     /// Not everything has an event (a connection made has none), so it is looked at twice a second as well.
     #[track_caller]
-    pub fn until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    pub fn until<T>(&self, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+        self.eventually(condition)
+            .unwrap_or_else(|| panic!("{}: waited in vain until {what}\n{}", self.name, self.log()))
+    }
+
+    /// As [`Node::until`], but gives nothing when the time is up, so that the test can say more.
+    #[track_caller]
+    pub fn eventually<T>(&self, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
         let events = self.follow(&["events", "--since", "0"]);
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
             if let Some(found) = condition() {
-                return found;
+                return Some(found);
             }
             if events.wait(RECHECK) == Err(RecvTimeoutError::Disconnected) {
-                panic!("{}: waiting until {what}: `qpq events` has ended\n{}", self.name, self.log());
+                panic!("{}: `qpq events` has ended\n{}", self.name, self.log());
             }
         }
-        panic!("{}: waited in vain until {what}\n{}", self.name, self.log());
+        None
     }
 
     fn line_command(&self) -> Command {

@@ -113,10 +113,12 @@ fn check(attempts: &[Attempt], sender: &Person, recipient: &Person) {
     {
         let sent: Vec<&Attempt> =
             attempts.iter().filter(|attempt| attempt.conversation == at_sender).collect();
-        recipient.until("all that was acknowledged has arrived", || {
-            let shown = recipient.texts(&at_recipient);
-            sent.iter().all(|attempt| !attempt.acknowledged || shown.contains(&attempt.text)).then_some(())
-        });
+        let arrived =
+            recipient.eventually(|| missing(&sent, recipient, &at_recipient).is_empty().then_some(()));
+        if arrived.is_none() {
+            let lost = missing(&sent, recipient, &at_recipient);
+            panic!("acknowledged and lost:\n{}", traces(&lost, sender, &at_sender));
+        }
         for (person, conversation) in [(recipient, &at_recipient), (sender, &at_sender)] {
             let shown = count(person.texts(conversation));
             for Attempt { text, acknowledged, .. } in &sent {
@@ -126,6 +128,24 @@ fn check(attempts: &[Attempt], sender: &Person, recipient: &Person) {
             }
         }
     }
+}
+
+/// What was acknowledged to the sender and is not with the recipient.
+fn missing<'a>(sent: &[&'a Attempt], recipient: &Person, conversation: &str) -> Vec<&'a str> {
+    let shown = recipient.texts(conversation);
+    let is_missing = |attempt: &&&Attempt| attempt.acknowledged && !shown.contains(&attempt.text);
+    sent.iter().filter(is_missing).map(|attempt| attempt.text.as_str()).collect()
+}
+
+/// What the sender knows of these messages.
+fn traces(texts: &[&str], sender: &Person, conversation: &str) -> String {
+    let history = sender.ok_lines(&["read", conversation, "--since", "0"]);
+    let trace = |text: &&str| {
+        let message = history.iter().find(|message| message["text"] == *text);
+        let id = message.and_then(|message| message["id"].as_str());
+        id.map_or_else(|| format!("{text}: not in the history"), |id| sender.ok(&["trace", id]).to_string())
+    };
+    texts.iter().map(trace).collect::<Vec<_>>().join("\n")
 }
 
 fn both(conversation: &str) -> (String, String) {

@@ -3,7 +3,6 @@
 //! Without a configured certificate the node makes one and keeps it sealed in its database, for ever: clients
 //! pin it.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,19 +50,18 @@ pub(crate) enum DirectError {
 #[derive(Debug)]
 pub(crate) struct Direct {
     server: DirectServer,
-    /// What the line of readiness says about it.
-    pub(crate) ready: String,
+    ready: String,
 }
 
 impl Direct {
-    /// Starts to listen.
+    /// Starts to listen, if the settings ask for it.
     pub(crate) async fn start(
-        listen: SocketAddr,
         settings: &Settings,
         writer: &Writer,
         service: Arc<dyn Service>,
         limits: Limits,
-    ) -> Result<Self, DirectError> {
+    ) -> Result<Option<Self>, DirectError> {
+        let Some(listen) = settings.rpc_listen else { return Ok(None) };
         let certificate = match (&settings.rpc_certificate_file, &settings.rpc_certificate_key_file) {
             (Some(chain), Some(key)) => configured(chain, key)?,
             (None, None) => writer.work(|core| kept(&mut core.storage)).await??,
@@ -72,7 +70,12 @@ impl Direct {
         let pin = certificate.pin();
         let server = serve(DirectConfig { listen, certificate, limits }, service)?;
         let address = server.address().unwrap_or(listen);
-        Ok(Self { server, ready: format!(" rpc={address} pin={pin}") })
+        Ok(Some(Self { server, ready: format!(" rpc={address} pin={pin}") }))
+    }
+
+    /// What the line of readiness says about it.
+    pub(crate) fn ready(&self) -> &str {
+        &self.ready
     }
 
     /// Stops, letting calls under way finish for a while.

@@ -130,7 +130,7 @@ impl<N: Network, I: Inputs> Interpreter<N, I> {
     }
 
     async fn call(&mut self, node: NodeKey, call: Call) {
-        if self.waiting >= self.limits.write_queue_max {
+        if self.waiting + self.calls.len() >= self.limits.write_queue_max {
             let busy = Failure::unavailable("too many calls wait", RETRY_WHEN_BUSY_MS);
             let input = Input::Answered { call: call.id, result: Err(CallFailure::Refused(busy)) };
             return self.inputs.give(input).await;

@@ -24,14 +24,15 @@ impl Environment {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
-    /// A variable that names a directory: absolute, and the first of several (systemd separates by colons).
+    /// A variable that names a directory: absolute, and the first of several.
     pub(crate) fn directory(&self, name: &str) -> Option<PathBuf> {
-        let value = self.get(name)?;
-        let first = match value.to_str() {
-            Some(text) => PathBuf::from(text.split(':').next().unwrap_or(text)),
-            None => PathBuf::from(value),
-        };
-        first.is_absolute().then_some(first)
+        self.nth_directory(name, 0)
+    }
+
+    /// One of several directories that a variable names; systemd separates them by colons.
+    pub(crate) fn nth_directory(&self, name: &str, n: usize) -> Option<PathBuf> {
+        let directory = std::env::split_paths(self.get(name)?).nth(n)?;
+        directory.is_absolute().then_some(directory)
     }
 }
 
@@ -57,6 +58,8 @@ mod tests {
         let environment =
             Environment::from_iter([("STATE_DIRECTORY", "/var/lib/qpq:/x"), ("HOME", "relative")]);
         assert_eq!(environment.directory("STATE_DIRECTORY"), Some(PathBuf::from("/var/lib/qpq")));
+        assert_eq!(environment.nth_directory("STATE_DIRECTORY", 1), Some(PathBuf::from("/x")));
+        assert_eq!(environment.nth_directory("STATE_DIRECTORY", 2), None);
         assert_eq!(environment.directory("HOME"), None);
         assert_eq!(environment.directory("ABSENT"), None);
     }

@@ -23,6 +23,9 @@ mod clock;
 mod diagnose;
 #[cfg(feature = "direct")]
 mod direct;
+#[cfg(not(feature = "direct"))]
+#[path = "direct/absent.rs"]
+mod direct;
 mod drain;
 mod effects;
 mod environment;

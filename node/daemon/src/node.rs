@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use qpq_crypto::passphrase::PassphraseCost;
-use qpq_engine::Input;
+use qpq_engine::{Effect, Input};
 use qpq_net::socket::{self, ListenError, SocketServer};
 use qpq_net::{Discovery as NetDiscovery, PeerConfig, Peers, Service};
 use qpq_proto::limits::Limits;
@@ -20,7 +20,6 @@ use tokio::time::timeout;
 
 use crate::actor::{self, ActorEnd, Started};
 use crate::clock::Clock;
-#[cfg(feature = "direct")]
 use crate::direct::{Direct, DirectError};
 use crate::drain::Drain;
 use crate::effects::{Interpreter, StaticPeers};
@@ -53,13 +52,8 @@ pub(crate) enum StartError {
     #[error("{0}; choose another place with --socket")]
     Socket(#[from] ListenError),
     /// The direct listener does not start.
-    #[cfg(feature = "direct")]
     #[error(transparent)]
     Direct(#[from] Box<DirectError>),
-    /// There is no direct listener in this build.
-    #[cfg(not(feature = "direct"))]
-    #[error("this build has no direct listener: leave out rpc_listen")]
-    DirectNotBuilt,
 }
 
 /// A running node.
@@ -70,7 +64,6 @@ pub(crate) struct Node {
     writer_end: oneshot::Receiver<ActorEnd>,
     peers: Arc<Peers>,
     socket: SocketServer,
-    #[cfg(feature = "direct")]
     direct: Option<Direct>,
     socket_path: PathBuf,
     settings: watch::Sender<Settings>,
@@ -88,15 +81,8 @@ impl Node {
         let limits = limits_of(settings.profile);
         let clock = Clock::start(environment);
         let (effects, effects_out) = mpsc::unbounded_channel();
-
         let opening = opening(settings, environment, &data_dir, &limits, clock);
-        let Started { handle: writer, opened, end: writer_end } =
-            actor::spawn(limits.clone(), effects, opening).map_err(StartError::Thread)?;
-        let Ok(opened) = opened.await else {
-            return Err(StartError::Writer(writer_end.await.unwrap_or(ActorEnd::Panicked)));
-        };
-        let found = opened.map_err(Box::new)?;
-        writer.give(Input::Started).await;
+        let (writer, writer_end, found) = start_writer(limits.clone(), effects, opening).await?;
 
         let (newest_event, newest_event_out) = watch::channel(0);
         let (settings_in, settings_out) = watch::channel(settings.clone());
@@ -124,24 +110,13 @@ impl Node {
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
         let socket = socket::serve(&socket_path, Arc::clone(&service), limits.clone()).await?;
-        #[cfg(feature = "direct")]
-        let direct = match settings.rpc_listen {
-            Some(listen) => {
-                Some(Direct::start(listen, settings, &writer, service, limits).await.map_err(Box::new)?)
-            }
-            None => None,
-        };
-        #[cfg(not(feature = "direct"))]
-        if settings.rpc_listen.is_some() {
-            return Err(StartError::DirectNotBuilt);
-        }
+        let direct = Direct::start(settings, &writer, service, limits).await.map_err(Box::new)?;
         Ok(Self {
             state,
             writer,
             writer_end,
             peers,
             socket,
-            #[cfg(feature = "direct")]
             direct,
             socket_path,
             settings: settings_in,
@@ -159,18 +134,8 @@ impl Node {
             self.peers.node_key(),
             addresses.join(","),
             self.socket_path.display(),
-            self.direct_ready()
+            self.direct.as_ref().map_or("", Direct::ready)
         )
-    }
-
-    #[cfg(feature = "direct")]
-    fn direct_ready(&self) -> &str {
-        self.direct.as_ref().map_or("", |direct| direct.ready.as_str())
-    }
-
-    #[cfg(not(feature = "direct"))]
-    fn direct_ready(&self) -> &'static str {
-        ""
     }
 
     /// Takes up settings that a running node can.
@@ -195,7 +160,6 @@ impl Node {
         if left > 0 {
             tracing::warn!(calls = left, "calls were cut off");
         }
-        #[cfg(feature = "direct")]
         if let Some(direct) = self.direct {
             let _ = timeout(SHUTDOWN_PATIENCE, direct.shutdown()).await;
         }
@@ -224,6 +188,22 @@ fn opening(
     let (settings, environment) = (settings.clone(), environment.clone());
     let (data_dir, limits) = (data_dir.to_owned(), limits.clone());
     move || open::open(&settings, &environment, &data_dir, &limits, clock)
+}
+
+/// Starts the writer, and tells the engine that the node has started.
+async fn start_writer(
+    limits: Limits,
+    effects: mpsc::UnboundedSender<Effect>,
+    opening: impl FnOnce() -> Result<(open::NodeCore, Found), OpenNodeError> + Send + 'static,
+) -> Result<(Writer, oneshot::Receiver<ActorEnd>, Found), StartError> {
+    let Started { handle, opened, end } =
+        actor::spawn(limits, effects, opening).map_err(StartError::Thread)?;
+    let Ok(opened) = opened.await else {
+        return Err(StartError::Writer(end.await.unwrap_or(ActorEnd::Panicked)));
+    };
+    let found = opened.map_err(Box::new)?;
+    handle.give(Input::Started).await;
+    Ok((handle, end, found))
 }
 
 fn limits_of(profile: Profile) -> Limits {

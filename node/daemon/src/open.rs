@@ -155,26 +155,39 @@ fn open_store(
     locked.check_key(&unlocked.key).map_err(|error| described(error, &source_of_key))?;
     // The counter lies beside the key, whose place was not known before.
     drop(locked);
-    options.open_counter = Some(open_counter(unlocked.key_file.as_deref(), environment, data_dir, id));
-    if let Some(directory) = options.open_counter.as_deref().map(private_file::parent) {
-        private_file::make_private_directory(directory)?;
-    }
+    options.open_counter = open_counter(unlocked.key_file.as_deref(), environment, data_dir, id);
     let store = LockedStore::open(data_dir, &options)
         .and_then(|locked| locked.unlock(&unlocked.key))
         .map_err(|error| described(error, &source_of_key))?;
     Ok((store, unlocked.key_file))
 }
 
-/// The file that tells an older copy of the database from the newest: outside the data directory.
-fn open_counter(key_file: Option<&Path>, environment: &Environment, data_dir: &Path, id: StoreId) -> PathBuf {
-    let base = match (key_file, paths::config_dir(environment)) {
+/// The file that tells an older copy of the database from the newest: outside the data directory. A service
+/// that is sealed with a passphrase may have no such place.
+fn open_counter(
+    key_file: Option<&Path>,
+    environment: &Environment,
+    data_dir: &Path,
+    id: StoreId,
+) -> Option<PathBuf> {
+    let base = match (key_file, paths::keys_dir(environment)) {
         (Some(key_file), _) => key_file.to_owned(),
-        (None, Some(directory)) => directory.join("keys").join(HEXLOWER.encode(id.as_bytes())),
+        (None, Some(directory)) => directory.join(HEXLOWER.encode(id.as_bytes())),
         (None, None) => data_dir.to_owned(),
     };
     let mut path = base.into_os_string();
     path.push(".opened");
-    PathBuf::from(path)
+    let path = PathBuf::from(path);
+    let directory = private_file::parent(&path);
+    let is_usable = private_file::make_private_directory(directory).is_ok()
+        && rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
+    if !is_usable {
+        tracing::info!(
+            "an older copy of the database will not be noticed: {} is read-only",
+            directory.display()
+        );
+    }
+    is_usable.then_some(path)
 }
 
 fn describe(error: OpenError, data_dir: &Path, source_of_key: &str) -> OpenNodeError {

@@ -51,13 +51,23 @@ pub fn owner_socket(data_dir: Option<PathBuf>, socket: Option<PathBuf>) -> Resul
     socket_of(&settings, &environment)
 }
 
-/// The directory of settings and keys: `CONFIGURATION_DIRECTORY` of a service, else `$XDG_CONFIG_HOME/qpq`,
-/// else `~/.config/qpq`; none without any of them.
+/// The directory of settings and keys: `CONFIGURATION_DIRECTORY` of a service, else `/etc/qpq` for one that has
+/// a `STATE_DIRECTORY`, else `$XDG_CONFIG_HOME/qpq`, else `~/.config/qpq`; none without any of them.
 pub fn config_dir(environment: &Environment) -> Option<PathBuf> {
-    environment.directory("CONFIGURATION_DIRECTORY").or_else(|| {
+    let of_service = || environment.get("STATE_DIRECTORY").map(|_| PathBuf::from(SERVICE_CONFIG_DIRECTORY));
+    let of_user = || {
         let base = environment.directory("XDG_CONFIG_HOME");
         base.or_else(|| Some(environment.directory("HOME")?.join(".config"))).map(|base| base.join("qpq"))
-    })
+    };
+    environment.directory("CONFIGURATION_DIRECTORY").or_else(of_service).or_else(of_user)
+}
+
+/// The directory of key files: the second `STATE_DIRECTORY` of a service, if it has one, else `keys` in the
+/// config directory.
+pub(crate) fn keys_dir(environment: &Environment) -> Option<PathBuf> {
+    environment
+        .nth_directory("STATE_DIRECTORY", 1)
+        .or_else(|| config_dir(environment).map(|directory| directory.join("keys")))
 }
 
 /// The data directory as the settings or the environment name it.
@@ -79,15 +89,9 @@ pub(crate) fn socket_of(settings: &Settings, environment: &Environment) -> Resul
     }
 }
 
-/// The settings file that is read when none is named: a service's in `/etc/qpq`, a user's in the config
-/// directory.
+/// The settings file that is read when none is named.
 pub(crate) fn default_config_file(environment: &Environment) -> Option<PathBuf> {
-    let is_service = environment.get("STATE_DIRECTORY").is_some();
-    let directory = match environment.directory("CONFIGURATION_DIRECTORY") {
-        None if is_service => Some(PathBuf::from(SERVICE_CONFIG_DIRECTORY)),
-        _ => config_dir(environment),
-    };
-    directory.map(|directory| directory.join("qpqd.toml"))
+    config_dir(environment).map(|directory| directory.join("qpqd.toml"))
 }
 
 fn read_settings(
@@ -115,6 +119,9 @@ const SERVICE_CONFIG_DIRECTORY: &str = "/etc/qpq";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Variables, and the path they lead to.
+    type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
         Environment::from_iter(pairs.iter().copied())
@@ -161,8 +168,24 @@ mod tests {
     }
 
     #[test]
+    fn keys_lie_beside_the_settings_unless_a_service_has_a_place_for_them() {
+        let cases: &[Case<'_>] = &[
+            (&[], None),
+            (&[("HOME", "/home/a")], Some("/home/a/.config/qpq/keys")),
+            (&[("HOME", "/"), ("STATE_DIRECTORY", "/var/lib/qpq")], Some("/etc/qpq/keys")),
+            (&[("HOME", "/"), ("STATE_DIRECTORY", "/var/lib/qpq:/var/lib/keys")], Some("/var/lib/keys")),
+        ];
+        for (variables, expected) in cases {
+            assert_eq!(
+                keys_dir(&environment(variables)).as_deref(),
+                expected.map(Path::new),
+                "{variables:?}"
+            );
+        }
+    }
+
+    #[test]
     fn settings_lie_where_a_service_or_a_user_keeps_them() {
-        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
         let cases: &[Case<'_>] = &[
             (&[], None),
             (&[("HOME", "/home/a")], Some("/home/a/.config/qpq/qpqd.toml")),

@@ -31,7 +31,8 @@ settings! {
 
     /// File with the 32 bytes under which the database is sealed; mode 0600, outside the data directory.
     /// It is made with the database. Whoever has both has everything; without it the data is lost.
-    /// Default: keys/<id of the database>.key in the directory of this file.
+    /// Default: keys/<id of the database>.key in the directory of this file, or <id>.key in the second
+    /// directory of a service's STATE_DIRECTORY.
     key_file: Option<PathBuf> = None, Restart, example "/etc/qpq/node.key";
 
     /// File with a passphrase that seals the database instead of a key file; "-" asks on the terminal.

@@ -30,6 +30,17 @@ pub(crate) enum UnlockError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The place of the key file cannot be written.
+    #[error(
+        "the key file {path} cannot be made: {source}\n\
+         name another place outside the data directory with --key-file, or use a passphrase"
+    )]
+    KeyNotWritten {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        source: PrivateFileError,
+    },
     /// The key file would be copied together with what it protects.
     #[error("the key file {path} lies inside the data directory: name a place outside with --key-file")]
     KeyInsideData {
@@ -124,7 +135,8 @@ impl Unlock<'_> {
         let key = match read_key(&path) {
             Err(UnlockError::File(error)) if error.is_missing() => {
                 let key = AtRestKey::generate(rng);
-                private_file::write(&path, key.as_bytes())?;
+                private_file::write(&path, key.as_bytes())
+                    .map_err(|source| UnlockError::KeyNotWritten { path: path.clone(), source })?;
                 key
             }
             key => key?,
@@ -135,11 +147,9 @@ impl Unlock<'_> {
     /// Where the key file lies: as set, else named after the database in the config directory, else beside the
     /// data directory.
     fn key_file(&self, store_id: &[u8; 16]) -> Result<PathBuf, UnlockError> {
-        let path = match (&self.settings.key_file, paths::config_dir(self.environment)) {
+        let path = match (&self.settings.key_file, paths::keys_dir(self.environment)) {
             (Some(path), _) => path.clone(),
-            (None, Some(directory)) => {
-                directory.join("keys").join(format!("{}.key", HEXLOWER.encode(store_id)))
-            }
+            (None, Some(directory)) => directory.join(format!("{}.key", HEXLOWER.encode(store_id))),
             (None, None) => {
                 let mut path = self.data_dir.as_os_str().to_owned();
                 path.push(".key");

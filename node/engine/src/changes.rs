@@ -462,7 +462,7 @@ impl Engine {
 
     /// A welcome has brought this person's renewed leaf: its own requests for that are done.
     pub(crate) fn settle_renewal(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
     ) -> Result<(), Failure> {

@@ -281,7 +281,11 @@ impl Engine {
         cx: &mut Context<'_>,
         request: &ShowGroupRequest,
     ) -> Result<ShowGroupResponse, Failure> {
-        let conversation = self.any_open_conversation(cx, &request.group)?;
+        let conversation = self.any_conversation(cx, &request.group)?;
+        if conversation.stage() != Stage::Open {
+            let conversation = Some(self.conversation_view(cx, &conversation)?);
+            return Ok(ShowGroupResponse { conversation, ..ShowGroupResponse::default() });
+        }
         let group = self.group_view(cx, &conversation.group_id)?;
         let mut members = Vec::with_capacity(group.members.len());
         for member in &group.members {
@@ -325,14 +329,19 @@ impl Engine {
         })
     }
 
-    /// A conversation by its name, if it has a group now.
-    fn any_open_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
+    /// A conversation by its name; a group's may be written without sigil.
+    fn any_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
         self.me()?;
-        let conversation = match self.find_named(cx, name) {
+        Ok(match self.find_named(cx, name) {
             Ok(Named::Person(person)) => self.conversation_of(cx, &person.conversation)?,
             Ok(Named::Group(id)) => self.conversation_of(cx, &id)?,
             Err(_) => self.conversation_of(cx, &self.find_group(cx, name)?)?,
-        };
+        })
+    }
+
+    /// A conversation by its name, if it has a group now.
+    fn any_open_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
+        let conversation = self.any_conversation(cx, name)?;
         match conversation.stage() {
             Stage::Open => Ok(conversation),
             Stage::Waiting => {

@@ -25,9 +25,21 @@ pub(crate) async fn run(context: &Context) -> Result<(), Error> {
         Ok(daemon) => checks.extend(check_daemon(&daemon).await),
         Err(error) => checks.push(Check::of_error("daemon", &error)),
     }
-    let view = DoctorView::from(checks);
+    let view = DoctorView::from(without_repetition(checks));
     context.output.show(&view)?;
     if view.outcome == Outcome::Fail { Err(Error::Said(Exit::Negative)) } else { Ok(()) }
+}
+
+/// What the daemon checks as well is taken from it: it sees its own files.
+fn without_repetition(checks: Vec<Check>) -> Vec<Check> {
+    let mut kept: Vec<Check> = Vec::new();
+    for check in checks {
+        match kept.iter_mut().find(|known| known.name == check.name) {
+            Some(known) => *known = check,
+            None => kept.push(check),
+        }
+    }
+    kept
 }
 
 /// The checks that need the daemon: its version, and what it says about itself.
@@ -61,20 +73,20 @@ fn check_data_dir(location: &Location) -> Check {
     match fs::metadata(path) {
         Ok(metadata) => judge_data_dir(path, &metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Check::new(
-            "data directory",
+            "data-directory",
             Outcome::Warn,
             format!("{} does not exist; the daemon makes it", path.display()),
             &location.start_command(),
         ),
         Err(error) => {
             let fix = format!("ls -ld {}", path.display());
-            Check::new("data directory", Outcome::Fail, format!("{}: {error}", path.display()), &fix)
+            Check::new("data-directory", Outcome::Fail, format!("{}: {error}", path.display()), &fix)
         }
     }
 }
 
 fn judge_data_dir(path: &Path, metadata: &Metadata) -> Check {
-    let name = "data directory";
+    let name = "data-directory";
     let shown = path.display();
     if !metadata.is_dir() {
         let text = format!("{shown} is no directory");
@@ -266,6 +278,15 @@ mod tests {
             r#"{"schema":"qpq.doctor/1","outcome":"warn","checks":[{"name":"b","outcome":"ok","#
         ));
         assert_eq!(DoctorView::from(Vec::new()).outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn what_the_daemon_says_too_is_shown_once() {
+        let check = |name: &str, text: &str| Check::ok(name, text.into());
+        let checks =
+            vec![check("data-directory", "ours"), check("socket", "ours"), check("data-directory", "its")];
+        let kept = without_repetition(checks);
+        assert_eq!(kept, [check("data-directory", "its"), check("socket", "ours")]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl From<v1::Event> for EventView {
 impl What {
     fn human(&self, style: &Style) -> String {
         match self {
-            Self::Message { message } => format!("message  {}", message.human(style)),
+            Self::Message { message } => format!("message  {}", message.without_time(style)),
             Self::State { message } => {
                 let (id, state) = (&message.id, printable(&message.state));
                 format!("state    {id} in {} is {state}", printable(&message.conversation))
@@ -146,7 +146,7 @@ mod tests {
         let gap = v1::GapEvent { conversation: "#picnic".into(), from: "bob".into(), missing: 2 };
         let alarm = v1::AlarmEvent { code: "device-list-fork".into(), text: "look\x07".into() };
         for (kind, ending) in [
-            (Some(Kind::Message(sample_message())), "message  2026-11-21 10:31:05  @bob  bob: hello"),
+            (Some(Kind::Message(sample_message())), "message  @bob  bob: hello"),
             (Some(Kind::Contact(sample_contact())), "contact  @bob is accepted"),
             (Some(Kind::Gap(gap)), "gap      #picnic: 2 messages of bob are missing"),
             (Some(Kind::Alarm(alarm)), "alarm    device-list-fork: look\\u{7}"),

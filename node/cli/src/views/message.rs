@@ -51,6 +51,13 @@ impl From<v1::Message> for MessageView {
 }
 
 impl MessageView {
+    /// Conversation, sender and text, for where the time stands already.
+    pub(crate) fn without_time(&self, style: &Style) -> String {
+        let conversation = printable(&self.conversation);
+        let from = style.bold(&printable(&self.from));
+        format!("{conversation}  {from}: {}{}", printable_block(&self.text, 4), style.faint(&self.progress()))
+    }
+
     /// How far an own message got: empty for what is settled, and for the messages of others.
     fn progress(&self) -> String {
         let state = printable(&self.state);
@@ -68,11 +75,7 @@ impl Show for MessageView {
     const SCHEMA: &'static str = "qpq.message/1";
 
     fn human(&self, style: &Style) -> String {
-        let time = style.faint(&style.zone.date_time(self.sent_at_ms));
-        let conversation = printable(&self.conversation);
-        let from = style.bold(&printable(&self.from));
-        let text = printable_block(&self.text, 4);
-        format!("{time}  {conversation}  {from}: {text}{}", style.faint(&self.progress()))
+        format!("{}  {}", style.faint(&style.zone.date_time(self.sent_at_ms)), self.without_time(style))
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-const LIMITS: Limits = Limits { in_flight_calls_per_peer_max: 2, write_queue_max: 3, ..Limits::SERVER };
+const LIMITS: Limits = Limits { in_flight_calls_per_peer_max: 2, write_queue_max: 5, ..Limits::SERVER };
 const ALICE: NodeKey = NodeKey::from_bytes([1; 32]);
 const BOB: NodeKey = NodeKey::from_bytes([2; 32]);
 

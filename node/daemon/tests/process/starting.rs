@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::daemon::Home;
+use crate::daemon::{Daemon, Home};
 
 #[test]
 fn it_says_once_that_it_is_ready_and_nothing_else() {
@@ -107,7 +108,7 @@ fn a_place_that_cannot_be_used_is_named() {
         ("--passphrase-file", "nowhere", "qpqd: ~/nowhere: no such file"),
     ];
     for (flag, path, expected) in cases {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_qpqd"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qpqd"));
         command.env_clear().env("HOME", home.path("")).env("QPQ_DATA_DIR", home.data_dir());
         command.env("QPQ_LISTEN", "127.0.0.1:0").env("QPQ_DISCOVERY", "off").arg(flag).arg(home.path(path));
         let (code, said) = home.run(&mut command);
@@ -136,11 +137,42 @@ fn a_lost_key_and_a_wrong_passphrase_are_told_apart() {
         command.arg("--passphrase-file").arg(&passphrase);
         command
     };
-    crate::daemon::Daemon::start(write("correct horse\n")).stop();
+    Daemon::start(write("correct horse\n")).stop();
     let (code, said) = home.run(&mut write("correct house\n"));
     let expected = "qpqd: the passphrase is not the one the database in ~/data was made with\n";
     assert_eq!((code, said.as_str()), (1, expected));
-    crate::daemon::Daemon::start(write("correct horse")).stop();
+    Daemon::start(write("correct horse")).stop();
+}
+
+#[test]
+fn a_service_keeps_everything_where_its_manager_says() {
+    let home = Home::new();
+    let state = format!("{}:{}", home.path("state").display(), home.path("keys").display());
+    let credentials = home.path("credentials");
+    let service = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qpqd"));
+        command.env_clear().env("STATE_DIRECTORY", &state).env("QPQ_LISTEN", "127.0.0.1:0");
+        command.env("QPQ_DISCOVERY", "off").env("QPQ_PROFILE", "router").stderr(Stdio::piped());
+        command
+    };
+    let daemon = Daemon::start(service());
+    assert_eq!(daemon.value("socket"), home.path("state/qpqd.sock").to_str().unwrap());
+    daemon.stop();
+    assert_eq!(fs::read_dir(home.path("keys")).unwrap().count(), 2, "the key, and the count of openings");
+
+    fs::remove_dir_all(home.path("state")).unwrap();
+    fs::remove_dir_all(home.path("keys")).unwrap();
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("qpq-passphrase"), "correct horse").unwrap();
+    let with_credential = || {
+        let mut command = service();
+        command.env("CREDENTIALS_DIRECTORY", &credentials);
+        command
+    };
+    Daemon::start(with_credential()).stop();
+    Daemon::start(with_credential()).stop();
+    let (code, said) = home.run(&mut service());
+    assert!(code == 1 && said.starts_with("qpqd: this database is sealed with a passphrase"), "{said}");
 }
 
 #[test]

@@ -78,7 +78,9 @@ proptest! {
                     // Refused while an earlier renewal of this leaf is under way.
                     let _: Result<v1::RotateGroupResponse, _> = world.owner(node, Method::RotateGroup, &request);
                 }
-                Act::Steps(count) => (0..count).for_each(|_| drop(world.step())),
+                Act::Steps(count) => (0..count).for_each(|_| {
+                    world.step();
+                }),
                 Act::Crash(node) => {
                     world.stop(node);
                     world.start(node);

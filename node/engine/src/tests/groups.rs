@@ -218,7 +218,7 @@ fn a_group_link_brings_in_somebody_unknown_to_the_committer() {
     world.settle();
     let link = v1::CreateGroupLinkRequest { group: "village".into(), lifetime_s: 0, reusable: false };
     let link: v1::CreateGroupLinkResponse = world.owner(BOB, Method::CreateGroupLink, &link).unwrap();
-    let dave = world.add(9, "dave", super::memory::Memory::default());
+    let dave = world.add(9, super::memory::Memory::default());
     let named = v1::CreateIdentityRequest { name: "dave".into() };
     world.owner::<v1::CreateIdentityResponse>(dave, Method::CreateIdentity, &named).unwrap();
     let joined: v1::JoinGroupResponse =

@@ -9,7 +9,7 @@ const BOB: usize = 1;
 
 fn restore(world: &mut World, memory: Memory) -> usize {
     // The driver writes the records back before the engine is asked, so the node starts over them.
-    let index = world.add(77, "alice", Memory::default());
+    let index = world.add(77, Memory::default());
     world.nodes[index].memory = memory;
     let request = v1::RestoreBackupRequest::default();
     world.owner::<v1::RestoreBackupResponse>(index, Method::RestoreBackup, &request).unwrap();

@@ -21,7 +21,6 @@ const START_MS: u64 = 1_795_219_200_000;
 
 /// A person's node.
 pub(super) struct Node {
-    pub(super) name: &'static str,
     pub(super) memory: Memory,
     engine: Engine,
     rng: ChaCha20Rng,
@@ -71,7 +70,7 @@ impl World {
             is_repeating: false,
         };
         for name in names {
-            let index = world.add(seed, name, Memory::default());
+            let index = world.add(seed, Memory::default());
             let request = v1::CreateIdentityRequest { name: (*name).into() };
             world.owner::<v1::CreateIdentityResponse>(index, Method::CreateIdentity, &request).unwrap();
         }
@@ -79,13 +78,13 @@ impl World {
     }
 
     /// A further node over what is in `memory`.
-    pub(super) fn add(&mut self, seed: u64, name: &'static str, mut memory: Memory) -> usize {
+    pub(super) fn add(&mut self, seed: u64, mut memory: Memory) -> usize {
         let index = self.nodes.len();
         let key = NodeKey::from_bytes([u8::try_from(index).unwrap() + 1; 32]);
         let engine = open(key, &mut memory);
         let rng = rng(seed, u8::try_from(index).unwrap());
         let wanted = BTreeSet::new();
-        self.nodes.push(Node { name, memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true });
+        self.nodes.push(Node { memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true });
         self.input(index, Input::Started);
         index
     }
@@ -232,7 +231,7 @@ impl World {
     pub(super) fn step(&mut self) -> bool {
         let position = match (self.events.len(), self.is_shuffled) {
             (0, _) => return false,
-            (length, true) => self.chance.next_u64() as usize % length,
+            (length, true) => self.chance.next_u32() as usize % length,
             (_, false) => 0,
         };
         match self.events.remove(position).unwrap() {
@@ -250,7 +249,7 @@ impl World {
         let is_there = self.nodes[to].is_up && self.connected.contains(&pair(from, to));
         let result = if is_there {
             let caller = Caller::Node(self.nodes[from].key);
-            if self.is_repeating && self.chance.next_u32() % 4 == 0 {
+            if self.is_repeating && self.chance.next_u32().is_multiple_of(4) {
                 self.input(to, Input::Call { caller, method, payload: payload.clone() });
             }
             self.input(to, Input::Call { caller, method, payload }).unwrap().map_err(CallFailure::Refused)

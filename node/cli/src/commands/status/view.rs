@@ -127,11 +127,11 @@ impl Show for StatusView {
         lines.push(format!("{}   {}", style.bold("outbox"), self.outbox.describe()));
         let bytes = describe_bytes(self.storage_bytes);
         lines.push(format!(
-            "{}  {bytes}: {} contacts, {} conversations, {} unread messages",
+            "{}  {bytes}: {}, {}, {}",
             style.bold("storage"),
-            self.contacts,
-            self.conversations,
-            self.unread
+            count(self.contacts, "contact"),
+            count(self.conversations, "conversation"),
+            count(self.unread, "unread message"),
         ));
         lines.push(self.health_rows(style));
         lines.join("\n")
@@ -158,7 +158,8 @@ impl StatusView {
         rows.push(["  node".to_owned(), self.node.clone()]);
         rows.push(["  reached at".to_owned(), printable(&self.addresses.join(", ")).into_owned()]);
         rows.push(["  discovery".to_owned(), printable(&self.discovery).into_owned()]);
-        rows.push(["  roles".to_owned(), printable(&self.roles.join(", ")).into_owned()]);
+        let roles = if self.roles.is_empty() { "none for others".to_owned() } else { self.roles.join(", ") };
+        rows.push(["  roles".to_owned(), printable(&roles).into_owned()]);
         columns(&rows)
     }
 
@@ -235,6 +236,11 @@ impl HealthView {
         }
         text
     }
+}
+
+/// A number and what is counted.
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A size with one decimal in the largest unit that keeps it above 1.
@@ -319,7 +325,7 @@ peers
   @carol       offline                        since 2026-11-21 10:31:05  2 waiting
   cdcdcdcdcd…  seen nearby, not connected
 outbox   2 waiting, the oldest for 5 min
-storage  1.2 MiB: 2 contacts, 3 conversations, 1 unread messages
+storage  1.2 MiB: 2 contacts, 3 conversations, 1 unread message
 health   ok"
         );
         assert_eq!(StatusView::from(sample()).human(&PLAIN), wanted);
