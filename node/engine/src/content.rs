@@ -25,6 +25,8 @@ use crate::{
 const RECEIPT_IDS_MAX: usize = 256;
 /// Sequences asked for, and answered, at once.
 const RESEND_MAX: usize = 64;
+/// When missing contents are asked for again, ms.
+const ASK_AGAIN_MS: u64 = 600_000;
 /// How far back own messages are searched for what is asked for again.
 const RESEND_DEPTH: usize = 4_096;
 
@@ -98,13 +100,45 @@ impl Engine {
         let key = sender_key(&conversation.id, from.as_bytes());
         let mut sender: SenderRecord = tables::load(cx.tx, SENDERS, tables::key(&key))?.unwrap_or_default();
         gaps::arrived(&mut sender, sequence);
+        sender.conversation.clone_from(&conversation.id);
+        sender.identity = from.as_bytes().to_vec();
         tables::save(cx.tx, SENDERS, tables::key(&key), &sender)?;
-        if gaps::missing_count(&sender) > 0 {
-            let task =
-                Task::Gap { conversation: conversation.conversation_id()?, sender: from.as_bytes().to_vec() };
+        self.watch_gap(cx, &sender);
+        Ok(())
+    }
+
+    /// Plans a look at a sender of whom something is missing.
+    fn watch_gap(&mut self, cx: &Context<'_>, sender: &SenderRecord) {
+        let Ok(conversation) = sender.conversation.as_slice().try_into() else { return };
+        if gaps::missing_count(sender) > 0 {
+            let task = Task::Gap { conversation, sender: sender.identity.clone() };
             self.outbox.plan(cx.now.monotonic_ms + GAP_PATIENCE_MS, task);
         }
+    }
+
+    /// Plans a look at everybody of whom something is missing, after a start.
+    pub(crate) fn watch_gaps(&mut self, cx: &Context<'_>) -> Result<(), EngineError> {
+        for sender in tables::all::<SenderRecord>(cx.tx, SENDERS)? {
+            self.watch_gap(cx, &sender);
+        }
         Ok(())
+    }
+
+    /// Asks a member for everything after what is here without a gap: something of it could not be opened.
+    pub(crate) fn ask_for_rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        from: &[u8],
+    ) -> Result<(), EngineError> {
+        if !self.is_member(cx, conversation, from)? {
+            return Ok(());
+        }
+        let key = sender_key(&conversation.id, from);
+        let sender: SenderRecord = tables::load(cx.tx, SENDERS, tables::key(&key))?.unwrap_or_default();
+        let request = ResendRequest { sequences: Vec::new(), after: sender.contiguous };
+        let content = self.unnumbered(cx, content::Kind::Resend(request));
+        self.seal_content(cx, conversation, &content, Audience::Only(from))
     }
 
     /// Asks a sender for what is still missing, and tells the owner.
@@ -127,6 +161,10 @@ impl Engine {
         let missing = gaps::missing_count(&sender);
         sender.asked_node_ms = cx.node_ms;
         tables::save(cx.tx, SENDERS, tables::key(&key), &sender)?;
+        self.outbox.plan(
+            cx.now.monotonic_ms + ASK_AGAIN_MS,
+            Task::Gap { conversation: *conversation, sender: from.to_vec() },
+        );
         let event = EventRecord {
             what: "gap".into(),
             conversation: conversation.to_vec(),
@@ -135,7 +173,7 @@ impl Engine {
             ..EventRecord::default()
         };
         self.log_event(cx, event)?;
-        let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest { sequences }));
+        let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest { sequences, after: 0 }));
         self.seal_content(cx, &record, &content, Audience::Only(from))
     }
 
@@ -182,8 +220,12 @@ impl Engine {
             RESEND_DEPTH,
         )?;
         let asked = &request.sequences[..request.sequences.len().min(RESEND_MAX)];
-        let wanted = newest.iter().filter(|(_, record)| record.own && asked.contains(&record.sequence));
-        for (_, record) in wanted {
+        let is_asked = |sequence: u64| match asked {
+            [] => sequence > request.after,
+            asked => asked.contains(&sequence),
+        };
+        let wanted = newest.iter().filter(|(_, record)| record.own && is_asked(record.sequence));
+        for (_, record) in wanted.take(RESEND_MAX) {
             self.seal_content(cx, conversation, &text_content(record), Audience::Only(from.as_bytes()))?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What other nodes bring: recognised, deduplicated, opened, and stored before it is acknowledged.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::{digest, mls};
@@ -249,6 +251,7 @@ impl Engine {
         let kept: Vec<(u64, FutureRecord)> = tables::first(cx.tx, FUTURE, group_id, usize::MAX)?;
         let mut is_progress = true;
         let mut waiting = kept;
+        let mut unopenable = BTreeSet::new();
         while std::mem::take(&mut is_progress) {
             let mut later = Vec::new();
             for (ordinal, record) in waiting {
@@ -257,7 +260,10 @@ impl Engine {
                         later.push((ordinal, record))
                     }
                     Err(GroupFailure::Engine(error)) => return Err(error),
-                    Err(_) => cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?,
+                    Err(_) => {
+                        cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
+                        unopenable.insert(record.node);
+                    }
                     Ok(opened) => {
                         cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
                         is_progress |= self.take_late(cx, group_id, &record, opened)?;
@@ -266,7 +272,20 @@ impl Engine {
             }
             waiting = later;
         }
+        for node in unopenable {
+            self.ask_bringer(cx, group_id, &node)?;
+        }
         Ok(())
+    }
+
+    /// What a node brought early could not be opened after all: ask its person for it again.
+    fn ask_bringer(&mut self, cx: &mut Context<'_>, group_id: &[u8], node: &[u8]) -> Result<(), EngineError> {
+        let Ok(node) = NodeKey::try_from(node) else { return Ok(()) };
+        let conversation = self.conversation_of_group(cx, group_id)?;
+        match (conversation, self.owner_of_node(cx, node)?) {
+            (Some(conversation), Some(identity)) => self.ask_for_rest(cx, &conversation, &identity),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a message that was kept; true if it was a commit, after which others may open.

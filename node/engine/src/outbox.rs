@@ -270,6 +270,8 @@ impl Engine {
     fn refused(&mut self, cx: &mut Context<'_>, entry: Entry, failure: &Failure) -> Result<(), EngineError> {
         match failure.status {
             Status::Conflict if !entry.parcel.message.is_empty() || !entry.parcel.content.is_empty() => {
+                // If it is this node that is behind, sealing again changes nothing until the commit has come.
+                self.outbox.pause(&entry.recipient, cx.now.monotonic_ms, 0);
                 self.remove_entry(cx, &entry)?;
                 self.seal_again(cx, &entry)
             }

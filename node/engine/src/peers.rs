@@ -82,6 +82,7 @@ impl Engine {
             self.commit_pending(cx, &conversation.id)
                 .map_err(|failure| EngineError::Internal(failure.message))?;
         }
+        self.watch_gaps(cx)?;
         self.sweep(cx)
     }
 

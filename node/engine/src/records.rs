@@ -257,9 +257,10 @@ pub(crate) struct SenderRecord {
     /// When missing ones were last asked for, in the node's own time.
     #[prost(uint64, tag = "4")]
     pub asked_node_ms: u64,
-    /// Missing ones already reported as an event.
-    #[prost(uint64, tag = "5")]
-    pub reported_missing: u64,
+    #[prost(bytes = "vec", tag = "5")]
+    pub conversation: Vec<u8>,
+    #[prost(bytes = "vec", tag = "6")]
+    pub identity: Vec<u8>,
 }
 
 /// How far a message got.

@@ -952,7 +952,7 @@ impl<T: Transport> Client<T> {
         self.call(Method::RemoveGroupMember, request).await
     }
 
-    /// A group's members, epoch and open changes.
+    /// A group's members, epoch and open changes; of one that is not open, only the conversation.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.

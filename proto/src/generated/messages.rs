@@ -524,6 +524,9 @@ pub struct ResendRequest {
     /// Their sequences, at most 64.
     #[prost(uint64, repeated, tag = "1")]
     pub sequences: ::prost::alloc::vec::Vec<u64>,
+    /// With no sequences: everything after this one, as some of it could not be opened.
+    #[prost(uint64, tag = "2")]
+    pub after: u64,
 }
 /// A change of a group, signed so that every member can check who asked for it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -178,7 +178,7 @@ pub enum Method {
     LeaveGroup = 1164,
     /// Removes a member from a group.
     RemoveGroupMember = 1165,
-    /// A group's members, epoch and open changes.
+    /// A group's members, epoch and open changes; of one that is not open, only the conversation.
     ShowGroup = 1166,
     /// Replaces the group's keys, as far as this member's leaf can.
     RotateGroup = 1167,

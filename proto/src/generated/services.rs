@@ -1481,7 +1481,7 @@ pub trait Owner<C> {
         Err(Failure::not_offered(Method::RemoveGroupMember))
     }
 
-    /// A group's members, epoch and open changes.
+    /// A group's members, epoch and open changes; of one that is not open, only the conversation.
     ///
     /// # Errors
     /// `Forbidden` unless implemented; otherwise as the implementation says.
