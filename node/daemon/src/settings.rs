@@ -31,7 +31,7 @@ settings! {
 
     /// File with the 32 bytes under which the database is sealed; mode 0600, outside the data directory.
     /// It is made with the database. Whoever has both has everything; without it the data is lost.
-    /// Default: keys/<id of the database>.key in the directory of this file, or <id>.key in the second
+    /// Default: `keys/<id of the database>.key` in the directory of this file, or `<id>.key` in the second
     /// directory of a service's STATE_DIRECTORY.
     key_file: Option<PathBuf> = None, Restart, example "/etc/qpq/node.key";
 
@@ -59,7 +59,7 @@ settings! {
     /// (multicast DNS), "off" does neither.
     discovery: Discovery = Discovery::Open, Restart, example "off";
 
-    /// Peers that are always kept connected, as "<node key in hex>@<address>:<port>"; several addresses
+    /// Peers that are always kept connected, as `"<node key in hex>@<address>:<port>"`; several addresses
     /// of one peer are separate entries.
     static_peers: Vec<StaticPeer> = Vec::new(), Live,
         example "2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901@192.0.2.7:4433";

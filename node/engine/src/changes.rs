@@ -285,8 +285,7 @@ impl Engine {
             .map(|member| member.certificate.identity.as_bytes().to_vec())
             .filter(|identity| *identity != own && !added.contains(identity))
             .collect();
-        let shipment =
-            Shipment { payload, message: &[], conversation: &conversation.id, control: true, content: &[] };
+        let shipment = Shipment { payload, message: &[], conversation: &conversation.id, content: &[] };
         self.ship(cx, shipment, others.iter().map(Vec::as_slice))?;
         self.note_epoch(cx, &mut conversation, before, &committed.commit)?;
         let after = self.group_view(cx, &before.id)?;

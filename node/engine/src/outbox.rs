@@ -1,8 +1,8 @@
 //! The outbox: sealed parcels, and for each recipient a queue of what it has not got yet.
 //!
-//! A parcel lies in storage once, however many recipients it has. Several deliveries of one recipient are under
-//! way at a time; a commit or welcome goes alone, after everything before it and before everything after it, so
-//! that a recipient rarely sees a message of an epoch it does not know.
+//! A parcel lies in storage once, however many recipients it has. One delivery of a recipient is under way at a
+//! time, so that what one person says arrives in the order in which it was said, and a message never overtakes the
+//! commit or welcome before it.
 //!
 //! ```text
 //!             pump             Ok(STORED / DELIVERED)
@@ -69,7 +69,6 @@ pub(crate) struct Shipment<'a> {
     pub message: &'a [u8],
     /// Empty for introductions.
     pub conversation: &'a [u8],
-    pub control: bool,
     /// A content that is no text; empty for everything else.
     pub content: &'a [u8],
 }
@@ -144,7 +143,6 @@ impl Engine {
             message: shipment.message.to_vec(),
             conversation: shipment.conversation.to_vec(),
             expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
-            control: shipment.control,
             delivery: delivery.clone(),
             content: shipment.content.to_vec(),
         };
@@ -196,36 +194,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts as many deliveries to a recipient as may be under way.
+    /// Starts the next delivery to a recipient, if none is under way.
     fn pump(&mut self, cx: &mut Context<'_>, recipient: &[u8]) -> Result<(), EngineError> {
-        let window = self.limits.in_flight_calls_per_peer_max;
-        let waiting = self.entries(cx, recipient, window)?;
-        if waiting.is_empty() {
+        if !self.peers.deliveries_under_way(recipient).is_empty() {
             return Ok(());
         }
+        let Some(entry) = self.entries(cx, recipient, 1)?.into_iter().next() else { return Ok(()) };
         let Some(person) = self.person(cx, recipient)? else { return Ok(()) };
         self.want(cx, &person);
-        let Some(node) = person.node_keys().into_iter().find(|node| self.peers.is_connected(node)) else {
+        let node = person.node_keys().into_iter().find(|node| self.peers.is_connected(node));
+        let Some(node) = node.filter(|_| !self.outbox.is_paused(recipient, cx.now.monotonic_ms)) else {
             return Ok(());
         };
-        if self.outbox.is_paused(recipient, cx.now.monotonic_ms) {
-            return Ok(());
-        }
-        let mut under_way = self.peers.deliveries_under_way(recipient);
-        for entry in waiting {
-            let is_first = under_way.iter().all(|other| *other >= entry.ordinal);
-            if entry.parcel.control && !is_first {
-                break;
-            }
-            if under_way.insert(entry.ordinal) {
-                let request = self.delivery_request(cx, &entry)?;
-                let purpose = Purpose::Delivery { recipient: recipient.to_vec(), ordinal: entry.ordinal };
-                cx.effects.push(self.peers.call(node, Method::Enqueue, request, purpose));
-            }
-            if entry.parcel.control {
-                break;
-            }
-        }
+        let request = self.delivery_request(cx, &entry)?;
+        let purpose = Purpose::Delivery { recipient: recipient.to_vec(), ordinal: entry.ordinal };
+        cx.effects.push(self.peers.call(node, Method::Enqueue, request, purpose));
         Ok(())
     }
 

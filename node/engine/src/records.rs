@@ -356,9 +356,6 @@ pub(crate) struct ParcelRecord {
     /// In the node's own time.
     #[prost(uint64, tag = "4")]
     pub expires_node_ms: u64,
-    /// The recipient must get it alone, after what is before it: a commit or a welcome.
-    #[prost(bool, tag = "5")]
-    pub control: bool,
     /// Delivery id, 16 bytes.
     #[prost(bytes = "vec", tag = "6")]
     pub delivery: Vec<u8>,

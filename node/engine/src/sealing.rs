@@ -57,7 +57,6 @@ impl Engine {
             payload,
             message: if is_text { &content.id } else { &[] },
             conversation: &conversation.id,
-            control: false,
             content: if is_text { &[] } else { &plaintext },
         };
         match audience {
@@ -157,7 +156,7 @@ impl Engine {
         let inner =
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
         let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
-        let shipment = Shipment { payload, message: &[], conversation, control: true, content: &[] };
+        let shipment = Shipment { payload, message: &[], conversation, content: &[] };
         Ok(self.ship(cx, shipment, [person.identity.as_slice()])?)
     }
 

@@ -1,6 +1,6 @@
 //! The engine's tables, and typed access to them.
 //!
-//! Records are protobuf messages ([`crate::records`]), so that a field can be added without a migration.
+//! Records are protobuf messages (`records.rs`), so that a field can be added without a migration.
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,9 +10,9 @@ use crate::{
     storage::{Direction, Key, Table, Transaction},
 };
 
-/// The person: one record under [`SINGLE`].
+/// The person: one record.
 pub const IDENTITY: Table = Table("identity");
-/// The node's own time: one record under [`SINGLE`].
+/// The node's own time: one record.
 pub const CLOCK: Table = Table("clock");
 /// Everybody known, by identity key.
 pub const PEOPLE: Table = Table("people");
@@ -44,7 +44,7 @@ pub const PARCELS: Table = Table("parcels");
 pub const QUEUE: Table = Table("queue");
 /// Deliveries already handled, by delivery id.
 pub const SEEN: Table = Table("seen");
-/// The order in which deliveries were handled, under [`SINGLE`], so that the oldest can be forgotten.
+/// The order in which deliveries were handled, under one key, so that the oldest can be forgotten.
 pub const SEEN_ORDER: Table = Table("seen_order");
 /// Messages of epochs that are not here yet, by group id.
 pub const FUTURE: Table = Table("future");
@@ -58,7 +58,7 @@ pub const KEY_PACKAGES: Table = Table("key_packages");
 pub const COMMITS: Table = Table("commits");
 /// Checkpoints of group state, by conversation id.
 pub const CHECKPOINTS: Table = Table("checkpoints");
-/// What happened, in order, under [`SINGLE`].
+/// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
 /// Every table.

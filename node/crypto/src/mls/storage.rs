@@ -41,7 +41,7 @@ struct Known {
     tree: tree::KnownTree,
 }
 
-/// The storage failed; [`Storage::take_failure`] says how.
+/// The storage failed; `Storage::take_failure` says how.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("storage failed")]
 pub struct StorageFailed;
