@@ -222,9 +222,12 @@ fn addresses<'a>(
         }
         _ => None,
     });
-    let plausible: BTreeSet<_> =
-        sockets.filter(is_plausible).map(|socket| (is_link_local(&socket), socket)).collect();
-    plausible.into_iter().map(|(_, socket)| socket).take(ENDPOINT_ADDRESSES_MAX).collect()
+    let (link_local, routable): (BTreeSet<_>, BTreeSet<_>) =
+        sockets.filter(is_plausible).partition(is_link_local);
+    // Whoever is dialled at a link-local address answers without its interface, and the handshake hangs: only
+    // where there is nothing better.
+    let useful = if routable.is_empty() { link_local } else { routable };
+    useful.into_iter().take(ENDPOINT_ADDRESSES_MAX).collect()
 }
 
 /// Whether a node can be dialled there at all. A link-local address of IPv6 is of no use without its interface.
