@@ -43,9 +43,11 @@ impl Group {
     ///
     /// # Errors
     /// [`MlsError::OwnRemoval`], [`MlsError::NoSuchMember`], [`MlsError::ChangesInvalid`] if the changes
-    /// contradict each other or the group, [`MlsError::NotAMember`], [`MlsError::Torn`], [`MlsError::Storage`].
+    /// contradict each other or the group, [`MlsError::NotAMember`], [`MlsError::SendingRefused`],
+    /// [`MlsError::Torn`], [`MlsError::Storage`].
     pub fn commit(&mut self, cx: &mut Context<'_>, changes: Changes<'_>) -> Result<Committed, MlsError> {
         self.ready()?;
+        self.may_send()?;
         self.check_changes(&changes)?;
         let parent = self.epoch_id();
         self.is_torn = true;

@@ -88,6 +88,10 @@ pub enum MlsError {
     /// We were removed from the group.
     #[error("no longer a member of the group")]
     NotAMember,
+    /// The storage was replaced by an older copy since we entered the group, so that our ratchets may have
+    /// been used: have this device added again with a new key package.
+    #[error("nothing is sent with ratchets from before a rollback, the device must be added again")]
+    SendingRefused,
     /// No member has this leaf index.
     #[error("no member at leaf {0}")]
     NoSuchMember(u32),
@@ -130,6 +134,7 @@ impl MlsError {
                 | Self::Undecryptable
                 | Self::SenderInvalid
                 | Self::NotAMember
+                | Self::SendingRefused
                 | Self::NoSuchMember(_)
                 | Self::OwnRemoval
         )

@@ -18,7 +18,7 @@ use super::crypto::Crypto;
 use super::error::MlsError;
 use super::key_package::capabilities;
 use super::provider::{DeviceSigner, Provider};
-use super::storage::{StorageCache, Touched, checkpoint_namespace, live_namespace};
+use super::storage::{Storage, StorageCache, Touched, checkpoint_namespace, live_namespace};
 use super::suite::Suite;
 use crate::certificate::DeviceCertificate;
 use crate::identity::DeviceSecret;
@@ -97,6 +97,8 @@ pub struct Group {
     pub(super) epochs: BTreeMap<u64, EpochId>,
     pub(super) cache: StorageCache,
     pub(super) is_torn: bool,
+    /// Whether our leaf is older than the last rollback of the storage.
+    pub(super) is_sending_refused: bool,
 }
 
 impl Group {
@@ -145,10 +147,11 @@ impl Group {
             .map_err(|error| provider.explain(MlsError::library(error)))?
             .ok_or_else(|| MlsError::State("a record of the group is missing".into()))?;
         let epochs = provider.storage().epochs(&id.0)?;
+        let is_sending_refused = provider.storage().is_sending_refused(&id.0)?;
         drop(provider);
         let suite = suite_of(&mls)?;
         let roster = verified_roster(mls.members(), suite)?;
-        Ok(Some(Self { mls, id: *id, suite, roster, epochs, cache, is_torn: false }))
+        Ok(Some(Self { mls, id: *id, suite, roster, epochs, cache, is_torn: false, is_sending_refused }))
     }
 
     /// A group that has just come into being, with the record of its first epoch.
@@ -160,7 +163,17 @@ impl Group {
     ) -> Result<Self, MlsError> {
         let id = group_id(mls.group_id())?;
         let suite = suite_of(&mls)?;
-        let mut group = Self { mls, id, suite, roster, epochs: BTreeMap::new(), cache, is_torn: false };
+        let mut group = Self {
+            mls,
+            id,
+            suite,
+            roster,
+            epochs: BTreeMap::new(),
+            cache,
+            is_torn: false,
+            is_sending_refused: false,
+        };
+        Storage::new(cx.storage, &mut group.cache).note_entry(&id.0)?;
         group.note_epoch(cx)?;
         Ok(group)
     }
@@ -227,9 +240,10 @@ impl Group {
     /// Encrypts an application message to the current epoch. Padding is the caller's.
     ///
     /// # Errors
-    /// [`MlsError::NotAMember`], [`MlsError::Torn`], [`MlsError::Storage`].
+    /// [`MlsError::NotAMember`], [`MlsError::SendingRefused`], [`MlsError::Torn`], [`MlsError::Storage`].
     pub fn seal(&mut self, cx: &mut Context<'_>, plaintext: &[u8]) -> Result<Vec<u8>, MlsError> {
         self.ready()?;
+        self.may_send()?;
         self.is_torn = true;
         let signer = DeviceSigner(cx.device);
         let provider = cx.provider(&mut self.cache);

@@ -27,6 +27,10 @@
 //! [checkpoint](Group::checkpoint) in one of its own, so that rival branches never overwrite each other.
 //! Messages write little whatever the size of the group; see `storage/secrets.rs`.
 //!
+//! Past epochs are dropped by count, and by age when a sweep of the caller's asks for it:
+//! [`Group::forget_past_epochs`]. Where the storage was replaced by an older copy of itself, say so with
+//! [`note_rollback`] before anything else, or keys are used twice.
+//!
 //! # Threads
 //! OpenMLS encrypts the secrets of an update path on rayon's global thread pool, which has a thread for every
 //! core unless the process bounds it at its start (`RAYON_NUM_THREADS`, or
@@ -41,6 +45,8 @@ mod join;
 mod key_package;
 mod open;
 pub mod provider;
+mod retention;
+mod rollback;
 mod storage;
 mod suite;
 #[cfg(test)]
@@ -56,4 +62,5 @@ pub use group::{
 pub use join::JoinView;
 pub use key_package::{KEY_PACKAGE_BYTES_MAX, KeyPackage, KeyPackageReference, ValidatedKeyPackage};
 pub use open::{CommitView, Opened, Peek, peek};
+pub use rollback::note_rollback;
 pub use suite::{CLASSICAL, HYBRID, Suite};

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod codec;
+mod ours;
 mod provider;
 mod secrets;
 mod tree;
@@ -25,7 +26,6 @@ use self::codec::CodecError;
 pub(super) use self::secrets::Touched;
 use self::secrets::{Change, Fetch, ReadError, Whole};
 use super::error::MlsError;
-use super::group::EpochId;
 use crate::key_value::KeyValue;
 
 /// What is remembered of a group's records between operations, so that only what changed is written.
@@ -111,21 +111,6 @@ impl<'a> Storage<'a> {
     /// Whether a group has a live branch here.
     pub(super) fn holds_group(&self, group: &[u8]) -> Result<bool, MlsError> {
         is_group(*self.key_value.borrow(), &live_namespace(group))
-    }
-
-    /// Writes the ids of a group's epochs, by number.
-    pub(super) fn put_epochs(&self, group: &[u8], epochs: &BTreeMap<u64, EpochId>) -> Result<(), MlsError> {
-        let epochs: Vec<_> = epochs.iter().map(|(number, id)| (*number, id.0)).collect();
-        let bytes = codec::encode(&epochs)?;
-        Ok(self.key_value.borrow_mut().put(&live_namespace(group), Label::Epochs.name(), &bytes)?)
-    }
-
-    /// Reads the ids of a group's epochs.
-    pub(super) fn epochs(&self, group: &[u8]) -> Result<BTreeMap<u64, EpochId>, MlsError> {
-        let bytes = self.key_value.borrow().get(&live_namespace(group), Label::Epochs.name())?;
-        let bytes = bytes.ok_or_else(|| MlsError::State("the ids of the epochs are missing".into()))?;
-        let epochs: Vec<(u64, [u8; 32])> = codec::decode(&bytes)?;
-        Ok(epochs.into_iter().map(|(number, id)| (number, EpochId(id))).collect())
     }
 
     /// Removes all records of a group's live branch.
@@ -298,6 +283,8 @@ enum Label {
     KeyPackage,
     Psk,
     Epochs,
+    PastSince,
+    Rollbacks,
 }
 
 impl Label {
@@ -320,6 +307,8 @@ impl Label {
             Self::KeyPackage => b"key package/",
             Self::Psk => b"psk/",
             Self::Epochs => b"epochs",
+            Self::PastSince => b"past since",
+            Self::Rollbacks => b"rollbacks",
         }
     }
 }

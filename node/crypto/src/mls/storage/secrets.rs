@@ -45,6 +45,8 @@ pub(in crate::mls) enum Touched {
     Current,
     /// A past epoch, by its number: a message of it was opened.
     Past(u64),
+    /// None; past ones may be dropped.
+    Nothing,
 }
 
 /// A change of the records, by their names.

@@ -82,7 +82,9 @@ impl Visitor for StoreVisitor<'_> {
                 visit(value, &mut past)?;
                 self.past = Some(past.epochs);
             }
-            (MESSAGE_SECRETS, Some(before), Touched::Past(_)) => self.current = Some(before.current),
+            (MESSAGE_SECRETS, Some(before), Touched::Past(_) | Touched::Nothing) => {
+                self.current = Some(before.current);
+            }
             (MESSAGE_SECRETS, ..) => self.current = Some(update_epoch(value, self.known, &mut self.changes)?),
             _ => self.fields.push(Field::of(name, value)?),
         }
