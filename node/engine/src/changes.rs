@@ -23,7 +23,7 @@ use crate::{
     engine::Engine,
     input::EngineError,
     introductions::introduction,
-    outbox::Shipment,
+    outbox::{Shipment, To},
     records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, PersonRecord, Stage},
     sealing::Audience,
     tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
@@ -276,28 +276,49 @@ impl Engine {
             };
             group.commit(mls, changes)
         })?;
-        let payload = self.group_parcel(cx, &conversation, &committed.commit)?;
-        let own = self.me()?.id();
-        // Whoever gets a new leaf gets the welcome instead: its new device could not open the commit.
-        let others: Vec<Vec<u8>> = before
-            .members
-            .iter()
-            .map(|member| member.certificate.identity.as_bytes().to_vec())
-            .filter(|identity| *identity != own && !added.contains(identity))
-            .collect();
-        let shipment = Shipment { payload, message: &[], conversation: &conversation.id, content: &[] };
-        self.ship(cx, shipment, others.iter().map(Vec::as_slice))?;
+        self.ship_commit(cx, &conversation, &committed.commit, before, &added, &gone)?;
         self.note_epoch(cx, &mut conversation, before, &committed.commit)?;
         let after = self.group_view(cx, &before.id)?;
         self.follow_group(cx, &mut conversation, &after)?;
         self.save_conversation(cx, &conversation)?;
         for (package, profile) in plan.add.iter().zip(&plan.profiles) {
             let (identity, node) = (package.certificate.identity, package.certificate.node);
+            if !before.has(identity.as_bytes()) {
+                self.read_from_now_on(cx, &conversation.id, identity.as_bytes())?;
+            }
             self.learn_member(cx, identity, node, Some(profile))?;
             self.ship_welcome(cx, &conversation, identity, profile, &committed.welcome)?;
         }
         self.log_changes(cx, &conversation, &after, &plan.changes)?;
         self.settle_changes(cx, &conversation, &plan.changes)
+    }
+
+    /// Sends a commit to everybody who can open it: the members it leaves, in the conversation's stream, and those it
+    /// removes, for whom nothing else of the conversation is left.
+    fn ship_commit(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        commit: &[u8],
+        before: &GroupView,
+        added: &BTreeSet<Vec<u8>>,
+        gone: &BTreeSet<Vec<u8>>,
+    ) -> Result<(), EngineError> {
+        let payload = self.group_parcel(cx, conversation, commit)?;
+        let shipment =
+            |payload| Shipment { payload, message: &[], conversation: &conversation.id, content: &[] };
+        let own = self.config.node;
+        let members = before.members.iter().filter(|member| member.certificate.node != own);
+        let members = members.map(|member| member.certificate.identity.as_bytes().to_vec());
+        // Whoever gets a new leaf gets the welcome instead: its new device could not open the commit.
+        let (renewed, others): (Vec<_>, Vec<_>) = members.partition(|identity| added.contains(identity));
+        let (removed, recipients): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|identity| gone.contains(identity));
+        for identity in &removed {
+            self.drop_queue(cx, identity, &conversation.id, "the recipient is no longer a member")?;
+            self.ship(cx, shipment(payload.clone()), To::Person(identity))?;
+        }
+        self.ship(cx, shipment(payload), To::Members { recipients: &recipients, except: renewed })
     }
 
     /// Sends a newcomer the welcome, with who the members are.
@@ -374,13 +395,16 @@ impl Engine {
         let profiles = profiles_in(&annotation);
         for member in &followed.added {
             let identity = member.certificate.identity;
+            if !before.has(identity.as_bytes()) {
+                self.read_from_now_on(cx, &conversation.id, identity.as_bytes())?;
+            }
             let profile = profiles.iter().find(|profile| profile.identity == identity.as_bytes());
             self.learn_member(cx, identity, member.certificate.node, profile)?;
         }
         for member in &followed.removed {
             let identity = member.certificate.identity.as_bytes();
             if !after.has(identity) {
-                self.drop_queue(cx, identity, Some(&conversation.id), "the recipient is no longer a member")?;
+                self.drop_queue(cx, identity, &conversation.id, "the recipient is no longer a member")?;
             }
         }
         self.log_changes(cx, &conversation, &after, &annotation.changes)?;
@@ -416,7 +440,7 @@ impl Engine {
         {
             let identity = member.certificate.identity.as_bytes();
             if identity.as_slice() != own {
-                self.drop_queue(cx, identity, Some(&conversation.id), "this person is no longer a member")?;
+                self.drop_queue(cx, identity, &conversation.id, "this person is no longer a member")?;
             }
         }
         self.drop_retained(cx, &conversation)?;

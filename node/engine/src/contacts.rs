@@ -180,7 +180,7 @@ impl Engine {
             } else {
                 person.standing_before_block = person.standing;
                 person.standing = Standing::Blocked.into();
-                self.drop_queue(cx, &person.identity, Some(&person.conversation), "the contact was blocked")?;
+                self.drop_queue(cx, &person.identity, &person.conversation, "the contact was blocked")?;
                 self.release(cx, &person);
             }
             self.save_person(cx, &person)?;
@@ -197,7 +197,7 @@ impl Engine {
         request: &RemoveContactRequest,
     ) -> Result<RemoveContactResponse, Failure> {
         let person = self.find_contact(cx, &request.name)?;
-        self.drop_queue(cx, &person.identity, Some(&person.conversation), "the contact was removed")?;
+        self.drop_queue(cx, &person.identity, &person.conversation, "the contact was removed")?;
         if let Some(conversation) = self.conversation(cx, &person.conversation)? {
             for group_id in conversation.retired_groups.iter().chain([&conversation.group_id]) {
                 self.delete_group(cx, group_id)?;

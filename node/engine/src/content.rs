@@ -15,7 +15,7 @@ use crate::{
     engine::Engine,
     gaps,
     input::EngineError,
-    outbox::{GAP_PATIENCE_MS, Task},
+    outbox::{GAP_PATIENCE_MS, Stream, Task},
     records::{ConversationRecord, EventRecord, MessageRecord, Progress, SenderRecord},
     sealing::{Audience, text_content},
     tables::{self, MESSAGES, SENDERS},
@@ -50,7 +50,7 @@ impl Engine {
                 self.take_text(cx, conversation, from, &content, text)?;
                 return Ok(Some(content.id));
             }
-            content::Kind::Receipt(receipt) => self.take_receipt(cx, from, receipt)?,
+            content::Kind::Receipt(receipt) => self.take_receipt(cx, conversation, from, receipt)?,
             content::Kind::Change(signed) => self.take_change(cx, conversation, group_id, sender, signed)?,
             content::Kind::Profile(profile) => self.take_profile(cx, from, profile)?,
             content::Kind::Resend(request) => self.take_resend(cx, conversation, from, request)?,
@@ -124,7 +124,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks a member for everything after what is here without a gap: something of it could not be opened.
+    /// Asks a member to offer again what this node has stored and could not open.
     pub(crate) fn ask_for_rest(
         &mut self,
         cx: &mut Context<'_>,
@@ -134,10 +134,7 @@ impl Engine {
         if !self.is_member(cx, conversation, from)? {
             return Ok(());
         }
-        let key = sender_key(&conversation.id, from);
-        let sender: SenderRecord = tables::load(cx.tx, SENDERS, tables::key(&key))?.unwrap_or_default();
-        let request = ResendRequest { sequences: Vec::new(), after: sender.contiguous };
-        let content = self.unnumbered(cx, content::Kind::Resend(request));
+        let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest::default()));
         self.seal_content(cx, conversation, &content, Audience::Only(from))
     }
 
@@ -173,7 +170,7 @@ impl Engine {
             ..EventRecord::default()
         };
         self.log_event(cx, event)?;
-        let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest { sequences, after: 0 }));
+        let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest { sequences }));
         self.seal_content(cx, &record, &content, Audience::Only(from))
     }
 
@@ -195,10 +192,12 @@ impl Engine {
     fn take_receipt(
         &mut self,
         cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
         from: Identity,
         receipt: &Receipt,
     ) -> Result<(), Failure> {
         for id in receipt.ids.iter().take(RECEIPT_IDS_MAX) {
+            self.opened_elsewhere(cx, &conversation.id, from.as_bytes(), id)?;
             self.delivery_progressed(cx, id, from.as_bytes(), Progress::Delivered, "")?;
         }
         Ok(())
@@ -211,6 +210,15 @@ impl Engine {
         from: Identity,
         request: &ResendRequest,
     ) -> Result<(), Failure> {
+        let asked = &request.sequences[..request.sequences.len().min(RESEND_MAX)];
+        if asked.is_empty() {
+            for stream in
+                [Stream::Person(from.as_bytes().to_vec()), Stream::Conversation(conversation.id.clone())]
+            {
+                self.offer_now(&stream, from.as_bytes());
+            }
+            return Ok(());
+        }
         let newest: Vec<(u64, MessageRecord)> = tables::scan(
             cx.tx,
             MESSAGES,
@@ -219,12 +227,7 @@ impl Engine {
             crate::storage::Direction::Backward,
             RESEND_DEPTH,
         )?;
-        let asked = &request.sequences[..request.sequences.len().min(RESEND_MAX)];
-        let is_asked = |sequence: u64| match asked {
-            [] => sequence > request.after,
-            asked => asked.contains(&sequence),
-        };
-        let wanted = newest.iter().filter(|(_, record)| record.own && is_asked(record.sequence));
+        let wanted = newest.iter().filter(|(_, record)| record.own && asked.contains(&record.sequence));
         for (_, record) in wanted.take(RESEND_MAX) {
             self.seal_content(cx, conversation, &text_content(record), Audience::Only(from.as_bytes()))?;
         }

@@ -120,6 +120,7 @@ impl Engine {
             conversation.routes.push(route);
             self.routes = None;
         }
+        self.outbox.members_changed(&conversation.id);
         conversation.members = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
         conversation.suite = group.suite.code_point().into();
         conversation.leaving.retain(|gone| group.has(gone));

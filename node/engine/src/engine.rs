@@ -173,12 +173,14 @@ impl Engine {
         newest_event: Option<u64>,
     ) -> Outcome {
         self.groups.keep();
+        self.outbox.keep();
         effects.extend(newest_event.map(|newest| crate::input::Effect::Events { newest }));
         Outcome { answer, effects, keep: true }
     }
 
     fn dropped(&mut self) {
         self.groups.discard();
+        self.outbox.discard();
         self.routes = None;
         self.to_pump.clear();
     }

@@ -33,6 +33,13 @@ const SEEN_MAX: u64 = 65_536;
 /// When a sender may try again what this node cannot place yet, ms.
 const PLACE_LATER_MS: u64 = 5_000;
 
+/// Where a delivery came from.
+#[derive(Clone, Copy)]
+struct Origin {
+    node: NodeKey,
+    delivery: [u8; 16],
+}
+
 /// What was in an MLS message.
 enum Taken {
     Content {
@@ -85,8 +92,25 @@ impl Engine {
         })?;
         match recognised.destination {
             Destination::Stranger => self.introduced(cx, node, &recognised.inner),
-            Destination::Group(group_id) => self.group_message(cx, node, &group_id, &recognised.inner),
+            Destination::Group(group_id) => {
+                let origin = Origin { node, delivery: digest::delivery_id(payload) };
+                self.group_message(cx, origin, &group_id, &recognised.inner)
+            }
         }
+    }
+
+    /// The answer to a delivery that is offered again has changed.
+    fn answer_from_now_on(
+        &self,
+        cx: &mut Context<'_>,
+        delivery: &[u8],
+        disposition: Disposition,
+    ) -> Result<(), EngineError> {
+        let Some(mut seen) = tables::load::<SeenRecord>(cx.tx, SEEN, tables::key(delivery))? else {
+            return Ok(());
+        };
+        seen.disposition = disposition.into();
+        tables::save(cx.tx, SEEN, tables::key(delivery), &seen)
     }
 
     fn remember(
@@ -110,7 +134,7 @@ impl Engine {
     fn group_message(
         &mut self,
         cx: &mut Context<'_>,
-        node: NodeKey,
+        origin: Origin,
         group_id: &[u8],
         message: &[u8],
     ) -> Result<Disposition, Failure> {
@@ -124,7 +148,7 @@ impl Engine {
         }
         match self.open_message(cx, group_id, message) {
             Ok(opened) => self.take_opened(cx, &conversation, group_id, message, opened),
-            Err(GroupFailure::Mls(error)) => self.unopened(cx, node, group_id, message, &error),
+            Err(GroupFailure::Mls(error)) => self.unopened(cx, origin, group_id, message, &error),
             Err(GroupFailure::Absent) => Err(Failure::not_found("the group is not on this node")),
             Err(GroupFailure::Engine(error)) => Err(error.into()),
         }
@@ -198,14 +222,14 @@ impl Engine {
     fn unopened(
         &self,
         cx: &mut Context<'_>,
-        node: NodeKey,
+        origin: Origin,
         group_id: &[u8],
         message: &[u8],
         error: &mls::MlsError,
     ) -> Result<Disposition, Failure> {
         match error {
             mls::MlsError::FutureEpoch { .. } => {
-                self.keep_for_later(cx, node, group_id, message)?;
+                self.keep_for_later(cx, origin, group_id, message)?;
                 Ok(Disposition::Stored)
             }
             mls::MlsError::PastEpoch { .. }
@@ -227,7 +251,7 @@ impl Engine {
     fn keep_for_later(
         &self,
         cx: &mut Context<'_>,
-        node: NodeKey,
+        origin: Origin,
         group_id: &[u8],
         message: &[u8],
     ) -> Result<(), Failure> {
@@ -242,7 +266,11 @@ impl Engine {
             ));
         }
         let ordinal = kept.last().map_or(1, |(ordinal, _)| ordinal + 1);
-        let record = FutureRecord { message: message.to_vec(), node: node.as_bytes().to_vec() };
+        let record = FutureRecord {
+            message: message.to_vec(),
+            node: origin.node.as_bytes().to_vec(),
+            delivery: origin.delivery.to_vec(),
+        };
         Ok(tables::save(cx.tx, FUTURE, tables::at(group_id, ordinal), &record)?)
     }
 
@@ -262,10 +290,13 @@ impl Engine {
                     Err(GroupFailure::Engine(error)) => return Err(error),
                     Err(_) => {
                         cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
+                        // When it is offered again it is looked at again, and the sender told why it is refused.
+                        cx.tx.delete(SEEN, tables::key(&record.delivery))?;
                         unopenable.insert(record.node);
                     }
                     Ok(opened) => {
                         cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
+                        self.answer_from_now_on(cx, &record.delivery, Disposition::Delivered)?;
                         is_progress |= self.take_late(cx, group_id, &record, opened)?;
                     }
                 }

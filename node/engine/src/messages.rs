@@ -95,7 +95,7 @@ impl Engine {
 
     /// The conversation of a name, if one may write to it now.
     pub(crate) fn writable_conversation(
-        &self,
+        &mut self,
         cx: &Context<'_>,
         name: &str,
     ) -> Result<ConversationRecord, Failure> {
@@ -104,10 +104,10 @@ impl Engine {
             Named::Group(id) => self.conversation_of(cx, &id)?,
             Named::Person(person) => {
                 check_writable(&person)?;
-                self.check_room(cx, &person.identity)?;
                 self.conversation_of(cx, &person.conversation)?
             }
         };
+        self.check_room(cx, &conversation)?;
         if conversation.stage() == Stage::Ended {
             return Err(Failure::forbidden(format!("you are no longer a member of {name}")));
         }

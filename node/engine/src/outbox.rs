@@ -1,41 +1,56 @@
-//! The outbox: sealed parcels, and for each recipient a queue of what it has not got yet.
+//! The outbox: what waits for other people's nodes, and how it gets there.
 //!
-//! A parcel lies in storage once, however many recipients it has. One delivery of a recipient is under way at a
-//! time, so that what one person says arrives in the order in which it was said, and a message never overtakes the
-//! commit or welcome before it.
+//! A sealed payload lies in storage once. It belongs to a *stream*: that of a conversation, which every member
+//! reads from its own cursor, or that of one person. A message to a thousand members is therefore one entry, and
+//! what a member has not got yet is a number. An entry goes when the last of its recipients is done with it.
+//!
+//! One delivery of a stream to a recipient is under way at a time, so that what one person says arrives in the order
+//! in which it was said; a person's own stream, where welcomes lie, goes before those of conversations.
 //!
 //! ```text
-//!             pump             Ok(STORED / DELIVERED)
-//!   queued ─────────► under way ─────────────────────► done
-//!     ▲                  │
-//!     │   unreachable,   │ refused for good
-//!     └── retry later ◄──┴──────────────────► failed, or sealed again (stale epoch)
+//!             pump              DELIVERED
+//!   queued ─────────► under way ─────────────────────────► done
+//!     ▲                │  │  ▲
+//!     │   unreachable, │  │  └──────── offered again, until it is opened or expires
+//!     └── retry later ◄┘  │ STORED        │
+//!                         └──────────► stored
 //! ```
+//!
+//! *Stored* means that the recipient's node holds what it cannot open yet. That is no end: the node may never come to
+//! open it, as when it is welcomed into a later epoch. So it is offered again until the answer is another; the
+//! recipient recognises it, and says what has become of it. What it can no longer open is sealed again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::digest;
-use qpq_proto::{
-    Failure, Method, Status,
-    v1::{Disposition, EnqueueRequest, EnqueueResponse},
-};
+use qpq_proto::{Failure, Method, ids::NodeKey, v1::EnqueueRequest};
 
 use crate::{
     context::Context,
     conversations::ConversationId,
     engine::Engine,
-    input::{CallFailure, EngineError},
+    input::{Effect, EngineError},
     peers::Purpose,
-    records::{ParcelRecord, Progress, QueueRecord},
-    tables::{self, PARCELS, PAYLOADS, QUEUE},
+    records::{ConversationRecord, ParcelRecord, PersonRecord},
+    tables::{self, OUTGOING, PAYLOADS},
 };
 
-/// First pause after a refusal that may pass, ms; doubled up to [`RETRY_MAX_MS`].
-const RETRY_MIN_MS: u64 = 1_000;
-/// Longest pause between two tries, ms.
-const RETRY_MAX_MS: u64 = 300_000;
+pub(crate) use entries::Entry;
+use pauses::Pauses;
+pub(crate) use streams::Stream;
+use streams::Streams;
+
+mod answers;
+mod entries;
+mod pauses;
+mod rounds;
+mod streams;
+
 /// How long an unanswered gap is watched before the missing contents are asked for, ms.
 pub(crate) const GAP_PATIENCE_MS: u64 = 20_000;
 /// How long the outbox keeps what it cannot deliver: longer than any carrier may, 35 days, ms.
@@ -48,18 +63,26 @@ const SWEEP_EVERY_MS: u64 = 3_600_000;
 pub(crate) enum Task {
     /// Try a recipient again.
     Retry(Vec<u8>),
+    /// Offer a recipient again what its node has stored without opening it.
+    Offer(Stream, Vec<u8>),
     /// Look whether contents of a sender are still missing.
     Gap { conversation: ConversationId, sender: Vec<u8> },
     /// Look for what has expired.
     Sweep,
 }
 
-/// Pauses and planned tasks of this run; nothing of it is kept.
+/// Pauses, planned tasks and an index of this run; all of it can be made anew.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     tasks: BTreeSet<(u64, Task)>,
-    /// Failures in a row, and until when a recipient is left alone, monotonic ms.
-    pauses: BTreeMap<Vec<u8>, (u32, u64)>,
+    pauses: BTreeMap<Vec<u8>, Pauses>,
+    rounds: rounds::Rounds,
+    /// `None` until it is needed, and after a transaction that changed it was dropped.
+    streams: Option<Streams>,
+    /// Smallest ordinal that was never used, and the end of those that are reserved on disk.
+    ordinals: std::ops::Range<u64>,
+    /// The present input has changed the index or the ordinals.
+    is_changed: bool,
 }
 
 /// A payload to be delivered.
@@ -73,12 +96,13 @@ pub(crate) struct Shipment<'a> {
     pub content: &'a [u8],
 }
 
-/// An entry of a recipient's queue with what it shares with the other recipients.
-pub(crate) struct Entry {
-    pub recipient: Vec<u8>,
-    pub ordinal: u64,
-    pub queue: QueueRecord,
-    pub parcel: ParcelRecord,
+/// For whom a payload is.
+pub(crate) enum To<'a> {
+    /// One person.
+    Person(&'a [u8]),
+    /// These members of the shipment's conversation. The others are passed over: `except` names those of them who
+    /// read the stream.
+    Members { recipients: &'a [Vec<u8>], except: Vec<Vec<u8>> },
 }
 
 impl Outbox {
@@ -97,94 +121,116 @@ impl Outbox {
         due.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// The recipient is connected: pauses are over.
-    pub(crate) fn reachable_again(&mut self, recipient: &[u8]) {
-        self.pauses.remove(recipient);
+    /// The present input's changes are kept.
+    pub(crate) fn keep(&mut self) {
+        self.is_changed = false;
     }
 
-    fn is_paused(&self, recipient: &[u8], monotonic_ms: u64) -> bool {
-        self.pauses.get(recipient).is_some_and(|(_, until)| *until > monotonic_ms)
+    /// The present input's transaction is dropped.
+    pub(crate) fn discard(&mut self) {
+        if std::mem::take(&mut self.is_changed) {
+            self.streams = None;
+            self.ordinals = 0..0;
+        }
     }
 
-    fn pause(&mut self, recipient: &[u8], monotonic_ms: u64, at_least_ms: u64) {
-        let (failures, until) = self.pauses.entry(recipient.to_vec()).or_default();
-        let pause = RETRY_MIN_MS
-            .saturating_mul(1 << (*failures).min(10))
-            .clamp(at_least_ms.min(RETRY_MAX_MS), RETRY_MAX_MS);
-        *failures += 1;
-        *until = monotonic_ms + pause;
-        let at = *until;
-        self.plan(at, Task::Retry(recipient.to_vec()));
+    /// The members of a conversation have changed.
+    pub(crate) fn members_changed(&mut self, conversation: &[u8]) {
+        if let Some(streams) = &mut self.streams {
+            streams.forget_members(&Stream::Conversation(conversation.to_vec()));
+        }
+    }
+
+    /// Leaves a recipient alone for a while, or only its place in one stream.
+    fn pause(&mut self, recipient: &[u8], stream: Option<&Stream>, monotonic_ms: u64, at_least_ms: u64) {
+        let pauses = self.pauses.entry(recipient.to_vec()).or_default();
+        let until = pauses.extend(stream, monotonic_ms, at_least_ms);
+        self.plan(until, Task::Retry(recipient.to_vec()));
+    }
+
+    fn is_paused(&self, recipient: &[u8], stream: Option<&Stream>, monotonic_ms: u64) -> bool {
+        self.pauses.get(recipient).is_some_and(|pauses| pauses.is_on(stream, monotonic_ms))
     }
 }
 
 impl Engine {
-    /// Stores a payload and queues it for recipients.
-    pub(crate) fn ship<'a>(
+    /// Stores a payload, and sends it to those who are connected.
+    pub(crate) fn ship(
         &mut self,
         cx: &mut Context<'_>,
         shipment: Shipment<'_>,
-        recipients: impl IntoIterator<Item = &'a [u8]>,
+        to: To<'_>,
     ) -> Result<(), EngineError> {
-        let delivery = digest::delivery_id(&shipment.payload).to_vec();
-        let mut deliveries = 0;
-        for recipient in recipients {
-            let ordinal = tables::next_ordinal(cx.tx, QUEUE, recipient)?;
-            let record = QueueRecord { delivery: delivery.clone(), attempts: 0 };
-            tables::save(cx.tx, QUEUE, tables::at(recipient, ordinal), &record)?;
-            deliveries += 1;
-            self.pump_later(recipient);
-        }
-        if deliveries == 0 {
+        let (stream, recipients, except) = match to {
+            To::Person(recipient) => {
+                (Stream::Person(recipient.to_vec()), &[recipient.to_vec()][..], Vec::new())
+            }
+            To::Members { recipients, except } => {
+                (Stream::Conversation(shipment.conversation.to_vec()), recipients, except)
+            }
+        };
+        if recipients.is_empty() {
             return Ok(());
         }
+        let ordinal = self.next_parcel(cx)?;
         let parcel = ParcelRecord {
-            deliveries,
+            remaining: u32::try_from(recipients.len()).unwrap_or(u32::MAX),
+            recipient: stream.recipient().to_vec(),
             message: shipment.message.to_vec(),
             conversation: shipment.conversation.to_vec(),
             expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
-            delivery: delivery.clone(),
+            delivery: digest::delivery_id(&shipment.payload).to_vec(),
             content: shipment.content.to_vec(),
+            except,
         };
-        tables::save(cx.tx, PARCELS, tables::key(&delivery), &parcel)?;
-        Ok(cx.tx.put(PAYLOADS, tables::key(&delivery), shipment.payload)?)
+        self.streams(cx)?.added(&stream);
+        tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel)?;
+        cx.tx.put(PAYLOADS, tables::at(stream.key(), ordinal), shipment.payload)?;
+        self.reach(cx, recipients)
     }
 
-    /// The first entries of a recipient's queue.
-    fn entries(&self, cx: &Context<'_>, recipient: &[u8], limit: usize) -> Result<Vec<Entry>, EngineError> {
-        let waiting: Vec<(u64, QueueRecord)> = tables::first(cx.tx, QUEUE, recipient, limit)?;
-        waiting.into_iter().map(|(ordinal, queue)| self.entry(cx, recipient, ordinal, queue)).collect()
-    }
-
-    fn entry(
-        &self,
-        cx: &Context<'_>,
-        recipient: &[u8],
-        ordinal: u64,
-        queue: QueueRecord,
-    ) -> Result<Entry, EngineError> {
-        let parcel = tables::load(cx.tx, PARCELS, tables::key(&queue.delivery))?.unwrap_or_default();
-        Ok(Entry { recipient: recipient.to_vec(), ordinal, queue, parcel })
-    }
-
-    /// Refuses when so much waits for a recipient already that more would only grow the outbox.
-    pub(crate) fn check_room(&self, cx: &Context<'_>, recipient: &[u8]) -> Result<(), Failure> {
-        let oldest = tables::first::<QueueRecord>(cx.tx, QUEUE, recipient, 1)?;
-        let Some((oldest, _)) = oldest.first() else { return Ok(()) };
-        let waiting = tables::next_ordinal(cx.tx, QUEUE, recipient)? - oldest;
-        if waiting > self.limits.outbox_deliveries_max as u64 {
-            return Err(Failure::quota(format!("{waiting} deliveries wait for this recipient already")));
+    /// Looks after the queues of recipients who are connected, and asks for connections to the others.
+    fn reach(&mut self, cx: &mut Context<'_>, recipients: &[Vec<u8>]) -> Result<(), EngineError> {
+        if let [recipient] = recipients {
+            self.pump_later(recipient);
+            return Ok(());
+        }
+        for recipient in recipients {
+            if !self.peers.is_wanted(recipient)
+                && let Some(person) = self.person(cx, recipient)?
+            {
+                self.want(cx, &person);
+            }
+        }
+        let recipients: BTreeSet<&Vec<u8>> = recipients.iter().collect();
+        for node in self.peers.connected() {
+            if let Some(person) = self.owner_of_node(cx, node)?
+                && recipients.contains(&person)
+            {
+                self.pump_later(&person);
+            }
         }
         Ok(())
     }
 
-    /// Looks at a recipient's queue when the present input is done.
-    pub(crate) fn pump_later(&mut self, recipient: &[u8]) {
-        self.to_pump.insert(recipient.to_vec());
+    /// Refuses when so much waits in a conversation already that more would only grow the outbox.
+    pub(crate) fn check_room(
+        &mut self,
+        cx: &Context<'_>,
+        conversation: &ConversationRecord,
+    ) -> Result<(), Failure> {
+        let own = Stream::Person(conversation.contact.clone());
+        let index = self.streams(cx)?;
+        let waiting = index.waiting(&Stream::Conversation(conversation.id.clone())) + index.waiting(&own);
+        if waiting > self.limits.outbox_deliveries_max {
+            return Err(Failure::quota(format!("{waiting} deliveries wait in this conversation already")));
+        }
+        Ok(())
     }
 
-    pub(crate) fn has_waiting(&self, cx: &Context<'_>, recipient: &[u8]) -> Result<bool, EngineError> {
-        Ok(!tables::first::<QueueRecord>(cx.tx, QUEUE, recipient, 1)?.is_empty())
+    /// Looks at what waits for a recipient when the present input is done.
+    pub(crate) fn pump_later(&mut self, recipient: &[u8]) {
+        self.to_pump.insert(recipient.to_vec());
     }
 
     pub(crate) fn pump_all(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
@@ -194,150 +240,71 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts the next delivery to a recipient, if none is under way.
+    /// A recipient's node is connected: pauses are over, and what it has stored is offered again.
+    pub(crate) fn recipient_reachable(
+        &mut self,
+        cx: &mut Context<'_>,
+        recipient: &[u8],
+    ) -> Result<(), EngineError> {
+        self.outbox.pauses.remove(recipient);
+        self.offer_all(cx, recipient)?;
+        self.pump_later(recipient);
+        Ok(())
+    }
+
+    /// Starts the next delivery of each stream to a recipient, where none is under way.
     fn pump(&mut self, cx: &mut Context<'_>, recipient: &[u8]) -> Result<(), EngineError> {
-        if !self.peers.deliveries_under_way(recipient).is_empty() {
+        let streams = self.streams_of(cx, recipient)?;
+        if streams.is_empty() {
             return Ok(());
         }
-        let Some(entry) = self.entries(cx, recipient, 1)?.into_iter().next() else { return Ok(()) };
         let Some(person) = self.person(cx, recipient)? else { return Ok(()) };
         self.want(cx, &person);
+        let now_ms = cx.now.monotonic_ms;
         let node = person.node_keys().into_iter().find(|node| self.peers.is_connected(node));
-        let Some(node) = node.filter(|_| !self.outbox.is_paused(recipient, cx.now.monotonic_ms)) else {
+        let Some(node) = node.filter(|_| !self.outbox.is_paused(recipient, None, now_ms)) else {
             return Ok(());
         };
-        let request = self.delivery_request(cx, &entry)?;
-        let purpose = Purpose::Delivery { recipient: recipient.to_vec(), ordinal: entry.ordinal };
-        cx.effects.push(self.peers.call(node, Method::Enqueue, request, purpose));
+        for stream in streams {
+            if self.outbox.is_paused(recipient, Some(&stream), now_ms) {
+                continue;
+            }
+            let is_under_way = self.peers.is_delivering(recipient, &stream)
+                || self.start_next(cx, node, &stream, recipient)?;
+            if is_under_way && matches!(stream, Stream::Person(_)) {
+                return Ok(());
+            }
+        }
         Ok(())
     }
 
-    fn delivery_request(&self, cx: &Context<'_>, entry: &Entry) -> Result<Bytes, EngineError> {
+    /// Starts the next delivery of one stream to a recipient; false if there is none.
+    fn start_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+        stream: &Stream,
+        recipient: &[u8],
+    ) -> Result<bool, EngineError> {
+        let next = match self.next_entry(cx, stream, recipient)? {
+            Some(entry) => Some(entry),
+            None => self.next_offer(cx, stream, recipient)?,
+        };
+        let Some(entry) = next else { return Ok(false) };
+        let payload = cx.tx.get(PAYLOADS, tables::at(stream.key(), entry.ordinal))?.unwrap_or_default();
         let request = EnqueueRequest {
-            mailbox: entry.recipient.clone(),
-            payload: cx.tx.get(PAYLOADS, tables::key(&entry.queue.delivery))?.unwrap_or_default(),
-            delivery_id: entry.queue.delivery.clone(),
+            mailbox: recipient.to_vec(),
+            payload,
+            delivery_id: entry.parcel.delivery,
             ..EnqueueRequest::default()
         };
-        Ok(request.encode_to_vec().into())
-    }
-
-    /// A delivery's call has ended.
-    pub(crate) fn delivery_answered(
-        &mut self,
-        cx: &mut Context<'_>,
-        recipient: &[u8],
-        ordinal: u64,
-        result: Result<Bytes, CallFailure>,
-    ) -> Result<(), EngineError> {
-        let Some(queue) = tables::load::<QueueRecord>(cx.tx, QUEUE, tables::at(recipient, ordinal))? else {
-            return Ok(());
+        let purpose = Purpose::Delivery {
+            stream: stream.clone(),
+            recipient: recipient.to_vec(),
+            ordinal: entry.ordinal,
         };
-        let entry = self.entry(cx, recipient, ordinal, queue)?;
-        self.pump_later(recipient);
-        match result {
-            Ok(response) => {
-                self.outbox.reachable_again(recipient);
-                let disposition = EnqueueResponse::decode(response).map(|response| response.disposition());
-                let progress = match disposition {
-                    Ok(Disposition::Delivered) => Progress::Delivered,
-                    _ => Progress::Sent,
-                };
-                self.finish(cx, &entry, progress, "")
-            }
-            Err(CallFailure::Unreachable) => self.try_again(cx, entry, 0, "the node was not reached"),
-            Err(CallFailure::Refused(failure)) => self.refused(cx, entry, &failure),
-        }
-    }
-
-    fn refused(&mut self, cx: &mut Context<'_>, entry: Entry, failure: &Failure) -> Result<(), EngineError> {
-        match failure.status {
-            Status::Conflict if !entry.parcel.message.is_empty() || !entry.parcel.content.is_empty() => {
-                // If it is this node that is behind, sealing again changes nothing until the commit has come.
-                self.outbox.pause(&entry.recipient, cx.now.monotonic_ms, 0);
-                self.remove_entry(cx, &entry)?;
-                self.seal_again(cx, &entry)
-            }
-            Status::Conflict
-            | Status::NotFound
-            | Status::Forbidden
-            | Status::BadRequest
-            | Status::UnknownMethod => self.finish(cx, &entry, Progress::Failed, &failure.message),
-            _ => self.try_again(cx, entry, failure.retry_after_ms, &failure.message),
-        }
-    }
-
-    fn try_again(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut entry: Entry,
-        after_ms: u64,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        self.outbox.pause(&entry.recipient, cx.now.monotonic_ms, after_ms);
-        entry.queue.attempts += 1;
-        tables::save(cx.tx, QUEUE, tables::at(&entry.recipient, entry.ordinal), &entry.queue)?;
-        self.delivery_tried(cx, &entry, reason)
-    }
-
-    /// An entry is done with: removes it, and the payload with the last one.
-    pub(crate) fn finish(
-        &mut self,
-        cx: &mut Context<'_>,
-        entry: &Entry,
-        progress: Progress,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        self.remove_entry(cx, entry)?;
-        if entry.parcel.message.is_empty() {
-            return self.introduction_finished(cx, &entry.recipient, progress, reason);
-        }
-        self.delivery_progressed(cx, &entry.parcel.message, &entry.recipient, progress, reason)
-    }
-
-    /// Tells the owner if somebody who was asked will never get the request.
-    fn introduction_finished(
-        &mut self,
-        cx: &mut Context<'_>,
-        recipient: &[u8],
-        progress: Progress,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        let is_lost = matches!(progress, Progress::Failed | Progress::Expired);
-        let asked = self.person(cx, recipient)?.filter(|person| is_lost && person.request_sealed);
-        let Some(person) = asked.filter(|person| !person.token.is_empty()) else { return Ok(()) };
-        let text = format!("the request to {} failed: {reason}", person.name);
-        self.log_alarm(cx, "contact-request-failed", text)
-    }
-
-    fn remove_entry(&self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
-        cx.tx.delete(QUEUE, tables::at(&entry.recipient, entry.ordinal))?;
-        let delivery = &entry.queue.delivery;
-        // Read again: finishing another entry of the same payload has changed the count since.
-        let parcel: Option<ParcelRecord> = tables::load(cx.tx, PARCELS, tables::key(delivery))?;
-        let Some(mut parcel) = parcel else { return Ok(()) };
-        parcel.deliveries = parcel.deliveries.saturating_sub(1);
-        if parcel.deliveries == 0 {
-            cx.tx.delete(PAYLOADS, tables::key(delivery))?;
-            return Ok(cx.tx.delete(PARCELS, tables::key(delivery))?);
-        }
-        tables::save(cx.tx, PARCELS, tables::key(delivery), &parcel)
-    }
-
-    /// Drops everything that waits for a person, or only what belongs to one conversation.
-    pub(crate) fn drop_queue(
-        &mut self,
-        cx: &mut Context<'_>,
-        recipient: &[u8],
-        conversation: Option<&[u8]>,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        for entry in self.entries(cx, recipient, usize::MAX)? {
-            if conversation.is_none_or(|id| id == entry.parcel.conversation) {
-                self.finish(cx, &entry, Progress::Failed, reason)?;
-            }
-        }
-        Ok(())
+        cx.effects.push(self.peers.call(node, Method::Enqueue, request.encode_to_vec().into(), purpose));
+        Ok(true)
     }
 
     pub(crate) fn run_task(&mut self, cx: &mut Context<'_>, task: Task) -> Result<(), EngineError> {
@@ -346,23 +313,23 @@ impl Engine {
                 self.pump_later(&recipient);
                 Ok(())
             }
+            Task::Offer(stream, recipient) => {
+                self.offer_due(cx.now, &stream, &recipient);
+                Ok(())
+            }
             Task::Gap { conversation, sender } => self.check_gap(cx, &conversation, &sender),
             Task::Sweep => self.sweep(cx),
         }
     }
 
-    /// Ends what has waited longer than its lifetime, and plans the next look.
-    pub(crate) fn sweep(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        self.outbox.plan(cx.now.monotonic_ms + SWEEP_EVERY_MS, Task::Sweep);
-        let people: Vec<crate::records::PersonRecord> = tables::all(cx.tx, tables::PEOPLE)?;
-        for person in people {
-            for entry in self.entries(cx, &person.identity, usize::MAX)? {
-                if entry.parcel.expires_node_ms <= cx.node_ms {
-                    self.finish(cx, &entry, Progress::Expired, "it waited too long")?;
-                }
-            }
+    /// Asks for connections to a person's nodes.
+    pub(crate) fn want(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
+        let nodes: Vec<NodeKey> =
+            person.node_keys().into_iter().filter(|node| *node != self.config.node).collect();
+        let addresses: Vec<SocketAddr> = person.socket_addresses();
+        for node in self.peers.want(&person.identity, &nodes) {
+            cx.effects.push(Effect::Want { node, addresses: addresses.clone() });
         }
-        self.retire(cx)
     }
 }
 
@@ -383,27 +350,12 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_a_limit_and_end_when_reachable() {
+    fn a_pause_plans_the_next_try() {
         let mut outbox = Outbox::default();
-        let mut last = 0;
-        for _ in 0..20 {
-            outbox.pause(&[7], 0, 0);
-            let until = outbox.pauses[&vec![7]].1;
-            assert!(until >= last && until <= RETRY_MAX_MS);
-            last = until;
-        }
-        assert_eq!(last, RETRY_MAX_MS);
-        assert!(outbox.is_paused(&[7], 1));
-        outbox.reachable_again(&[7]);
-        assert!(!outbox.is_paused(&[7], 1));
-    }
-
-    #[test]
-    fn the_peers_own_wish_is_kept_within_bounds() {
-        let mut outbox = Outbox::default();
-        outbox.pause(&[7], 0, 60_000);
-        assert_eq!(outbox.pauses[&vec![7]].1, 60_000);
-        outbox.pause(&[8], 0, u64::MAX);
-        assert_eq!(outbox.pauses[&vec![8]].1, RETRY_MAX_MS);
+        outbox.pause(&[7], None, 100, 0);
+        let at = outbox.wake_at().unwrap();
+        assert!(outbox.is_paused(&[7], None, at - 1));
+        assert!(!outbox.is_paused(&[7], None, at));
+        assert!(!outbox.is_paused(&[8], None, 100));
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     engine::Engine,
     input::{CallFailure, CallId, Effect, EngineError},
+    outbox::Stream,
     records::{ConversationRecord, PersonRecord, Standing},
     tables::{self, CONVERSATIONS, PEOPLE},
 };
@@ -21,15 +22,19 @@ use crate::{
 pub(crate) struct Peers {
     connected: BTreeSet<NodeKey>,
     wanted: BTreeSet<NodeKey>,
+    /// People all of whose nodes are wanted.
+    people_wanted: BTreeSet<Vec<u8>>,
     calls: BTreeMap<CallId, Purpose>,
+    /// Recipients and streams of the deliveries among the calls.
+    delivering: BTreeSet<(Vec<u8>, Stream)>,
     next_call: u64,
 }
 
 /// What a call is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Delivers an entry of a recipient's queue.
-    Delivery { recipient: Vec<u8>, ordinal: u64 },
+    /// Delivers an entry of a stream of the outbox.
+    Delivery { stream: Stream, recipient: Vec<u8>, ordinal: u64 },
     /// Fetches the hybrid key of a person whose link we hold.
     HybridKey { person: Vec<u8> },
 }
@@ -43,19 +48,46 @@ impl Peers {
         self.calls.values().any(|call| call == purpose)
     }
 
-    /// Ordinals of a recipient's queue that are under way.
-    pub(crate) fn deliveries_under_way(&self, person: &[u8]) -> BTreeSet<u64> {
-        let of_person = |purpose: &Purpose| match purpose {
-            Purpose::Delivery { recipient, ordinal } if recipient == person => Some(*ordinal),
-            Purpose::Delivery { .. } | Purpose::HybridKey { .. } => None,
-        };
-        self.calls.values().filter_map(of_person).collect()
+    pub(crate) fn connected(&self) -> Vec<NodeKey> {
+        self.connected.iter().copied().collect()
+    }
+
+    /// Whether a delivery of a stream to a recipient is under way.
+    pub(crate) fn is_delivering(&self, recipient: &[u8], stream: &Stream) -> bool {
+        self.delivering.contains(&(recipient.to_vec(), stream.clone()))
+    }
+
+    pub(crate) fn is_wanted(&self, person: &[u8]) -> bool {
+        self.people_wanted.contains(person)
+    }
+
+    /// Notes that a person's nodes are wanted; returns those that were not.
+    pub(crate) fn want(&mut self, person: &[u8], nodes: &[NodeKey]) -> Vec<NodeKey> {
+        self.people_wanted.insert(person.to_vec());
+        nodes.iter().copied().filter(|node| self.wanted.insert(*node)).collect()
+    }
+
+    /// A person may have further nodes.
+    pub(crate) fn nodes_changed(&mut self, person: &[u8]) {
+        self.people_wanted.remove(person);
+    }
+
+    /// What a call was for that has ended.
+    fn ended(&mut self, call: CallId) -> Option<Purpose> {
+        let purpose = self.calls.remove(&call)?;
+        if let Purpose::Delivery { stream, recipient, .. } = &purpose {
+            self.delivering.remove(&(recipient.clone(), stream.clone()));
+        }
+        Some(purpose)
     }
 
     /// The effect that starts a call.
     pub(crate) fn call(&mut self, node: NodeKey, method: Method, payload: Bytes, purpose: Purpose) -> Effect {
         let call = CallId(self.next_call);
         self.next_call += 1;
+        if let Purpose::Delivery { stream, recipient, .. } = &purpose {
+            self.delivering.insert((recipient.clone(), stream.clone()));
+        }
         self.calls.insert(call, purpose);
         Effect::Call { call, node, method, payload }
     }
@@ -64,9 +96,10 @@ impl Peers {
 impl Engine {
     /// Wants the nodes of every contact, and of everybody for whom something waits.
     pub(crate) fn want_everybody(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        let waiting = self.waiting_deliveries(cx)?;
         let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
         for person in people {
-            let is_waited_for = self.has_waiting(cx, &person.identity)?;
+            let is_waited_for = waiting.get(&person.identity).is_some_and(|waiting| *waiting > 0);
             let is_close = matches!(person.standing(), Standing::Requested | Standing::Accepted);
             if is_close || is_waited_for {
                 self.want(cx, &person);
@@ -86,17 +119,9 @@ impl Engine {
         self.sweep(cx)
     }
 
-    /// Asks for connections to a person's nodes.
-    pub(crate) fn want(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
-        for node in person.node_keys() {
-            if node != self.config.node && self.peers.wanted.insert(node) {
-                cx.effects.push(Effect::Want { node, addresses: person.socket_addresses() });
-            }
-        }
-    }
-
     /// Lets go of a person's nodes.
     pub(crate) fn release(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
+        self.peers.people_wanted.remove(&person.identity);
         for node in person.node_keys() {
             if self.peers.wanted.remove(&node) {
                 cx.effects.push(Effect::Release { node });
@@ -120,9 +145,7 @@ impl Engine {
             }
             self.ask_hybrid_key(cx, &person, node);
         }
-        self.outbox.reachable_again(&identity);
-        self.pump_later(&identity);
-        Ok(())
+        self.recipient_reachable(cx, &identity)
     }
 
     pub(crate) fn peer_disconnected(&mut self, node: NodeKey) {
@@ -151,10 +174,10 @@ impl Engine {
         call: CallId,
         result: Result<Bytes, CallFailure>,
     ) -> Result<(), EngineError> {
-        match self.peers.calls.remove(&call) {
+        match self.peers.ended(call) {
             None => Ok(()),
-            Some(Purpose::Delivery { recipient, ordinal }) => {
-                self.delivery_answered(cx, &recipient, ordinal, result)
+            Some(Purpose::Delivery { stream, recipient, ordinal }) => {
+                self.delivery_answered(cx, &stream, &recipient, ordinal, result)
             }
             Some(Purpose::HybridKey { person }) => self.hybrid_key_answered(cx, &person, result),
         }

@@ -207,7 +207,7 @@ impl Engine {
 
     /// Learns who a member of a group is; what is known of a contact is not overwritten.
     pub(crate) fn learn_member(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         identity: Identity,
         node: NodeKey,
@@ -221,6 +221,7 @@ impl Engine {
         });
         if !person.nodes.iter().any(|known| known == node.as_bytes()) {
             person.nodes.push(node.as_bytes().to_vec());
+            self.peers.nodes_changed(&person.identity);
         }
         if let Some(profile) = profile {
             person.learn_addresses(&profile.addresses);

@@ -21,7 +21,7 @@ use crate::{
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    outbox::{Entry, Shipment},
+    outbox::{Entry, Shipment, To},
     records::{ConversationRecord, MessageRecord, PersonRecord, Stage, UnsealedRecord},
     tables::{self, UNSEALED},
 };
@@ -60,10 +60,10 @@ impl Engine {
             content: if is_text { &[] } else { &plaintext },
         };
         match audience {
-            Audience::Only(recipient) => self.ship(cx, shipment, [recipient]),
+            Audience::Only(recipient) => self.ship(cx, shipment, To::Person(recipient)),
             Audience::Everybody => {
                 let others = self.other_members(cx, &group_id)?;
-                self.ship(cx, shipment, others.iter().map(Vec::as_slice))
+                self.ship(cx, shipment, To::members(&others))
             }
         }
     }
@@ -157,7 +157,7 @@ impl Engine {
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
         let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
         let shipment = Shipment { payload, message: &[], conversation, content: &[] };
-        Ok(self.ship(cx, shipment, [person.identity.as_slice()])?)
+        Ok(self.ship(cx, shipment, To::Person(&person.identity))?)
     }
 
     /// Opens what was sealed to this person's hybrid key.

@@ -8,18 +8,19 @@ use qpq_proto::{
 use crate::{
     context::Context,
     engine::Engine,
-    records::{ConversationRecord, PersonRecord, QueueRecord, Standing, Verification},
-    tables::{self, CONVERSATIONS, PEOPLE, QUEUE},
+    records::{ConversationRecord, PersonRecord, Standing, Verification},
+    tables::{self, CONVERSATIONS, PEOPLE},
 };
 
 impl Engine {
-    pub(crate) fn node_status(&self, cx: &Context<'_>) -> Result<NodeStatusResponse, Failure> {
+    pub(crate) fn node_status(&mut self, cx: &mut Context<'_>) -> Result<NodeStatusResponse, Failure> {
         let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
         let mut peers = Vec::new();
         let mut outbox_waiting = 0;
+        let deliveries = self.waiting_deliveries(cx)?;
         for person in &people {
-            let waiting = self.waiting(cx, &person.identity)?;
+            let waiting = deliveries.get(&person.identity).copied().unwrap_or_default();
             outbox_waiting += waiting;
             if person.is_contact() || waiting > 0 {
                 peers.extend(person.nodes.iter().map(|node| PeerStatus {
@@ -48,13 +49,6 @@ impl Engine {
         })
     }
 
-    /// About how many deliveries wait for a person: exact but for those that overtook others.
-    fn waiting(&self, cx: &Context<'_>, identity: &[u8]) -> Result<u64, Failure> {
-        let first: Vec<(u64, QueueRecord)> = tables::first(cx.tx, QUEUE, identity, 1)?;
-        let Some((first, _)) = first.first() else { return Ok(0) };
-        Ok(tables::next_ordinal(cx.tx, QUEUE, identity)? - first)
-    }
-
     fn health(&self, people: &[PersonRecord]) -> Vec<HealthItem> {
         let mut items = Vec::new();
         if self.me.is_none() {
@@ -78,7 +72,7 @@ impl Engine {
         items
     }
 
-    pub(crate) fn diagnose(&self, cx: &Context<'_>) -> Result<DiagnoseResponse, Failure> {
+    pub(crate) fn diagnose(&mut self, cx: &mut Context<'_>) -> Result<DiagnoseResponse, Failure> {
         let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
         let mut checks = vec![match &self.me {
             Some(me) => ok("identity", format!("this node serves {}", me.name)),
@@ -103,10 +97,7 @@ impl Engine {
                 fix: format!("qpq contact accept @{name}"),
             },
         });
-        let mut waiting = 0;
-        for person in &people {
-            waiting += self.waiting(cx, &person.identity)?;
-        }
+        let waiting: u64 = self.waiting_deliveries(cx)?.values().sum();
         checks.push(ok("outbox", format!("{waiting} deliveries wait")));
         Ok(DiagnoseResponse { checks })
     }

@@ -36,12 +36,14 @@ pub const MESSAGE_IDS: Table = Table("message_ids");
 pub const DELIVERIES: Table = Table("deliveries");
 /// Contents that wait until their conversation has an MLS group, by conversation id.
 pub const UNSEALED: Table = Table("unsealed");
-/// Sealed payloads, by delivery id; never rewritten.
+/// Entries of the outbox, by person or conversation, in order.
+pub const OUTGOING: Table = Table("outgoing");
+/// Sealed payloads of those entries, under the same keys; never rewritten.
 pub const PAYLOADS: Table = Table("payloads");
-/// What is shared by the deliveries of a payload, by delivery id.
-pub const PARCELS: Table = Table("parcels");
-/// What waits for a recipient, by identity key, in order.
-pub const QUEUE: Table = Table("queue");
+/// How far a recipient is in a stream of the outbox, by person or conversation and identity key.
+pub const CURSORS: Table = Table("cursors");
+/// The outbox as a whole: one record.
+pub const OUTBOX: Table = Table("outbox");
 /// Deliveries already handled, by delivery id.
 pub const SEEN: Table = Table("seen");
 /// The order in which deliveries were handled, under one key, so that the oldest can be forgotten.
@@ -76,9 +78,10 @@ pub const ALL: &[Table] = &[
     MESSAGE_IDS,
     DELIVERIES,
     UNSEALED,
+    OUTGOING,
     PAYLOADS,
-    PARCELS,
-    QUEUE,
+    CURSORS,
+    OUTBOX,
     SEEN,
     SEEN_ORDER,
     FUTURE,

@@ -518,15 +518,12 @@ pub struct Receipt {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// Asks a sender for contents that never came.
+/// Asks a sender for contents that never came, or could not be opened.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResendRequest {
-    /// Their sequences, at most 64.
+    /// Their sequences, at most 64; none to be offered everything again that this node has stored and not opened.
     #[prost(uint64, repeated, tag = "1")]
     pub sequences: ::prost::alloc::vec::Vec<u64>,
-    /// With no sequences: everything after this one, as some of it could not be opened.
-    #[prost(uint64, tag = "2")]
-    pub after: u64,
 }
 /// A change of a group, signed so that every member can check who asked for it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -52,8 +52,19 @@ fn heal(world: &mut World) {
     }
 }
 
+/// A few cases by default, since each is a small lifetime of three nodes; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let asked = std::env::var_os("PROPTEST_CASES").map(|_| ProptestConfig::default().cases);
+    ProptestConfig {
+        cases: asked.unwrap_or(12),
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_acknowledged_message_arrives_exactly_once(seed in 0u64..1_000, acts in prop::collection::vec(act(), 1..60)) {

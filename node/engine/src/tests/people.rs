@@ -274,7 +274,7 @@ fn the_outbox_is_empty_when_all_is_delivered() {
         world.send(ALICE, "@bob", &format!("{number}")).unwrap();
     }
     world.settle();
-    for table in [crate::tables::QUEUE, crate::tables::PARCELS, crate::tables::PAYLOADS] {
+    for table in [crate::tables::OUTGOING, crate::tables::PAYLOADS, crate::tables::CURSORS] {
         assert_eq!(world.nodes[ALICE].memory.count(table), 0, "{table:?}");
     }
 }

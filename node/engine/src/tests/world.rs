@@ -29,12 +29,14 @@ pub(super) struct Node {
     /// Milliseconds by which its wall clock is wrong.
     pub(super) clock_error_ms: i64,
     is_up: bool,
+    /// Starts so far: what answers a call of an earlier run finds nobody.
+    run: u32,
 }
 
 /// Something on its way between nodes.
 enum Event {
-    Call { from: usize, to: usize, call: CallId, method: Method, payload: Bytes },
-    Answer { to: usize, call: CallId, result: Result<Bytes, CallFailure> },
+    Call { from: usize, run: u32, to: usize, call: CallId, method: Method, payload: Bytes },
+    Answer { to: usize, run: u32, call: CallId, result: Result<Bytes, CallFailure> },
 }
 
 /// Nodes, links, and what is under way.
@@ -84,7 +86,7 @@ impl World {
         let engine = open(key, &mut memory);
         let rng = rng(seed, u8::try_from(index).unwrap());
         let wanted = BTreeSet::new();
-        self.nodes.push(Node { memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true });
+        self.nodes.push(Node { memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true, run: 0 });
         self.input(index, Input::Started);
         index
     }
@@ -199,6 +201,7 @@ impl World {
         self.nodes[node].engine = open(key, &mut self.nodes[node].memory);
         self.nodes[node].wanted.clear();
         self.nodes[node].is_up = true;
+        self.nodes[node].run += 1;
         self.input(node, Input::Started);
         self.connect_all();
     }
@@ -235,9 +238,12 @@ impl World {
             (_, false) => 0,
         };
         match self.events.remove(position).unwrap() {
-            Event::Call { from, to, call, method, payload } => self.carry(from, to, call, method, payload),
-            Event::Answer { to, call, result } => {
-                if self.nodes[to].is_up {
+            Event::Call { from, run, to, call, method, payload } => {
+                let result = self.carry(from, to, method, payload);
+                self.events.push_back(Event::Answer { to: from, run, call, result });
+            }
+            Event::Answer { to, run, call, result } => {
+                if self.nodes[to].is_up && self.nodes[to].run == run {
                     self.input(to, Input::Answered { call, result });
                 }
             }
@@ -245,9 +251,15 @@ impl World {
         true
     }
 
-    fn carry(&mut self, from: usize, to: usize, call: CallId, method: Method, payload: Bytes) {
+    fn carry(
+        &mut self,
+        from: usize,
+        to: usize,
+        method: Method,
+        payload: Bytes,
+    ) -> Result<Bytes, CallFailure> {
         let is_there = self.nodes[to].is_up && self.connected.contains(&pair(from, to));
-        let result = if is_there {
+        if is_there {
             let caller = Caller::Node(self.nodes[from].key);
             if self.is_repeating && self.chance.next_u32().is_multiple_of(4) {
                 self.input(to, Input::Call { caller, method, payload: payload.clone() });
@@ -255,8 +267,7 @@ impl World {
             self.input(to, Input::Call { caller, method, payload }).unwrap().map_err(CallFailure::Refused)
         } else {
             Err(CallFailure::Unreachable)
-        };
-        self.events.push_back(Event::Answer { to: from, call, result });
+        }
     }
 
     /// Takes an input through a transaction, commits, and carries out the effects.
@@ -279,7 +290,8 @@ impl World {
         match effect {
             Effect::Call { call, node, method, payload } => {
                 let to = self.index_of(node);
-                self.events.push_back(Event::Call { from: index, to, call, method, payload });
+                let run = self.nodes[index].run;
+                self.events.push_back(Event::Call { from: index, run, to, call, method, payload });
             }
             Effect::Want { node, .. } => {
                 self.nodes[index].wanted.insert(node);
