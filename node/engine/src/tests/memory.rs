@@ -23,6 +23,20 @@ impl Memory {
         self.records.keys().filter(|(name, ..)| *name == table.0).count()
     }
 
+    /// Loses a table.
+    pub(super) fn forget(&mut self, table: Table) {
+        self.records.retain(|(name, ..), _| *name != table.0);
+    }
+
+    /// Bytes of keys and values that are here and were not in an earlier state.
+    pub(super) fn bytes_since(&self, earlier: &Self) -> usize {
+        let records = self.records.iter().filter(|(key, value)| earlier.records.get(key) != Some(value));
+        let records = records.map(|((name, prefix, _), value)| name.len() + prefix.len() + 8 + value.len());
+        let secrets = self.secrets.0.iter().filter(|(key, value)| earlier.secrets.0.get(key) != Some(value));
+        let secrets = secrets.map(|((namespace, name), value)| namespace.len() + name.len() + value.len());
+        records.sum::<usize>() + secrets.sum::<usize>()
+    }
+
     /// What a backup would hold.
     pub(super) fn backup(&self) -> Self {
         let kept = |name: &str| crate::tables::IN_BACKUP.iter().any(|table| table.0 == name);
