@@ -115,8 +115,15 @@ impl DeviceCertificate {
     /// # Errors
     /// The first violation, of [`CertificateError`].
     pub fn decode_and_verify(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let certificate = Self::decode_verified(bytes)?;
+        certificate.verify()?;
+        Ok(certificate)
+    }
+
+    /// Reads a certificate whose signature was verified before.
+    pub(crate) fn decode_verified(bytes: &[u8]) -> Result<Self, CertificateError> {
         let mut reader = Reader::new(bytes);
-        let certificate = Self::read(&mut reader)?;
+        let certificate = Self::read_unverified(&mut reader)?;
         if reader.remaining() > 0 {
             return Err(CertificateError::TrailingBytes);
         }
@@ -125,6 +132,12 @@ impl DeviceCertificate {
 
     /// Reads a certificate off the front, and verifies it.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, CertificateError> {
+        let certificate = Self::read_unverified(reader)?;
+        certificate.verify()?;
+        Ok(certificate)
+    }
+
+    fn read_unverified(reader: &mut Reader<'_>) -> Result<Self, CertificateError> {
         let version = reader.u8()?;
         if version != VERSION {
             return Err(CertificateError::UnknownVersion(version));
@@ -139,10 +152,11 @@ impl DeviceCertificate {
         }
         let suites = (0..count).map(|_| reader.u16()).collect::<Result<Vec<_>, _>>()?;
         check_suites(&suites)?;
-        let certificate = Self { identity, device, node, suites, issued_at_ms, signature: reader.array()? };
-        let signed = certificate.signed_part();
-        identity.verify(Domain::DeviceCertificate, &[&signed], &certificate.signature)?;
-        Ok(certificate)
+        Ok(Self { identity, device, node, suites, issued_at_ms, signature: reader.array()? })
+    }
+
+    fn verify(&self) -> Result<(), SignatureError> {
+        self.identity.verify(Domain::DeviceCertificate, &[&self.signed_part()], &self.signature)
     }
 
     fn signed_part(&self) -> Vec<u8> {

@@ -5,7 +5,7 @@
 mod mls_support;
 
 use mls_support::{Circle, Person, allow_all, plaintext, welcome_all};
-use qpq_crypto::mls::{Changes, Group, MlsError, PAST_EPOCHS_MAX, Suite};
+use qpq_crypto::mls::{Changes, Group, MlsError, Opened, PAST_EPOCHS_MAX, Suite};
 
 /// Bytes written per message: by who seals and by who opens, the first of a sender and later ones.
 #[derive(Debug, Default)]
@@ -69,6 +69,41 @@ fn a_message_writes_little_in_a_large_group() {
     println!("300 members: {written:?}");
     assert!(written.largest_message() < 4 * 1024, "{written:?}");
     assert!(written.commit.max(written.process_commit) < 64 * 1024, "{written:?}");
+}
+
+/// OpenMLS derives a sender's ratchets before it decrypts, and a message that fails is not stored. What is
+/// stored for others meanwhile must fit what was stored before.
+#[test]
+fn a_message_that_fails_does_not_spoil_what_others_write() {
+    for is_past in [false, true] {
+        let mut circle = Circle::new(8, Suite::Classical);
+        let opening = circle.seal(3, b"opening");
+        plaintext(circle.open(0, &opening));
+        let [next, last] = [b"next", b"last"].map(|text| circle.seal(3, text));
+        let first: Vec<_> = (0..8).map(|sender| circle.seal(sender, b"first")).collect();
+        if is_past {
+            circle.commit(0, Changes::default());
+        }
+        for sender in [2, 7] {
+            let mut tampered = first[sender].clone();
+            *tampered.last_mut().unwrap() ^= 1;
+            let refused = circle.open(0, &tampered);
+            assert!(matches!(refused, Err(MlsError::Undecryptable)), "{refused:?}");
+        }
+        let before = circle.people[0].storage.puts;
+        assert_eq!(plaintext(circle.open(0, &next)), b"next");
+        assert_eq!(circle.people[0].storage.puts, before + 1, "one ratchet");
+        let id = circle.groups[0].id();
+        circle.groups[0] = circle.people[0].load(id);
+        for sender in [2, 1, 7, 6, 4, 5] {
+            assert_eq!(plaintext(circle.open(0, &first[sender])), b"first");
+        }
+        circle.groups[0] = circle.people[0].load(id);
+        assert_eq!(plaintext(circle.open(0, &last)), b"last");
+        for repeated in first[1..].iter().filter(|message| **message != first[3]).chain([&next, &opening]) {
+            assert!(matches!(circle.open(0, repeated), Ok(Opened::Duplicate)));
+        }
+    }
 }
 
 /// A message that comes after 256 missing ones makes the largest ratchet.

@@ -150,7 +150,7 @@ impl Group {
         let is_sending_refused = provider.storage().is_sending_refused(&id.0)?;
         drop(provider);
         let suite = suite_of(&mls)?;
-        let roster = verified_roster(mls.members(), suite)?;
+        let roster = stored_roster(mls.members())?;
         Ok(Some(Self { mls, id: *id, suite, roster, epochs, cache, is_torn: false, is_sending_refused }))
     }
 
@@ -247,7 +247,7 @@ impl Group {
         self.is_torn = true;
         let signer = DeviceSigner(cx.device);
         let provider = cx.provider(&mut self.cache);
-        provider.storage().set_touched(Touched::Current);
+        provider.storage().set_touched(Touched::Current(self.mls.own_leaf_index().u32()));
         let message = self
             .mls
             .create_message(&provider, &signer, plaintext)
@@ -386,6 +386,13 @@ pub(super) fn verified_roster(
             Ok((member.index.u32(), certificate))
         })
         .collect()
+}
+
+/// Reads the credentials of all members of a group that was stored, which were verified before.
+fn stored_roster(
+    members: impl Iterator<Item = openmls::group::Member>,
+) -> Result<BTreeMap<u32, DeviceCertificate>, MlsError> {
+    members.map(|member| Ok((member.index.u32(), credential::stored(&member.credential)?))).collect()
 }
 
 /// Where added members come to sit: each at the first leaf that is free (RFC 9420, section 7.7).

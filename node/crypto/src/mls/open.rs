@@ -1,7 +1,9 @@
 //! Receiving: application messages and the commits of others.
 
+use std::time::SystemTime;
+
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
-use openmls::group::{ProcessMessageError, StagedCommit, ValidationError};
+use openmls::group::{PastEpochDeletion, ProcessMessageError, StagedCommit, ValidationError};
 use openmls::prelude::{
     ContentType, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider, ProcessedMessage, ProcessedMessageContent,
     Proposal, ProposalOrRefType, ProtocolMessage, Sender,
@@ -114,9 +116,9 @@ impl Group {
     ) -> Result<Opened, MlsError> {
         self.ready()?;
         let message = parse(message)?;
-        let (epoch, is_commit) = self.check_header(&message)?;
+        let epoch = self.check_header(&message)?;
         self.is_torn = true;
-        let outcome = self.process(cx, message, is_commit).and_then(|processed| match processed {
+        let outcome = self.process(cx, message).and_then(|processed| match processed {
             Some(processed) => self.accept(cx, processed, epoch, authorise),
             None => Ok(Opened::Duplicate),
         });
@@ -124,9 +126,8 @@ impl Group {
         outcome
     }
 
-    /// Refuses by the header what needs no decryption to be refused. Gives the epoch's id and whether the
-    /// message is a commit.
-    fn check_header(&self, message: &ProtocolMessage) -> Result<(EpochId, bool), MlsError> {
+    /// Refuses by the header what needs no decryption to be refused. Gives the epoch's id.
+    fn check_header(&self, message: &ProtocolMessage) -> Result<EpochId, MlsError> {
         if group_id(message.group_id())? != self.id {
             return Err(MlsError::WrongGroup);
         }
@@ -143,7 +144,7 @@ impl Group {
         if is_commit && epoch < ours {
             return Err(past);
         }
-        self.epochs.get(&epoch).map(|id| (*id, is_commit)).ok_or(past)
+        self.epochs.get(&epoch).copied().ok_or(past)
     }
 
     /// Decrypts and verifies a message; `None` if that was done before.
@@ -151,23 +152,32 @@ impl Group {
         &mut self,
         cx: &mut Context<'_>,
         message: ProtocolMessage,
-        is_commit: bool,
     ) -> Result<Option<ProcessedMessage>, MlsError> {
         let provider = cx.provider(&mut self.cache);
-        // Merging a commit writes the secrets; a commit that is refused shall not have used up its key.
-        provider.storage().set_transient(is_commit);
-        let epoch = message.epoch();
-        let is_current = epoch == self.mls.epoch();
-        provider.storage().set_touched(if is_current {
-            Touched::Current
-        } else {
-            Touched::Past(epoch.as_u64())
-        });
-        match self.mls.process_message(&provider, message) {
-            Ok(processed) => Ok(Some(processed)),
-            Err(error) if is_reuse(&error) => Ok(None),
-            Err(error) => Err(provider.explain(MlsError::from_processing(error))),
+        // Nothing is written yet: merging a commit writes the secrets, and one that is refused shall not have
+        // used up its key; what an application message changes is known when its sender is.
+        provider.storage().set_transient(true);
+        let processed = match self.mls.process_message(&provider, message) {
+            Ok(processed) => processed,
+            Err(error) if is_reuse(&error) => return Ok(None),
+            Err(error) => return Err(provider.explain(MlsError::from_processing(error))),
+        };
+        if let (ProcessedMessageContent::ApplicationMessage(_), Sender::Member(leaf)) =
+            (processed.content(), processed.sender())
+        {
+            let epoch = processed.epoch();
+            provider.storage().set_transient(false);
+            provider.storage().set_touched(match epoch == self.mls.epoch() {
+                true => Touched::Current(leaf.u32()),
+                false => Touched::Past(epoch.as_u64(), leaf.u32()),
+            });
+            // Deletes nothing, as nothing is that old; writes the secrets.
+            let nothing = PastEpochDeletion::before_timestamp(SystemTime::UNIX_EPOCH);
+            self.mls
+                .delete_past_epoch_secrets(&provider, nothing)
+                .map_err(|error| provider.explain(MlsError::library(error)))?;
         }
+        Ok(Some(processed))
     }
 
     fn accept(

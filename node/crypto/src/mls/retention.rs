@@ -10,6 +10,7 @@
 //! touch it.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use openmls::group::PastEpochDeletion;
 use openmls::prelude::OpenMlsProvider;
@@ -106,5 +107,5 @@ fn newest_expired(past_since: &BTreeMap<u64, u64>, node_ms: u64, kept_ms: u64) -
 
 /// OpenMLS's rule for keeping so many past epochs. It takes a count only beside an age; nothing is that old.
 fn all_but_newest(kept: usize) -> PastEpochDeletion {
-    PastEpochDeletion::older_than_duration(std::time::Duration::MAX).max_past_epochs(kept)
+    PastEpochDeletion::before_timestamp(SystemTime::UNIX_EPOCH).max_past_epochs(kept)
 }

@@ -77,6 +77,18 @@ impl Chunks {
         ChunksShape { elements: self.elements, present }
     }
 
+    /// Whether a chunk has a record.
+    pub(super) fn has_record(&self, number: usize) -> bool {
+        self.fingerprints.get(number).is_some_and(|fingerprint| *fingerprint != Fingerprint::ABSENT)
+    }
+
+    /// Takes note of the new content of a chunk that has a record. Gives whether it differs.
+    pub(super) fn replace(&mut self, number: usize, content: &[u8]) -> bool {
+        let new = Fingerprint::of(content);
+        let known = self.fingerprints.get_mut(number);
+        known.is_some_and(|known| std::mem::replace(known, new) != new)
+    }
+
     /// The numbers of the chunks that have records.
     pub(super) fn present(&self) -> impl Iterator<Item = usize> {
         let numbered = self.fingerprints.iter().enumerate();

@@ -14,12 +14,13 @@
 //!
 //! An epoch's records are named after its group context, so that nothing is written again when the current
 //! epoch becomes a past one. Records whose secrets are used up are written over or removed at once: a chunk
-//! whose secrets are all gone has no record. What an operation did not touch is not even looked at: see
-//! [`Touched`].
+//! whose secrets are all gone has no record. What an operation did not touch is not even looked at, so that a
+//! message costs no more in a large group than in a small one: see [`Touched`].
 //!
 //! Two things are left out: a past member's encryption key, as OpenMLS uses a past member's credential and
 //! signature key alone; and the time by the system clock at which an epoch began, which we do not go by.
 
+mod ratchet;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -36,16 +37,16 @@ use super::codec::{Assembler, CodecError, encode};
 pub(super) use read::{Fetch, ReadError, Whole, read};
 pub(super) use update::update;
 
-/// Which epochs an operation can have changed.
+/// What an operation can have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::mls) enum Touched {
-    /// Any of them. After a commit that is the one that was current; nothing else makes an epoch a past one.
+    /// Any epoch. After a commit that is the one that was current; nothing else makes an epoch a past one.
     Any,
-    /// The current epoch: a message of it was sealed or opened.
-    Current,
-    /// A past epoch, by its number: a message of it was opened.
-    Past(u64),
-    /// None; past ones may be dropped.
+    /// The current epoch: an application message of the member at this leaf was sealed or opened.
+    Current(u32),
+    /// A past epoch, by its number: an application message of the member at this leaf was opened.
+    Past(u64, u32),
+    /// No epoch; past ones may be dropped.
     Nothing,
 }
 
@@ -175,8 +176,10 @@ const ARRAYS: [(&str, usize); 4] = [
     ("leaf_nodes", NODES_PER_CHUNK),
     ("parent_nodes", NODES_PER_CHUNK),
     ("handshake_sender_ratchets", 1),
-    ("application_sender_ratchets", 1),
+    (APPLICATION_RATCHETS, 1),
 ];
+/// Which of them the ratchets of application messages are.
+const APPLICATION: usize = 3;
 const NODES_PER_CHUNK: usize = 32;
 
 // Names of OpenMLS's fields.
@@ -188,5 +191,6 @@ const BEGAN_AT: &str = "added_at";
 const EPOCH_NUMBER: &str = "epoch";
 const LEAVES: &str = "leaves";
 const ENCRYPTION_KEY: &str = "encryption_key";
+const APPLICATION_RATCHETS: &str = "application_sender_ratchets";
 
 const PREFIX: &[u8] = b"message secrets";

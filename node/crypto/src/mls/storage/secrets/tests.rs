@@ -4,7 +4,7 @@ use std::fmt;
 use chacha20::ChaCha20Rng;
 use openmls::group::{GroupId, MlsGroup, StagedWelcome};
 use openmls::prelude::{
-    KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent,
+    ContentType, KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent,
     SenderRatchetConfiguration,
 };
 use openmls_traits::OpenMlsProvider;
@@ -277,7 +277,13 @@ fn receive(party: &mut Party, message: &[u8]) {
     if epoch.as_u64() + 3 < current.as_u64() {
         return;
     }
-    let touched = if epoch == current { Touched::Current } else { Touched::Past(epoch.as_u64()) };
+    // Each is at the leaf that the other is not at.
+    let leaf = 1 - party.group.as_ref().unwrap().own_leaf_index().u32();
+    let touched = match message.content_type() {
+        ContentType::Application if epoch == current => Touched::Current(leaf),
+        ContentType::Application => Touched::Past(epoch.as_u64(), leaf),
+        _ => Touched::Any,
+    };
     let processed =
         party.run(touched, |group, provider, _| group.process_message(provider, message)).unwrap();
     if let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() {
@@ -315,7 +321,8 @@ proptest! {
         for step in steps {
             match step {
                 Step::Seal(sender) => {
-                    let message = parties[sender].run(Touched::Current, |group, provider, signer| {
+                    let touched = Touched::Current(u32::try_from(sender).unwrap());
+                    let message = parties[sender].run(touched, |group, provider, signer| {
                         group.create_message(provider, signer, b"hello").unwrap().to_bytes().unwrap()
                     });
                     kept.push((1 - sender, message));
@@ -356,7 +363,7 @@ fn used_secrets_leave_storage() {
     let root = current_tree(&mut parties[1]).longest_bytes();
     assert_eq!(root.len(), 32);
     assert!(secrets(&parties[1], &root));
-    let message = parties[0].run(Touched::Current, |group, provider, signer| {
+    let message = parties[0].run(Touched::Current(0), |group, provider, signer| {
         group.create_message(provider, signer, b"hello").unwrap().to_bytes().unwrap()
     });
     receive(&mut parties[1], &message);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     ARRAYS, BEGAN_AT, Change, ENCRYPTION_KEY, EPOCH_NUMBER, Field, GROUP_CONTEXT, Head, Known, KnownEpoch,
-    LEAVES, MESSAGE_SECRETS, Name, PAST_EPOCHS, PastEpoch, SECRET_TREE, Top, Touched,
+    LEAVES, MESSAGE_SECRETS, Name, PAST_EPOCHS, PastEpoch, SECRET_TREE, Top, Touched, ratchet,
 };
 use crate::mls::storage::chunks::{ChangedChunk, Chunks, Fingerprint};
 use crate::mls::storage::codec::{CodecError, Encoder, decode, encode};
@@ -19,6 +19,9 @@ pub(in crate::mls::storage) fn update<T: Serialize>(
     known: &mut Known,
     touched: Touched,
 ) -> Result<Vec<Change>, CodecError> {
+    if let Some(changes) = ratchet::update(secrets, known, touched)? {
+        return Ok(changes);
+    }
     let before = known.top.take();
     let mut store = StoreVisitor {
         known,
@@ -70,7 +73,7 @@ struct StoreVisitor<'k> {
 impl Visitor for StoreVisitor<'_> {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CodecError> {
         match (name, self.before, self.touched) {
-            (PAST_EPOCHS, Some(before), Touched::Current) => self.past = Some(before.past.clone()),
+            (PAST_EPOCHS, Some(before), Touched::Current(_)) => self.past = Some(before.past.clone()),
             (PAST_EPOCHS, ..) => {
                 let mut past = PastEpochsVisitor {
                     known: self.known,
@@ -82,7 +85,7 @@ impl Visitor for StoreVisitor<'_> {
                 visit(value, &mut past)?;
                 self.past = Some(past.epochs);
             }
-            (MESSAGE_SECRETS, Some(before), Touched::Past(_) | Touched::Nothing) => {
+            (MESSAGE_SECRETS, Some(before), Touched::Past(..) | Touched::Nothing) => {
                 self.current = Some(before.current);
             }
             (MESSAGE_SECRETS, ..) => self.current = Some(update_epoch(value, self.known, &mut self.changes)?),
@@ -149,7 +152,7 @@ impl Visitor for PastEpochVisitor<'_> {
                     self.before.and_then(|top| top.past.iter().find(|past| past.number == number));
                 self.fields.push(field);
             }
-            (MESSAGE_SECRETS, Some(past)) if self.touched != Touched::Past(past.number) => {
+            (MESSAGE_SECRETS, Some(past)) if !self.is_touched(past.number) => {
                 self.epoch = Some(past.epoch);
             }
             (MESSAGE_SECRETS, _) => self.epoch = Some(update_epoch(value, self.known, self.changes)?),
@@ -162,6 +165,10 @@ impl Visitor for PastEpochVisitor<'_> {
 }
 
 impl PastEpochVisitor<'_> {
+    fn is_touched(&self, epoch: u64) -> bool {
+        matches!(self.touched, Touched::Past(number, _) if number == epoch)
+    }
+
     fn update_leaves<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<Fingerprint, CodecError> {
         let mut members = MembersVisitor(Encoder::default());
         members.0.begin_sequence();
