@@ -13,6 +13,7 @@
 mod encapsulation;
 #[cfg(test)]
 mod tests;
+mod x25519;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,10 +169,7 @@ impl OpenMlsCrypto for Crypto {
         info: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        match Encapsulation::of(&config) {
-            Ok(encapsulation) => encapsulation.open(input, secret, info, aad),
-            Err(_) => RUST_CRYPTO.hpke_open(config, input, secret, info, aad),
-        }
+        RUST_CRYPTO.hpke_open(config, input, secret, info, aad)
     }
 
     fn hpke_setup_sender_and_export(

@@ -1,17 +1,16 @@
-//! HPKE in base mode (RFC 9180) with an explicit generator, for the suites of our groups.
+//! HPKE's sender in base mode (RFC 9180) with an explicit generator, for the suites of our groups.
 
 use hpke::aead::{Aead, AesGcm128, ChaCha20Poly1305};
 use hpke::kdf::HkdfSha256;
-use hpke::kem::{X25519HkdfSha256, XWing};
-use hpke::{
-    Deserializable, Kem, OpModeR, OpModeS, Serializable, setup_sender_with_rng, single_shot_open,
-    single_shot_seal_with_rng,
-};
+use hpke::kem::XWing;
+use hpke::{Deserializable, Kem, OpModeS, Serializable, setup_sender_with_rng, single_shot_seal_with_rng};
 use openmls_traits::types::{
     CryptoError, ExporterSecret, HpkeAeadType, HpkeCiphertext, HpkeConfig, HpkeKdfType, HpkeKemType,
     KemOutput,
 };
 use rand_core::CryptoRng;
+
+use super::x25519::X25519;
 
 /// A combination of algorithms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,24 +50,8 @@ impl Encapsulation {
     ) -> Result<HpkeCiphertext, CryptoError> {
         match self {
             Self::XWingAes128 => seal::<AesGcm128, XWing>(recipient, info, aad, plaintext, rng),
-            Self::X25519Aes128 => seal::<AesGcm128, X25519HkdfSha256>(recipient, info, aad, plaintext, rng),
-            Self::X25519ChaCha20 => {
-                seal::<ChaCha20Poly1305, X25519HkdfSha256>(recipient, info, aad, plaintext, rng)
-            }
-        }
-    }
-
-    pub(super) fn open(
-        self,
-        sealed: &HpkeCiphertext,
-        secret: &[u8],
-        info: &[u8],
-        aad: &[u8],
-    ) -> Result<Vec<u8>, CryptoError> {
-        match self {
-            Self::XWingAes128 => open::<AesGcm128, XWing>(sealed, secret, info, aad),
-            Self::X25519Aes128 => open::<AesGcm128, X25519HkdfSha256>(sealed, secret, info, aad),
-            Self::X25519ChaCha20 => open::<ChaCha20Poly1305, X25519HkdfSha256>(sealed, secret, info, aad),
+            Self::X25519Aes128 => seal::<AesGcm128, X25519>(recipient, info, aad, plaintext, rng),
+            Self::X25519ChaCha20 => seal::<ChaCha20Poly1305, X25519>(recipient, info, aad, plaintext, rng),
         }
     }
 
@@ -82,12 +65,8 @@ impl Encapsulation {
     ) -> Result<(KemOutput, ExporterSecret), CryptoError> {
         match self {
             Self::XWingAes128 => export::<AesGcm128, XWing>(recipient, info, context, length, rng),
-            Self::X25519Aes128 => {
-                export::<AesGcm128, X25519HkdfSha256>(recipient, info, context, length, rng)
-            }
-            Self::X25519ChaCha20 => {
-                export::<ChaCha20Poly1305, X25519HkdfSha256>(recipient, info, context, length, rng)
-            }
+            Self::X25519Aes128 => export::<AesGcm128, X25519>(recipient, info, context, length, rng),
+            Self::X25519ChaCha20 => export::<ChaCha20Poly1305, X25519>(recipient, info, context, length, rng),
         }
     }
 }
@@ -104,20 +83,6 @@ fn seal<A: Aead, K: Kem>(
         single_shot_seal_with_rng::<A, HkdfSha256, K>(&OpModeS::Base, &recipient, info, plaintext, aad, rng)
             .map_err(|_| CryptoError::HpkeEncryptionError)?;
     Ok(HpkeCiphertext { kem_output: encapsulated.to_bytes().to_vec().into(), ciphertext: ciphertext.into() })
-}
-
-fn open<A: Aead, K: Kem>(
-    sealed: &HpkeCiphertext,
-    secret: &[u8],
-    info: &[u8],
-    aad: &[u8],
-) -> Result<Vec<u8>, CryptoError> {
-    let secret = K::PrivateKey::from_bytes(secret).map_err(|_| CryptoError::HpkeDecryptionError)?;
-    let encapsulated = K::EncappedKey::from_bytes(sealed.kem_output.as_slice())
-        .map_err(|_| CryptoError::HpkeDecryptionError)?;
-    let ciphertext = sealed.ciphertext.as_slice();
-    single_shot_open::<A, HkdfSha256, K>(&OpModeR::Base, &secret, &encapsulated, info, ciphertext, aad)
-        .map_err(|_| CryptoError::HpkeDecryptionError)
 }
 
 fn export<A: Aead, K: Kem>(

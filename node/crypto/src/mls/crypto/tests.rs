@@ -1,5 +1,9 @@
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
+use hpke::aead::{Aead, AesGcm128, ChaCha20Poly1305};
+use hpke::kdf::HkdfSha256;
+use hpke::kem::{X25519HkdfSha256, XWing};
+use hpke::{Deserializable, Kem, OpModeR, single_shot_open};
 
 use super::*;
 use crate::mls::Suite;
@@ -21,20 +25,46 @@ fn key_pair(suite: Ciphersuite) -> HpkeKeyPair {
     RUST_CRYPTO.derive_hpke_keypair(suite.hpke_config(), &[7; 32]).unwrap()
 }
 
+/// Opens with crate `hpke` alone, whose receiver we do not use.
+fn open_independently(suite: Ciphersuite, sealed: &HpkeCiphertext, secret: &[u8]) -> Vec<u8> {
+    fn open<A: Aead, K: Kem>(sealed: &HpkeCiphertext, secret: &[u8]) -> Vec<u8> {
+        let secret = K::PrivateKey::from_bytes(secret).unwrap();
+        let encapsulated = K::EncappedKey::from_bytes(sealed.kem_output.as_slice()).unwrap();
+        let ciphertext = sealed.ciphertext.as_slice();
+        single_shot_open::<A, HkdfSha256, K>(&OpModeR::Base, &secret, &encapsulated, INFO, ciphertext, AAD)
+            .unwrap()
+    }
+    match Encapsulation::of(&suite.hpke_config()).unwrap() {
+        Encapsulation::XWingAes128 => open::<AesGcm128, XWing>(sealed, secret),
+        Encapsulation::X25519Aes128 => open::<AesGcm128, X25519HkdfSha256>(sealed, secret),
+        Encapsulation::X25519ChaCha20 => open::<ChaCha20Poly1305, X25519HkdfSha256>(sealed, secret),
+    }
+}
+
 #[test]
-fn both_implementations_of_hpke_open_what_the_other_sealed() {
+fn both_implementations_of_hpke_open_what_is_sealed() {
     for suite in sealing_suites() {
         let pair = key_pair(suite);
         let ours = crypto(1).hpke_seal(suite.hpke_config(), &pair.public, INFO, AAD, PLAINTEXT).unwrap();
         let theirs = RUST_CRYPTO.hpke_seal(suite.hpke_config(), &pair.public, INFO, AAD, PLAINTEXT).unwrap();
         for sealed in [&ours, &theirs] {
-            let opened = RUST_CRYPTO.hpke_open(suite.hpke_config(), sealed, &pair.private, INFO, AAD);
+            let opened = crypto(2).hpke_open(suite.hpke_config(), sealed, &pair.private, INFO, AAD);
             assert_eq!(opened.unwrap(), PLAINTEXT, "{suite:?}");
-            let opened =
-                Encapsulation::of(&suite.hpke_config()).unwrap().open(sealed, &pair.private, INFO, AAD);
-            assert_eq!(opened.unwrap(), PLAINTEXT, "{suite:?}");
+            assert_eq!(open_independently(suite, sealed, &pair.private), PLAINTEXT, "{suite:?}");
         }
         assert_eq!(ours.kem_output.as_slice().len(), theirs.kem_output.as_slice().len());
+    }
+}
+
+/// With a key of small order anybody knows what is agreed on (RFC 9180, section 7.1.4).
+#[test]
+fn keys_of_small_order_are_refused() {
+    let suite = Suite::Classical.ciphersuite();
+    let mut one = [0; 32];
+    one[0] = 1;
+    for key in [[0; 32], one] {
+        let sealed = crypto(1).hpke_seal(suite.hpke_config(), &key, INFO, AAD, PLAINTEXT);
+        assert_eq!(sealed.map(|_| ()), Err(CryptoError::HpkeEncryptionError));
     }
 }
 
