@@ -9,29 +9,33 @@
 //! TXT   k = node key, 64 hexadecimal digits     p4, p6 = UDP port for IPv4 and for IPv6, where it listens
 //! ```
 //!
+//! A node that starts also asks once who is there ([`inquiry`]), which finds everybody at once where mDNS by itself
+//! takes up to a second.
+//!
 //! Whatever is heard is a hint from anybody: it is bounded, checked for plausibility, and proved by the handshake.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+mod announcement;
+mod inquiry;
+mod message;
+mod neighbours;
+
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdns_sd::{DaemonEvent, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
-use qpq_proto::ids::NodeKey;
-use qpq_proto::limits::ENDPOINT_ADDRESSES_MAX;
-use tokio::time::timeout;
+use mdns_sd::{DaemonEvent, Receiver, ServiceDaemon, ServiceEvent};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::peers::Shared;
-
-/// What nodes announce themselves as.
-const SERVICE_TYPE: &str = "_quicproquo._udp.local.";
-
-const KEY_PROPERTY: &str = "k";
-const PORT_V4_PROPERTY: &str = "p4";
-const PORT_V6_PROPERTY: &str = "p6";
+use announcement::{Announcement, Heard, SERVICE_TYPE};
+use neighbours::Neighbours;
 
 /// How long the first announcement may take before discovery counts as not possible; and the goodbye at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers to our question that wait to be looked at.
+const ANSWERS_QUEUED_MAX: usize = 64;
 
 /// Whether a node takes part in discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,76 +62,149 @@ pub enum DiscoveryState {
     Unavailable(String),
 }
 
-/// Announces and listens until the node stops.
+impl DiscoveryState {
+    /// The state to begin with.
+    pub(crate) fn initial(wanted: Discovery) -> Self {
+        match wanted {
+            Discovery::Open => Self::Starting,
+            Discovery::Off => Self::Off,
+        }
+    }
+}
+
+/// Announces and listens whenever that is wanted, until the node stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let started = Announcement::of(shared.own_key(), &shared.bound_addresses()).start();
-    let session = match started {
+    while shared.discovery_is_wanted().await {
+        shared.set_discovery_state(DiscoveryState::Starting);
+        let mut neighbours = Neighbours::new(shared.limits().discovered_peers_max);
+        take_part(&shared, &mut neighbours).await;
+        shared.set_discovery_state(DiscoveryState::Off);
+        tokio::select! {
+            () = lose(&shared, &neighbours) => {}
+            () = shared.stopped() => return,
+        }
+    }
+}
+
+/// Announces and listens until that is wanted no longer.
+async fn take_part(shared: &Arc<Shared>, neighbours: &mut Neighbours) {
+    let announcement = Announcement::of(shared.own_key(), &shared.bound_addresses());
+    let session = match Session::start(&announcement) {
         Ok(session) => session,
         Err(error) => {
-            tracing::warn!(%error, "discovery is not possible");
-            shared.set_discovery_state(DiscoveryState::Unavailable(error.to_string()));
-            return;
+            unavailable(shared, error.to_string());
+            return shared.discovery_is_unwanted().await;
         }
     };
     tokio::select! {
-        () = listen(&shared, &session) => {}
-        () = watch(&shared, &session) => {}
-        () = shared.stopped() => {}
+        () = session.run(shared, neighbours) => {
+            unavailable(shared, "mDNS has ended".to_owned());
+            shared.discovery_is_unwanted().await;
+        }
+        () = shared.discovery_is_unwanted() => {}
     }
     session.say_goodbye().await;
 }
 
-/// What a node announces.
-struct Announcement {
-    node: NodeKey,
-    /// Fixed addresses; empty if those of all interfaces are meant.
-    addresses: Vec<IpAddr>,
-    port_v4: Option<u16>,
-    port_v6: Option<u16>,
+fn unavailable(shared: &Shared, reason: String) {
+    tracing::warn!(reason, "discovery is not possible");
+    shared.set_discovery_state(DiscoveryState::Unavailable(reason));
+}
+
+/// Nobody is in sight any more.
+async fn lose(shared: &Shared, neighbours: &Neighbours) {
+    for node in neighbours.nodes() {
+        shared.lost(node).await;
+    }
 }
 
 /// A running announcement and search.
 struct Session {
     daemon: ServiceDaemon,
     monitor: Receiver<DaemonEvent>,
+    events: Receiver<ServiceEvent>,
     full_name: String,
 }
 
-impl Announcement {
-    fn of(node: NodeKey, sockets: &[SocketAddr]) -> Self {
-        let port =
-            |is_v4: bool| sockets.iter().find(|socket| socket.is_ipv4() == is_v4).map(SocketAddr::port);
-        let everywhere = sockets.iter().any(|socket| socket.ip().is_unspecified());
-        let fixed = sockets.iter().map(SocketAddr::ip).filter(|_| !everywhere);
-        Self { node, addresses: fixed.collect(), port_v4: port(true), port_v6: port(false) }
-    }
-
-    fn start(&self) -> Result<Session, mdns_sd::Error> {
-        let service = self.service()?;
-        let daemon = ServiceDaemon::new()?;
-        let session =
-            Session { monitor: daemon.monitor()?, full_name: service.get_fullname().to_owned(), daemon };
-        session.daemon.register(service)?;
-        Ok(session)
-    }
-
-    fn service(&self) -> Result<ServiceInfo, mdns_sd::Error> {
-        let instance = instance_name(self.node);
-        let mut properties = vec![(KEY_PROPERTY, self.node.to_string())];
-        properties.extend(self.port_v4.map(|port| (PORT_V4_PROPERTY, port.to_string())));
-        properties.extend(self.port_v6.map(|port| (PORT_V6_PROPERTY, port.to_string())));
-        let port = self.port_v4.or(self.port_v6).unwrap_or_default();
-        let host = format!("{instance}.local.");
-        let addresses = self.addresses.as_slice();
-        let service =
-            ServiceInfo::new(SERVICE_TYPE, &instance, &host, addresses, port, properties.as_slice())?;
-        let mut service = if addresses.is_empty() { service.enable_addr_auto() } else { service };
-        service.set_requires_probe(false);
-        Ok(service)
-    }
-}
-
 impl Session {
+    /// Listens, and then announces: whoever announces itself later must be heard.
+    fn start(announcement: &Announcement) -> Result<Self, mdns_sd::Error> {
+        let service = announcement.service()?;
+        let daemon = ServiceDaemon::new()?;
+        let (monitor, events) = (daemon.monitor()?, daemon.browse(SERVICE_TYPE)?);
+        let full_name = service.get_fullname().to_owned();
+        daemon.register(service)?;
+        Ok(Self { daemon, monitor, events, full_name })
+    }
+
+    /// Returns when mDNS has ended.
+    async fn run(&self, shared: &Arc<Shared>, neighbours: &mut Neighbours) {
+        let (answers, answered) = mpsc::channel(ANSWERS_QUEUED_MAX);
+        tokio::select! {
+            () = self.listen(shared, neighbours, answered) => {}
+            () = self.watch(shared, answers) => {}
+        }
+    }
+
+    /// Hears what others announce, and what they answer. Returns when mDNS has ended.
+    async fn listen(
+        &self,
+        shared: &Arc<Shared>,
+        neighbours: &mut Neighbours,
+        mut answers: mpsc::Receiver<Heard>,
+    ) {
+        let mut events = self.events.clone();
+        loop {
+            let next_expiry = neighbours.next_expiry();
+            tokio::select! {
+                event = events.recv_async() => match event {
+                    Ok(event) => hear(shared, neighbours, event).await,
+                    // A listener that lags behind is dropped by mDNS, and comes back.
+                    Err(_) => match self.daemon.browse(SERVICE_TYPE) {
+                        Ok(again) => events = again,
+                        Err(_) => return,
+                    },
+                },
+                Some(answer) = answers.recv() => {
+                    discovered(shared, neighbours.answered(answer, Instant::now())).await;
+                }
+                now = due(next_expiry) => for node in neighbours.expired(now) {
+                    shared.lost(node).await;
+                },
+            }
+        }
+    }
+
+    /// Keeps the state of discovery up to date, and asks who is there when the node can be heard. Returns when mDNS has
+    /// ended.
+    async fn watch(&self, shared: &Shared, answers: mpsc::Sender<Heard>) {
+        // Sockets that cannot be opened and groups that cannot be joined are only noticed by the absence of
+        // announcements.
+        let mut announced = timeout(PATIENCE, self.announced()).await;
+        if announced.is_err() {
+            unavailable(shared, "no interface allows multicast".to_owned());
+            announced = Ok(self.announced().await);
+        }
+        if announced == Ok(true) {
+            shared.set_discovery_state(DiscoveryState::Running);
+            inquiry::run(&answers).await;
+        }
+        drop(answers);
+        while self.monitor.recv_async().await.is_ok() {}
+    }
+
+    /// Waits for the first announcement; false if mDNS has ended.
+    async fn announced(&self) -> bool {
+        while let Ok(event) = self.monitor.recv_async().await {
+            match event {
+                DaemonEvent::Announce(..) => return true,
+                DaemonEvent::Error(error) => tracing::debug!(%error, "mDNS"),
+                _ => {}
+            }
+        }
+        false
+    }
+
     /// Withdraws the announcement, and stops. What does not happen soon does not happen: records expire.
     async fn say_goodbye(self) {
         if let Ok(withdrawn) = self.daemon.unregister(&self.full_name) {
@@ -139,111 +216,34 @@ impl Session {
     }
 }
 
-/// Hears what others announce. Returns when the daemon is gone.
-async fn listen(shared: &Arc<Shared>, session: &Session) {
-    let mut heard = BTreeMap::new();
-    // A listener that lags behind is dropped by the daemon, and comes back.
-    while let Ok(events) = session.daemon.browse(SERVICE_TYPE) {
-        while let Ok(event) = events.recv_async().await {
-            match event {
-                ServiceEvent::ServiceResolved(service) => {
-                    let Some((node, addresses)) = read(&service) else { continue };
-                    if heard.len() < shared.limits().discovered_peers_max
-                        || heard.contains_key(&service.fullname)
-                    {
-                        heard.insert(service.fullname.clone(), node);
-                        shared.discovered(node, addresses).await;
-                    }
-                }
-                ServiceEvent::ServiceRemoved(_, full_name) => {
-                    if let Some(node) = heard.remove(&full_name) {
-                        shared.lost(node).await;
-                    }
-                }
-                _ => {}
+async fn hear(shared: &Arc<Shared>, neighbours: &mut Neighbours, event: ServiceEvent) {
+    match event {
+        ServiceEvent::ServiceResolved(service) => {
+            let heard = Heard::of_service(&service).and_then(|heard| neighbours.announced(heard));
+            discovered(shared, heard).await;
+        }
+        ServiceEvent::ServiceRemoved(_, full_name) => {
+            if let Some(node) = neighbours.removed(&full_name) {
+                shared.lost(node).await;
             }
         }
+        _ => {}
     }
 }
 
-/// Keeps the state of discovery up to date. Returns when the daemon is gone.
-async fn watch(shared: &Shared, session: &Session) {
-    // Sockets that cannot be opened and groups that cannot be joined are only noticed by the absence of announcements.
-    if timeout(PATIENCE, announced(shared, session)).await.is_err() {
-        let reason = "no interface allows multicast".to_owned();
-        tracing::warn!(reason, "discovery is not possible");
-        shared.set_discovery_state(DiscoveryState::Unavailable(reason));
-        announced(shared, session).await;
-    }
-    while session.monitor.recv_async().await.is_ok() {}
-}
-
-async fn announced(shared: &Shared, session: &Session) {
-    while let Ok(event) = session.monitor.recv_async().await {
-        match event {
-            DaemonEvent::Announce(..) => return shared.set_discovery_state(DiscoveryState::Running),
-            DaemonEvent::Error(error) => tracing::debug!(%error, "mDNS"),
-            _ => {}
-        }
+async fn discovered(shared: &Arc<Shared>, heard: Option<Heard>) {
+    if let Some(Heard { node, addresses }) = heard {
+        shared.discovered(node, addresses).await;
     }
 }
 
-/// The name of a node's instance and host: the first half of its key, 128 bits.
-fn instance_name(node: NodeKey) -> String {
-    let mut name = node.to_string();
-    name.truncate(32);
-    name
-}
-
-/// Reads an announcement; `None` if it is not one of a node's, or not of the node that its name belongs to.
-fn read(service: &ResolvedService) -> Option<(NodeKey, Vec<SocketAddr>)> {
-    let node: NodeKey = service.get_property_val_str(KEY_PROPERTY)?.parse().ok()?;
-    if service.get_fullname() != format!("{}.{SERVICE_TYPE}", instance_name(node)) {
-        return None;
+/// Waits for a moment, for ever if there is none.
+async fn due(at: Option<Instant>) -> Instant {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
     }
-    let port =
-        |property| service.get_property_val_str(property)?.parse::<u16>().ok().filter(|port| *port != 0);
-    let addresses = addresses(service.get_addresses(), port(PORT_V4_PROPERTY), port(PORT_V6_PROPERTY));
-    (!addresses.is_empty()).then_some((node, addresses))
-}
-
-/// The plausible addresses in a fixed order, so that the same announcement always reads the same; the most useful first.
-fn addresses<'a>(
-    heard: impl IntoIterator<Item = &'a ScopedIp>,
-    port_v4: Option<u16>,
-    port_v6: Option<u16>,
-) -> Vec<SocketAddr> {
-    let sockets = heard.into_iter().filter_map(|address| match address {
-        ScopedIp::V4(address) => Some(SocketAddrV4::new(*address.addr(), port_v4?).into()),
-        ScopedIp::V6(address) => {
-            let is_link_local = address.addr().is_unicast_link_local();
-            let scope_id = if is_link_local { address.scope_id().index } else { 0 };
-            Some(SocketAddrV6::new(*address.addr(), port_v6?, 0, scope_id).into())
-        }
-        _ => None,
-    });
-    let (link_local, routable): (BTreeSet<_>, BTreeSet<_>) =
-        sockets.filter(is_plausible).partition(is_link_local);
-    // Whoever is dialled at a link-local address answers without its interface, and the handshake hangs: only
-    // where there is nothing better.
-    let useful = if routable.is_empty() { link_local } else { routable };
-    useful.into_iter().take(ENDPOINT_ADDRESSES_MAX).collect()
-}
-
-/// Whether a node can be dialled there at all. A link-local address of IPv6 is of no use without its interface.
-fn is_plausible(socket: &SocketAddr) -> bool {
-    let ip = socket.ip();
-    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    let is_scoped =
-        !matches!(socket, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0);
-    !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast && is_scoped
-}
-
-fn is_link_local(socket: &SocketAddr) -> bool {
-    match socket.ip() {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    }
+    Instant::now()
 }
 
 #[cfg(test)]

@@ -90,18 +90,14 @@ impl Peers {
             limits: config.limits,
             endpoint,
             events,
-            discovery_state: watch::Sender::new(match config.discovery {
-                Discovery::Open => DiscoveryState::Starting,
-                Discovery::Off => DiscoveryState::Off,
-            }),
+            discovery: watch::Sender::new(config.discovery),
+            discovery_state: watch::Sender::new(DiscoveryState::initial(config.discovery)),
             stop: watch::Sender::new(false),
             tasks: Mutex::new(JoinSet::new()),
         });
         shared.spawn(accept::run(Arc::clone(&shared)));
         shared.spawn(watch_addresses(Arc::clone(&shared)));
-        if config.discovery == Discovery::Open {
-            shared.spawn(discovery::run(Arc::clone(&shared)));
-        }
+        shared.spawn(discovery::run(Arc::clone(&shared)));
         let peers = Self { shared };
         for (node, addresses) in &config.static_peers {
             peers.shared.table().configure(*node, addresses);
@@ -156,6 +152,12 @@ impl Peers {
     /// Every peer that is wanted, connected, configured or discovered, in the order of their keys.
     pub fn states(&self) -> Vec<PeerState> {
         self.shared.table().summaries().into_iter().map(state_of).collect()
+    }
+
+    /// Begins or ends to announce the node on the local network and to listen for others. When it ends, peers that were
+    /// discovered are lost; connections stay.
+    pub fn set_discovery(&self, discovery: Discovery) {
+        self.shared.discovery.send_if_modified(|wanted| std::mem::replace(wanted, discovery) != discovery);
     }
 
     /// Whether the node announces itself on the local network and hears others.

@@ -1,6 +1,6 @@
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::time::Instant;
+use std::net::SocketAddr;
 
+use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -8,101 +8,6 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::testing::{Echo, soon};
 use crate::{PathKind, PeerConfig, PeerEvent, Peers};
-
-fn node(byte: u8) -> NodeKey {
-    NodeKey::from_bytes([byte; 32])
-}
-
-fn heard(announcement: &Announcement) -> Option<(NodeKey, Vec<SocketAddr>)> {
-    read(&announcement.service().unwrap().as_resolved_service())
-}
-
-fn announcement(sockets: &[&str]) -> Announcement {
-    let sockets: Vec<_> = sockets.iter().map(|socket| socket.parse().unwrap()).collect();
-    Announcement::of(node(7), &sockets)
-}
-
-#[test]
-fn what_is_announced_is_heard() {
-    let fixed = announcement(&["192.0.2.1:4000", "[2001:db8::1]:5000"]);
-    let expected = ["192.0.2.1:4000", "[2001:db8::1]:5000"].map(|socket| socket.parse().unwrap());
-    assert_eq!(heard(&fixed), Some((node(7), expected.to_vec())));
-}
-
-#[test]
-fn listening_everywhere_announces_the_addresses_of_all_interfaces() {
-    let everywhere = announcement(&["0.0.0.0:4000", "[::]:5000"]);
-    let service = everywhere.service().unwrap();
-    assert!(service.is_addr_auto() && !service.requires_probe());
-    assert_eq!((everywhere.port_v4, everywhere.port_v6), (Some(4000), Some(5000)));
-    assert!(!announcement(&["127.0.0.1:1"]).service().unwrap().is_addr_auto());
-}
-
-#[test]
-fn nothing_but_the_key_and_ports_is_announced() {
-    let service = announcement(&["0.0.0.0:4000"]).service().unwrap();
-    let properties: Vec<_> =
-        service.get_properties().iter().map(|property| property.key().to_owned()).collect();
-    assert_eq!(properties, ["k", "p4"]);
-    assert_eq!(service.get_hostname(), format!("{}.local.", "07".repeat(16)));
-}
-
-#[test]
-fn several_nodes_on_one_machine_have_names_of_their_own() {
-    assert_ne!(instance_name(node(1)), instance_name(node(2)));
-    assert_eq!(instance_name(node(1)).len(), 32);
-}
-
-#[test]
-fn an_announcement_under_another_nodes_name_is_not_heard() {
-    let mut service = announcement(&["192.0.2.1:4000"]).service().unwrap().as_resolved_service();
-    service.fullname = format!("{}.{SERVICE_TYPE}", instance_name(node(8)));
-    assert_eq!(read(&service), None);
-}
-
-#[test]
-fn an_announcement_without_key_port_or_address_is_not_heard() {
-    let properties: [&[(&str, &str)]; 4] = [
-        &[("p4", "4000")],
-        &[("k", "0707"), ("p4", "4000")],
-        &[("k", &"07".repeat(32)), ("p4", "0")],
-        &[("k", &"07".repeat(32)), ("p4", "70000")],
-    ];
-    for properties in properties {
-        let name = instance_name(node(7));
-        let service =
-            ServiceInfo::new(SERVICE_TYPE, &name, &format!("{name}.local."), "192.0.2.1", 1, properties)
-                .unwrap();
-        assert_eq!(read(&service.as_resolved_service()), None, "{properties:?}");
-    }
-    assert_eq!(heard(&announcement(&["0.0.0.0:4000"])), None);
-}
-
-#[test]
-fn implausible_addresses_are_left_out_and_the_rest_is_bounded_and_ordered() {
-    let scoped = |ip: IpAddr| ScopedIp::from(ip);
-    let nonsense: Vec<_> = [
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V4(Ipv4Addr::BROADCAST),
-        IpAddr::V4(Ipv4Addr::new(224, 0, 0, 251)),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        IpAddr::V6("ff02::fb".parse().unwrap()),
-        // Link-local, and nobody said on which interface.
-        IpAddr::V6("fe80::1".parse().unwrap()),
-    ]
-    .map(scoped)
-    .to_vec();
-    assert!(addresses(&nonsense, Some(1), Some(1)).is_empty());
-
-    let many: Vec<_> = (0..100).map(|last| scoped(Ipv4Addr::new(192, 0, 2, last).into())).collect();
-    let forwards = addresses(&many, Some(1), None);
-    assert_eq!(forwards.len(), ENDPOINT_ADDRESSES_MAX);
-    assert_eq!(forwards, addresses(many.iter().rev(), Some(1), None));
-
-    let mixed = [scoped(Ipv4Addr::new(169, 254, 1, 1).into()), scoped(Ipv4Addr::new(192, 0, 2, 1).into())];
-    assert_eq!(addresses(&mixed, Some(1), None)[0].ip(), Ipv4Addr::new(192, 0, 2, 1));
-    assert!(addresses(&mixed, None, Some(1)).is_empty());
-}
 
 async fn start(secret: u8) -> (Peers, mpsc::Receiver<PeerEvent>) {
     let config = PeerConfig {
@@ -141,13 +46,10 @@ async fn nodes_find_each_other_lose_each_other_and_find_each_other_elsewhere() {
     if !is_possible(&a).await {
         return;
     }
-    let begun = Instant::now();
     let (b, mut b_events) = start(102).await;
     let b_key = b.node_key();
     let first = discovers(&mut a_events, b_key).await;
-    println!("the running node found the new one after {:?}", begun.elapsed());
     assert!(!discovers(&mut b_events, a.node_key()).await.is_empty());
-    println!("the new node found the running one after {:?}", begun.elapsed());
 
     a.want(b_key, Vec::new());
     while !matches!(soon(a_events.recv()).await.unwrap(), PeerEvent::Connected { node, .. } if node == b_key)
@@ -165,4 +67,65 @@ async fn nodes_find_each_other_lose_each_other_and_find_each_other_elsewhere() {
     }
     soon(again.shutdown()).await;
     soon(a.shutdown()).await;
+}
+
+/// Nobody multicasts the same twice within a second, so that only an answer to the asker alone can come so soon.
+#[tokio::test]
+async fn a_node_that_has_just_announced_itself_answers_who_asks() {
+    let (a, _a_events) = start(103).await;
+    if !is_possible(&a).await {
+        return;
+    }
+    let (answers, mut answered) = mpsc::channel(ANSWERS_QUEUED_MAX);
+    let asking = tokio::spawn(async move { inquiry::run(&answers).await });
+    let heard = soon(async {
+        loop {
+            let heard = answered.recv().await.expect("it answers while answers are waited for");
+            if heard.node == a.node_key() {
+                return heard;
+            }
+        }
+    })
+    .await;
+    assert!(!heard.addresses.is_empty());
+    drop(answered);
+    soon(asking).await.unwrap();
+}
+
+#[tokio::test]
+async fn discovery_is_switched_off_and_on_while_the_node_runs() {
+    let (a, mut a_events) = start(104).await;
+    if !is_possible(&a).await {
+        return;
+    }
+    let (b, mut b_events) = start(105).await;
+    discovers(&mut a_events, b.node_key()).await;
+    discovers(&mut b_events, a.node_key()).await;
+
+    a.set_discovery(Discovery::Off);
+    loses(&mut b_events, a.node_key()).await;
+    loses(&mut a_events, b.node_key()).await;
+    soon(a.watch_discovery().wait_for(|state| *state == DiscoveryState::Off)).await.unwrap();
+    assert!(a.states().is_empty());
+
+    a.set_discovery(Discovery::Open);
+    discovers(&mut a_events, b.node_key()).await;
+    discovers(&mut b_events, a.node_key()).await;
+    soon(a.shutdown()).await;
+    soon(b.shutdown()).await;
+}
+
+#[tokio::test]
+async fn discovery_that_was_off_from_the_start_can_be_switched_on_and_the_node_stopped_in_either_state() {
+    for wanted in [Discovery::Off, Discovery::Open] {
+        let config = PeerConfig::new(Zeroizing::new([106; 32]), Limits::ROUTER);
+        let (a, _events) = Peers::start(config, Arc::new(Echo::new().0)).await.unwrap();
+        assert_eq!(a.discovery_state(), DiscoveryState::Off);
+        a.set_discovery(wanted);
+        if wanted == Discovery::Open {
+            let mut state = a.watch_discovery();
+            soon(state.wait_for(|state| *state != DiscoveryState::Off)).await.unwrap();
+        }
+        soon(a.shutdown()).await;
+    }
 }

@@ -15,7 +15,7 @@ use super::table::Table;
 use crate::admission::Admissions;
 use crate::budget::Budget;
 use crate::calls::WireVersions;
-use crate::discovery::DiscoveryState;
+use crate::discovery::{Discovery, DiscoveryState};
 use crate::lock;
 use crate::rpc::Server;
 use crate::tls::KeyExchange;
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub(super) admissions: Admissions,
     pub(super) dials: Semaphore,
     pub(super) events: mpsc::Sender<PeerEvent>,
+    pub(super) discovery: watch::Sender<Discovery>,
     pub(super) discovery_state: watch::Sender<DiscoveryState>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) tasks: Mutex<JoinSet<()>>,
@@ -55,6 +56,27 @@ impl Shared {
 
     pub(crate) fn set_discovery_state(&self, state: DiscoveryState) {
         self.discovery_state.send_replace(state);
+    }
+
+    /// Waits until discovery is wanted; false if the node is about to stop first.
+    pub(crate) async fn discovery_is_wanted(&self) -> bool {
+        tokio::select! {
+            () = self.discovery_becomes(Discovery::Open) => true,
+            () = self.stopped() => false,
+        }
+    }
+
+    /// Waits until discovery is not wanted, or the node is about to stop.
+    pub(crate) async fn discovery_is_unwanted(&self) {
+        tokio::select! {
+            () = self.discovery_becomes(Discovery::Off) => {}
+            () = self.stopped() => {}
+        }
+    }
+
+    async fn discovery_becomes(&self, expected: Discovery) {
+        // The sender is alive as long as `self`, so that the wait cannot fail.
+        let _ = self.discovery.subscribe().wait_for(|wanted| *wanted == expected).await;
     }
 
     /// Waits until the node is about to stop.
