@@ -5,10 +5,12 @@
 //! about ring's provider is changed. TLS 1.3 only; QUIC allows no other.
 
 mod hybrid;
+mod refused;
 
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::{Error, PeerIncompatible};
 
 pub use hybrid::X25519MLKEM768;
 
@@ -18,7 +20,8 @@ pub enum KeyExchange {
     /// X25519MLKEM768, then ring's classical groups: what a node uses unless told otherwise.
     #[default]
     HybridPreferred,
-    /// X25519MLKEM768 alone. A peer without it cannot be talked to.
+    /// X25519MLKEM768 alone. A peer without it, or that prefers another, cannot be talked to, and both sides learn so at
+    /// once.
     HybridOnly,
     /// Ring's classical groups alone: for tests and for measuring what the hybrid group costs.
     ClassicalOnly,
@@ -37,10 +40,20 @@ pub fn provider_with(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
     match key_exchange {
         KeyExchange::HybridPreferred => provider.kx_groups.insert(0, HYBRID),
-        KeyExchange::HybridOnly => provider.kx_groups = vec![HYBRID],
+        KeyExchange::HybridOnly => provider.kx_groups = refused::hybrid_only(),
         KeyExchange::ClassicalOnly => {}
     }
     Arc::new(provider)
+}
+
+/// What a handshake fails with when there is no group in common.
+pub(crate) fn without_group() -> Error {
+    PeerIncompatible::NoKxGroupsInCommon.into()
+}
+
+/// Whether a handshake failed because there is no group in common.
+pub(crate) fn is_without_group(error: &Error) -> bool {
+    *error == without_group()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::link::{self, Link};
 use super::table::{Dialler, Task};
 use super::{ALPN, Shared, describe};
 use crate::streams::code;
-use crate::tls::KeyExchange;
+use crate::tls::{self, KeyExchange};
 
 /// A connection that lasted this long was a success: the next dial after it is not put off.
 const LASTING: Duration = Duration::from_secs(10);
@@ -34,11 +34,17 @@ enum DialError {
     #[error("no answer in time")]
     NoAnswer,
     #[error(
-        "no answer in time, possibly because the peer does not have X25519MLKEM768, on which this node insists"
+        "the peer does not offer the key exchange X25519MLKEM768, on which this node insists: \
+         the peer's program has to be brought up to date"
     )]
-    NoAnswerToHybrid,
-    #[error("no key exchange in common: one side insists on X25519MLKEM768, which the other does not have")]
-    KeyExchange,
+    PeerLacksHybrid,
+    #[error(
+        "the peer insists on the key exchange X25519MLKEM768, which this node does not offer: \
+         this node has to prefer it, as it does unless told otherwise"
+    )]
+    PeerInsistsOnHybrid,
+    #[error("the peer has no key exchange in common with this node, which offers X25519MLKEM768 and X25519")]
+    NoKeyExchange,
     #[error("{0}")]
     Connect(String),
     #[error("the peer accepted the connection and then failed: {0}")]
@@ -120,13 +126,8 @@ async fn dial(shared: Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) ->
     let address = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
     let time = Duration::from_millis(shared.limits.handshake_timeout_ms);
     let connecting = timeout(time, shared.endpoint.connect(address, ALPN)).await;
-    let connected =
-        connecting.map_err(|_| DialError::NoAnswer).and_then(|connected| connected.map_err(connect_error));
-    let connection = connected.map_err(|error| match error {
-        // The alert of a peer that has no group in common is lost on the way, so that only the silence tells.
-        DialError::NoAnswer if shared.key_exchange == KeyExchange::HybridOnly => DialError::NoAnswerToHybrid,
-        error => error,
-    })?;
+    let connected = connecting.map_err(|_| DialError::NoAnswer)?;
+    let connection = connected.map_err(|error| connect_error(&error, shared.key_exchange))?;
     let link = Arc::new(Link::new(shared, connection, Dialler::Us, slot));
     if let Err(error) = link.calls.health(shared.wire_versions, time).await {
         link.close(code::VERSION, "no use of the connection");
@@ -136,9 +137,8 @@ async fn dial(shared: Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) ->
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn connect_error(error: ConnectError) -> DialError {
-    let source = match &error {
+fn connect_error(error: &ConnectError, own: KeyExchange) -> DialError {
+    let source = match error {
         ConnectError::Connection { source, .. } => Some(source),
         ConnectError::Connecting { source: ConnectingError::ConnectionError { source, .. }, .. } => {
             Some(source)
@@ -146,17 +146,30 @@ fn connect_error(error: ConnectError) -> DialError {
         _ => None,
     };
     match source {
-        Some(ConnectionError::ConnectionClosed(close)) if close.error_code == handshake_failure() => {
-            DialError::KeyExchange
-        }
         Some(ConnectionError::TimedOut) => DialError::NoAnswer,
-        _ => DialError::Connect(describe(&error)),
+        Some(error) if is_without_group(error) => match own {
+            KeyExchange::HybridOnly => DialError::PeerLacksHybrid,
+            KeyExchange::ClassicalOnly => DialError::PeerInsistsOnHybrid,
+            KeyExchange::HybridPreferred => DialError::NoKeyExchange,
+        },
+        _ => DialError::Connect(describe(error)),
     }
 }
 
-/// How a TLS server says that it can agree on nothing that the client offers (RFC 8446, alert 40).
-fn handshake_failure() -> TransportErrorCode {
-    TransportErrorCode::crypto(40)
+/// Whether the handshake failed because there is no group in common, as one side or the other found out.
+fn is_without_group(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::TransportError(error) => {
+            let cause = error.crypto.as_deref().and_then(|cause| cause.downcast_ref());
+            cause.is_some_and(tls::is_without_group)
+        }
+        // The alert says it (RFC 8446, alert 40), or the text that goes with it.
+        ConnectionError::ConnectionClosed(close) => {
+            close.error_code == TransportErrorCode::crypto(40)
+                || close.reason.as_ref() == tls::without_group().to_string().as_bytes()
+        }
+        _ => false,
+    }
 }
 
 /// The pauses between dials: none before the first, then from the shortest doubling to the longest, each cut by up to

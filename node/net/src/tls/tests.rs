@@ -1,7 +1,11 @@
+use std::ops::DerefMut;
+
 use rustls::crypto::SupportedKxGroup;
+use rustls::crypto::ring::kx_group::X25519;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    ClientConfig, ClientConnection, Error, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
+    ClientConfig, ClientConnection, ConnectionCommon, Error, NamedGroup, RootCertStore, ServerConfig,
+    ServerConnection, SideData,
 };
 
 use super::*;
@@ -10,18 +14,27 @@ use super::*;
 fn negotiate(client: KeyExchange, server: KeyExchange) -> Result<NamedGroup, Error> {
     let (mut client, mut server) = pair(client, server);
     while client.is_handshaking() || server.is_handshaking() {
-        let mut wire = Vec::new();
-        client.write_tls(&mut wire).unwrap();
-        server.read_tls(&mut wire.as_slice()).unwrap();
-        server.process_new_packets()?;
-        wire.clear();
-        server.write_tls(&mut wire).unwrap();
-        client.read_tls(&mut wire.as_slice()).unwrap();
-        client.process_new_packets()?;
+        deliver(&mut client, &mut server)?;
+        deliver(&mut server, &mut client)?;
     }
     let group = client.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, server.negotiated_key_exchange_group().unwrap().name());
     Ok(group)
+}
+
+/// Has one end read what the other one wrote.
+fn deliver<A, B>(
+    from: &mut impl DerefMut<Target = ConnectionCommon<A>>,
+    to: &mut impl DerefMut<Target = ConnectionCommon<B>>,
+) -> Result<(), Error>
+where
+    A: SideData,
+    B: SideData,
+{
+    let mut wire = Vec::new();
+    from.write_tls(&mut wire).unwrap();
+    to.read_tls(&mut wire.as_slice()).unwrap();
+    to.process_new_packets().map(drop)
 }
 
 fn pair(client: KeyExchange, server: KeyExchange) -> (ClientConnection, ServerConnection) {
@@ -71,8 +84,36 @@ fn hybrid_only_refuses_a_classical_peer() {
     use KeyExchange::{ClassicalOnly, HybridOnly};
     for (client, server) in [(HybridOnly, ClassicalOnly), (ClassicalOnly, HybridOnly)] {
         let error = negotiate(client, server).unwrap_err();
-        assert!(matches!(error, Error::PeerIncompatible(_)), "{client:?} {server:?}: {error}");
+        assert!(is_without_group(&error), "{client:?} {server:?}: {error}");
     }
+}
+
+/// The client must be told by the server's answer, not by silence, and say so.
+#[test]
+fn a_client_that_insists_finds_out_by_itself_and_says_so() {
+    let (mut client, mut server) = pair(KeyExchange::HybridOnly, KeyExchange::ClassicalOnly);
+    deliver(&mut client, &mut server).unwrap();
+    assert!(is_without_group(&deliver(&mut server, &mut client).unwrap_err()));
+    let error = deliver(&mut client, &mut server).unwrap_err();
+    assert!(matches!(error, Error::AlertReceived(_)), "{error}");
+}
+
+#[test]
+fn a_client_that_insists_derives_no_secret_from_x25519_even_if_asked_to_again() {
+    let groups = provider_with(KeyExchange::HybridOnly).kx_groups.clone();
+    let [hybrid, classical] = groups.as_slice() else { panic!("{groups:?}") };
+    let server_share = X25519.start().unwrap().pub_key().to_vec();
+    for (what, refused) in [
+        (
+            "a part of the hybrid share",
+            hybrid.start().unwrap().complete_hybrid_component(&server_share).err(),
+        ),
+        ("a share of its own", classical.start().unwrap().complete(&server_share).err()),
+        ("the client's share", classical.start_and_complete(&server_share).err()),
+    ] {
+        assert!(refused.as_ref().is_some_and(is_without_group), "{what}: {refused:?}");
+    }
+    assert_eq!((hybrid.name(), classical.name()), (NamedGroup::X25519MLKEM768, NamedGroup::X25519));
 }
 
 #[test]
