@@ -4,6 +4,9 @@
 //! number, and responses come in the order in which they are ready. Who may connect is decided twice, by the mode of
 //! the socket (0600) and by the user at the other end as the kernel names it: the node's own, or root.
 //!
+//! A program may shut its writing side down after its last request, and still gets every answer. One that closes the
+//! socket gives its calls up.
+//!
 //! A frame that breaks the protocol ends the connection, after an answer that says why: behind it, nobody knows
 //! where the next one starts.
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
-use tokio::io::BufReader;
+use tokio::io::{BufReader, Interest, Ready};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::listen::{ListenError, Listener};
 use crate::caller::{Caller, Service};
@@ -33,6 +33,9 @@ pub async fn serve(
     let task = tokio::spawn(accept(listener, server, limits, stopped));
     Ok(SocketServer { stop, task })
 }
+
+/// How often a program that sends no more requests is looked after.
+const GONE_CHECK: Duration = Duration::from_millis(250);
 
 /// Pause after the system could not accept a connection.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -142,13 +145,37 @@ impl Connection {
                     }
                     calls.spawn(answer(self.server.clone(), request, responses.clone()));
                 }
-                // The program has gone, and nobody waits for the answers of its calls.
-                Ok(None) => return,
+                // No more requests come; the answers to those that came may still be waited for.
+                Ok(None) => {
+                    tokio::select! {
+                        () = finish(&mut calls) => return,
+                        () = gone(recv.get_ref()) => return,
+                        () = responses.closed() => return,
+                        _ = self.stopped.changed() => break,
+                    }
+                }
                 Err(error) => return refuse(&error, &responses).await,
             }
         }
         // Out of time, the calls are dropped.
-        let _ = timeout(self.drain_timeout, async { while calls.join_next().await.is_some() {} }).await;
+        let _ = timeout(self.drain_timeout, finish(&mut calls)).await;
+    }
+}
+
+async fn finish(calls: &mut JoinSet<()>) {
+    while calls.join_next().await.is_some() {}
+}
+
+/// Waits until a program that sends no more requests does not wait for answers either. The system tells only those who
+/// ask.
+async fn gone(recv: &OwnedReadHalf) {
+    let mut asks = interval(GONE_CHECK);
+    loop {
+        asks.tick().await;
+        // A socket that takes more is always ready, one that does not take any more too.
+        if recv.ready(Interest::WRITABLE).await.is_ok_and(Ready::is_write_closed) {
+            return;
+        }
     }
 }
 
