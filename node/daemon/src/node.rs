@@ -43,8 +43,14 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Open(#[from] Box<OpenNodeError>),
     /// The writer ended while it opened the database.
-    #[error("a bug: {0} while the database was opened")]
+    #[error("the database could not be opened: {0}")]
     Writer(ActorEnd),
+    /// The database is an older copy, and the engine could not make a new device.
+    #[error(
+        "the database is an older copy, and going on as a new device failed (the log says why); \
+         restore a backup into a fresh data directory with `qpq backup restore`"
+    )]
+    RollbackUnhandled,
     /// Peers cannot be connected.
     #[error("connections with peers cannot be started: {0}")]
     Peers(#[from] qpq_net::StartError),
@@ -203,7 +209,19 @@ async fn start_writer(
     };
     let found = opened.map_err(Box::new)?;
     handle.give(Input::Started).await;
+    if found.is_rolled_back {
+        let acknowledged = handle.work(acknowledge_rollback).await;
+        acknowledged.unwrap_or(Err(StartError::RollbackUnhandled))?;
+    }
     Ok((handle, end, found))
+}
+
+/// Has the store forget that it is an older copy, once the engine has done what that asks for.
+fn acknowledge_rollback(core: &mut open::NodeCore) -> Result<(), StartError> {
+    if core.machine.is_rolled_back() {
+        return Err(StartError::RollbackUnhandled);
+    }
+    core.storage.acknowledge_rollback().map_err(|error| StartError::Writer(error.into()))
 }
 
 fn limits_of(profile: Profile) -> Limits {

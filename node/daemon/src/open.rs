@@ -125,6 +125,7 @@ pub(crate) fn open(
         node: node_secret.public(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: limits.clone(),
+        is_rolled_back,
     };
     let engine = Engine::open(config, &mut tx)?;
     tx.accept();

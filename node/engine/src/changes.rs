@@ -409,7 +409,24 @@ impl Engine {
         }
         self.log_changes(cx, &conversation, &after, &annotation.changes)?;
         self.settle_changes(cx, &conversation, &annotation.changes)?;
+        self.settle_overtaken(cx, &conversation, &after)?;
         self.commit_pending(cx, &conversation.id)
+    }
+
+    /// Settles changes that are true already, because somebody else asked for the same.
+    fn settle_overtaken(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        group: &GroupView,
+    ) -> Result<(), Failure> {
+        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
+        let signed = pending.iter().filter_map(|(_, record)| SignedChange::decode(&record.signed[..]).ok());
+        let is_true = |signed: &SignedChange| {
+            Change::decode(&signed.change[..]).is_ok_and(|change| is_true_already(group, &change))
+        };
+        let overtaken: Vec<SignedChange> = signed.filter(is_true).collect();
+        self.settle_changes(cx, conversation, &overtaken)
     }
 
     /// A commit has removed this person.
@@ -607,6 +624,20 @@ impl Engine {
         let package = record.packages.remove(index);
         self.save_key_packages(cx, &person.identity, &record)?;
         Ok(package)
+    }
+}
+
+/// Whether a group is as a change wants it.
+fn is_true_already(group: &GroupView, change: &Change) -> bool {
+    match &change.kind {
+        Some(change::Kind::Add(add)) => add.key_packages.iter().all(|package| {
+            let Ok(package) = mls::KeyPackage::validate(package) else { return false };
+            let member = group.member(package.certificate.identity.as_bytes());
+            member.is_some_and(|member| member.certificate.device == package.certificate.device)
+        }),
+        Some(change::Kind::Remove(remove)) => !group.has(&remove.identity),
+        Some(change::Kind::Leave(_)) => !group.has(&change.author),
+        Some(change::Kind::Rotate(_)) | None => false,
     }
 }
 

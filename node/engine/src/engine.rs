@@ -28,6 +28,9 @@ pub struct Config {
     pub version: String,
     /// Limits of the profile in use.
     pub limits: Limits,
+    /// Whether storage was found to be an older copy of itself, and [`Input::Started`] has not been committed
+    /// since.
+    pub is_rolled_back: bool,
 }
 
 /// The person's half of a node. See the crate's documentation.
@@ -64,7 +67,7 @@ impl Engine {
             me: Me::load(tx)?,
             clock: Clock::default(),
             next_event: last_event.first().map_or(1, |(cursor, _)| cursor + 1),
-            groups: GroupCache::new(config.limits.groups_cached_max),
+            groups: GroupCache::new(&config.limits),
             routes: None,
             peers: Peers::default(),
             outbox: Outbox::default(),
@@ -95,20 +98,26 @@ impl Engine {
             _ => Caller::Public,
         };
         let node_ms = self.clock.node_ms(now);
+        let had_identity = self.me.is_some();
         let mut cx = Context { now, node_ms, rng, tx, caller, effects: Vec::new(), newest_event: None };
         let result = self.handle_in(&mut cx, input);
         let (effects, newest_event) = (cx.effects, cx.newest_event);
         match result {
             Ok(answer) if !matches!(answer, Some(Err(_))) => Ok(self.kept(answer, effects, newest_event)),
             Ok(answer) => {
-                self.dropped();
+                self.dropped(had_identity);
                 Ok(Outcome { answer, effects: Vec::new(), keep: false })
             }
             Err(error) => {
-                self.dropped();
+                self.dropped(had_identity);
                 Err(error)
             }
         }
+    }
+
+    /// Whether what a rollback of storage asks for is still to be done: true until [`Input::Started`] was handled.
+    pub fn is_rolled_back(&self) -> bool {
+        self.config.is_rolled_back
     }
 
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.
@@ -153,6 +162,9 @@ impl Engine {
     }
 
     fn started(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        if self.config.is_rolled_back {
+            self.rolled_back(cx)?;
+        }
         self.want_everybody(cx)?;
         self.finish_open_work(cx)
     }
@@ -178,10 +190,12 @@ impl Engine {
         Outcome { answer, effects, keep: true }
     }
 
-    fn dropped(&mut self) {
+    fn dropped(&mut self, had_identity: bool) {
+        if !had_identity {
+            self.me = None;
+        }
         self.groups.discard();
         self.outbox.discard();
-        self.routes = None;
         self.to_pump.clear();
     }
 }

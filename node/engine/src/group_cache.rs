@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qpq_crypto::mls;
+use qpq_proto::limits::Limits;
 
 use crate::{context::Context, conversations::GroupView, engine::Engine, input::EngineError};
 
@@ -13,17 +14,26 @@ pub(crate) struct GroupCache {
     /// Groups that the present input has changed; forgotten if its transaction is dropped.
     touched: BTreeSet<Vec<u8>>,
     uses: u64,
-    limit: usize,
+    count_max: usize,
+    bytes_max: usize,
 }
 
 struct Cached {
     group: mls::Group,
     used: u64,
+    /// About how much memory it takes.
+    bytes: usize,
 }
 
+/// What a group takes besides its members, bytes, and what each member adds: a leaf with its hybrid keys and
+/// credential, and the parent nodes above it. Measured, and rounded up.
+const GROUP_BYTES: usize = 32 * 1024;
+const MEMBER_BYTES: usize = 6 * 1024;
+
 impl GroupCache {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let (count_max, bytes_max) = (limits.groups_cached_max, limits.groups_cached_bytes_max);
+        Self { count_max, bytes_max, ..Self::default() }
     }
 
     /// Forgets what the last input changed in memory: its transaction is dropped.
@@ -46,10 +56,18 @@ impl GroupCache {
         let id = group.id().0.to_vec();
         self.uses += 1;
         self.touched.insert(id.clone());
-        self.groups.insert(id, Cached { group, used: self.uses });
-        if self.groups.len() > self.limit {
+        let bytes = GROUP_BYTES + MEMBER_BYTES * group.members().len();
+        self.groups.insert(id, Cached { group, used: self.uses, bytes });
+        self.make_room();
+    }
+
+    /// Lets go of the groups that were used least recently; one may stay whatever its size.
+    fn make_room(&mut self) {
+        let mut bytes: usize = self.groups.values().map(|cached| cached.bytes).sum();
+        while self.groups.len() > 1 && (self.groups.len() > self.count_max || bytes > self.bytes_max) {
             let oldest = self.groups.iter().min_by_key(|(_, cached)| cached.used).map(|(id, _)| id.clone());
-            oldest.map(|id| self.groups.remove(&id));
+            let removed = oldest.and_then(|id| self.groups.remove(&id));
+            bytes -= removed.map_or(0, |cached| cached.bytes);
         }
     }
 

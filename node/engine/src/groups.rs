@@ -1,6 +1,6 @@
 //! What the owner does with groups, and how a welcome becomes a conversation.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice::from_ref};
 
 use prost::Message as _;
 use qpq_crypto::{
@@ -457,6 +457,28 @@ impl Engine {
         let mut conversation = self.new_conversation(cx, Kind::Group, &[])?;
         conversation.name = self.claim_name(cx, '#', &group.record.name, &conversation.id)?;
         Ok(conversation)
+    }
+
+    /// A contact has a new device: asks for it to take the place of the old one in every common group.
+    pub(crate) fn renew_in_groups(
+        &mut self,
+        cx: &mut Context<'_>,
+        contact: &PersonRecord,
+    ) -> Result<(), Failure> {
+        let device = self.certificate_of(contact)?.device;
+        let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+        for conversation in conversations {
+            if conversation.kind() != Kind::Group || conversation.stage() != Stage::Open {
+                continue;
+            }
+            let group = self.group_view(cx, &conversation.group_id)?;
+            let is_old =
+                group.member(&contact.identity).is_some_and(|member| member.certificate.device != device);
+            if is_old && let Ok(kind) = self.add_change(cx, group.suite, from_ref(&contact.name)) {
+                self.request_change(cx, &conversation, kind)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a group into use for a conversation.

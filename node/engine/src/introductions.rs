@@ -175,7 +175,8 @@ impl Engine {
         check_profile(from.identity, &profile)?;
         if let Some(contact) = known.as_ref().filter(|person| is_new_device(person, from)) {
             let renewed = self.learn_contact(cx, from, Some(contact.clone()), &profile)?;
-            return self.establish(cx, renewed, &request.token, true);
+            self.establish(cx, renewed.clone(), &request.token, true)?;
+            return self.renew_in_groups(cx, &renewed);
         }
         let invitation = self.use_invitation(cx, &request.token)?;
         if let Some(mut contact) = known.clone().filter(|person| person.crossing_token == request.token) {

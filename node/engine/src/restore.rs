@@ -1,15 +1,19 @@
-//! A backup comes back as a new device.
+//! A person comes back as a new device: from a backup, or after storage was replaced by an older copy of itself.
 //!
-//! A backup holds no live MLS state, since using a ratchet twice would break it. The driver writes the records back;
-//! the engine then makes a new device of the same identity, revokes the old one in the next device list, and asks
-//! every contact for a new direct group. Groups wait until a member adds the person again.
+//! A backup holds no live MLS state, and an older copy holds ratchets that have been used since: using one twice would
+//! break it. So the engine makes a new device of the same identity, revokes the old one in the next device list, and
+//! asks every contact for a new direct group. A contact who notices has the new device put in the place of the old
+//! one in every group that both are in. Until then conversations wait; what is written meanwhile is kept.
+//!
+//! After a rollback the old device's groups can still be read: that brings back messages which the copy lacks.
 
-use qpq_crypto::{device_list::DeviceList, identity::IdentityKey};
+use qpq_crypto::{device_list::DeviceList, identity::IdentityKey, mls};
 use qpq_proto::{Failure, v1::RestoreBackupResponse};
 
 use crate::{
     context::Context,
     engine::Engine,
+    group_cache::GroupFailure,
     identity::new_device,
     input::EngineError,
     records::{ConversationRecord, IdentityRecord, Kind, PersonRecord, Stage, Standing},
@@ -37,7 +41,7 @@ impl Engine {
         let identity = IdentityKey::from_seed(&seed);
         let me = new_device(cx, self.config.node, &identity, Some(&list), record.name.clone())?;
         self.me = Some(me);
-        self.routes = None;
+        self.forget_groups(cx)?;
         let last = cx.tx.scan(EVENTS, SINGLE, 0..u64::MAX, Direction::Backward, 1)?;
         self.next_event = last.first().map_or(1, |(cursor, _)| cursor + 1);
         let contacts = self.ask_contacts_again(cx)?;
@@ -49,18 +53,51 @@ impl Engine {
         })
     }
 
-    fn ask_contacts_again(&mut self, cx: &mut Context<'_>) -> Result<u64, EngineError> {
+    /// A backup brings conversations without their MLS groups.
+    fn forget_groups(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
         for mut conversation in conversations {
-            conversation.group_id.clear();
+            if conversation.kind() == Kind::Direct {
+                conversation.group_id.clear();
+            }
             conversation.routes.clear();
             conversation.retired_groups.clear();
             conversation.epoch_ordinal = 0;
-            conversation.stage = match conversation.kind() {
-                Kind::Direct => Stage::Waiting.into(),
-                Kind::Group => Stage::Ended.into(),
-            };
             self.save_conversation(cx, &conversation)?;
+        }
+        self.routes = None;
+        Ok(())
+    }
+
+    /// Storage is an older copy of itself: its ratchets may have been used since and must not be used again.
+    pub(crate) fn rolled_back(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        let Some(me) = &self.me else {
+            self.config.is_rolled_back = false;
+            return Ok(());
+        };
+        mls::note_rollback(&mut me.mls(cx)).map_err(GroupFailure::from)?;
+        let list = DeviceList::decode_and_verify(&me.device_list)
+            .map_err(|error| EngineError::Internal(error.to_string()))?;
+        let (seed, name) = (me.identity.seed(), me.name.clone());
+        let me = new_device(cx, self.config.node, &IdentityKey::from_seed(&seed), Some(&list), name);
+        self.me = Some(me.map_err(|failure| EngineError::Internal(failure.message))?);
+        let contacts = self.ask_contacts_again(cx)?;
+        tracing::warn!(contacts, "the database is an older copy: this node goes on as a new device");
+        let text = "the database is an older copy of itself: this node goes on as a new device, and messages since then \
+                    may be missing";
+        self.log_alarm(cx, "database-rolled-back", text.into())?;
+        self.config.is_rolled_back = false;
+        Ok(())
+    }
+
+    /// Asks every contact for a new direct group, and waits for the groups.
+    fn ask_contacts_again(&mut self, cx: &mut Context<'_>) -> Result<u64, EngineError> {
+        let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+        for mut conversation in conversations {
+            if conversation.stage() == Stage::Open {
+                conversation.stage = Stage::Waiting.into();
+                self.save_conversation(cx, &conversation)?;
+            }
         }
         let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
         let mut contacts = 0;

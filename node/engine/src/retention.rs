@@ -2,7 +2,7 @@
 //!
 //! With each epoch the group's state is copied under its epoch id, and the commit that led to it is logged. The
 //! newest epoch that every member is known to have reached is *stable*; what is older than it is dropped after a
-//! day, everything after thirty. The cost: whoever seizes the device can read back to the oldest copy.
+//! day, everything after thirty, the secrets with which messages of past epochs are opened among it. The cost: whoever seizes the device can read back to the oldest copy.
 
 use qpq_crypto::mls;
 use qpq_proto::v1::GroupKind;
@@ -95,9 +95,27 @@ impl Engine {
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
         for mut conversation in conversations {
             if conversation.stage() == Stage::Open {
+                self.forget_past_epochs(cx, &conversation)?;
                 self.prune(cx, &mut conversation)?;
                 self.save_conversation(cx, &conversation)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes the secrets of epochs that have been past for too long.
+    fn forget_past_epochs(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+    ) -> Result<(), EngineError> {
+        let Some(me) = &self.me else { return Ok(()) };
+        let Ok(id) = conversation.group_id.as_slice().try_into().map(mls::GroupId) else { return Ok(()) };
+        let node_ms = cx.node_ms;
+        let is_due = mls::Group::note_past_epochs(&mut me.mls(cx), &id, node_ms, KEPT_AT_MOST_MS);
+        if is_due.map_err(GroupFailure::from)? {
+            self.with_group(cx, &id.0, |group, mls| group.forget_past_epochs(mls, node_ms, KEPT_AT_MOST_MS))?;
+            want_rotation(cx);
         }
         Ok(())
     }
@@ -129,8 +147,8 @@ impl Engine {
         if let Some((_, checkpoint)) = checkpoints.iter().find(|(ordinal, _)| *ordinal == stable) {
             conversation.stable_epoch.clone_from(&checkpoint.epoch);
         }
-        if is_dropped && !cx.effects.contains(&Effect::RotateSecrets) {
-            cx.effects.push(Effect::RotateSecrets);
+        if is_dropped {
+            want_rotation(cx);
         }
         Ok(())
     }
@@ -181,5 +199,12 @@ impl Engine {
             self.drop_checkpoint(cx, conversation, ordinal, &checkpoint)?;
         }
         tables::clear(cx.tx, COMMITS, &conversation.id)
+    }
+}
+
+/// Deleting secrets means erasing the key under which they lie.
+fn want_rotation(cx: &mut Context<'_>) {
+    if !cx.effects.contains(&Effect::RotateSecrets) {
+        cx.effects.push(Effect::RotateSecrets);
     }
 }

@@ -101,6 +101,7 @@ pub const IN_BACKUP: &[Table] = &[
     NODES,
     INVITATIONS,
     CONVERSATIONS,
+    GROUPS,
     SENDERS,
     MESSAGES,
     MESSAGE_IDS,

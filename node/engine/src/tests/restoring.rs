@@ -6,6 +6,20 @@ use super::{memory::Memory, world::World};
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
+const CAROL: usize = 2;
+
+/// Three contacts in a group that bob made.
+fn trio() -> World {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    for (one, other) in [(ALICE, BOB), (ALICE, CAROL), (BOB, CAROL)] {
+        world.befriend(one, other);
+    }
+    let members = vec!["alice".into(), "carol".into()];
+    let request = v1::CreateGroupRequest { name: "trio".into(), members };
+    world.owner::<v1::CreateGroupResponse>(BOB, Method::CreateGroup, &request).unwrap();
+    world.settle();
+    world
+}
 
 fn restore(world: &mut World, memory: Memory) -> usize {
     // The driver writes the records back before the engine is asked, so the node starts over them.
@@ -39,24 +53,55 @@ fn contacts_and_history_come_back_and_contacts_notice_the_new_device() {
 }
 
 #[test]
-fn a_group_takes_the_new_device_in_place_of_the_old() {
-    let mut world = World::of(&["alice", "bob", "carol"]);
-    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
-        world.befriend(one, other);
-    }
-    let request =
-        v1::CreateGroupRequest { name: "trio".into(), members: vec!["alice".into(), "carol".into()] };
-    world.owner::<v1::CreateGroupResponse>(BOB, Method::CreateGroup, &request).unwrap();
-    world.settle();
+fn a_restored_person_is_taken_into_its_groups_again_by_a_contact() {
+    let mut world = trio();
     let backup = world.nodes[ALICE].memory.backup();
     world.stop(ALICE);
     let again = restore(&mut world, backup);
     world.settle();
-    let add = v1::AddGroupMembersRequest { group: "trio".into(), members: vec!["alice".into()] };
-    world.owner::<v1::AddGroupMembersResponse>(BOB, Method::AddGroupMembers, &add).unwrap();
-    world.settle();
-    world.send(2, "#trio", "all here?").unwrap();
+    world.send(CAROL, "#trio", "all here?").unwrap();
+    world.pass(60_000);
+    world.send(again, "#trio", "yes").unwrap();
     world.settle();
     assert_eq!(world.received(again), ["carol: all here?"]);
+    assert_eq!(world.received(BOB), ["carol: all here?", "alice: yes"]);
     assert_eq!(world.show(BOB, "#trio").unwrap().members.len(), 3);
+    assert_eq!(world.show(CAROL, "#trio").unwrap().changes, [], "what both asked for is done");
+}
+
+#[test]
+fn a_node_over_an_older_copy_goes_on_as_a_new_device() {
+    let mut world = trio();
+    let earlier = world.nodes[ALICE].memory.clone();
+    for number in 0..3 {
+        world.send(ALICE, "@bob", &format!("{number}")).unwrap();
+        world.send(ALICE, "#trio", &format!("{number} to all")).unwrap();
+    }
+    world.settle();
+    world.stop(ALICE);
+    world.send(BOB, "#trio", "meanwhile").unwrap();
+    world.settle();
+    world.start_over(ALICE, earlier);
+    // Nothing is sealed with the old ratchets: what is written now waits for the new device's groups.
+    world.cut(ALICE, BOB);
+    world.cut(ALICE, CAROL);
+    world.send(ALICE, "@bob", "again").unwrap();
+    world.send(ALICE, "#trio", "again to all").unwrap();
+    assert_eq!(world.conversations(ALICE).iter().filter(|c| c.state == "waiting").count(), 3);
+    world.join(ALICE, BOB);
+    world.join(ALICE, CAROL);
+    world.pass(60_000);
+    let direct: Vec<String> =
+        world.received(BOB).into_iter().filter(|text| text.ends_with("again")).collect();
+    assert_eq!(direct, ["alice: again"]);
+    for node in [BOB, CAROL] {
+        let received = world.received(node);
+        assert_eq!(received.iter().filter(|text| *text == "alice: again to all").count(), 1, "{received:?}");
+    }
+    assert_eq!(world.received(ALICE), ["bob: meanwhile"], "what came meanwhile can still be read");
+    assert_eq!(world.show(BOB, "#trio").unwrap().members.len(), 3);
+    let shown: v1::ShowIdentityResponse =
+        world.owner(ALICE, Method::ShowIdentity, &v1::ShowIdentityRequest {}).unwrap();
+    assert_eq!(shown.device_list_sequence, 2);
+    assert!(world.events(ALICE).iter().any(|event| format!("{event:?}").contains("database-rolled-back")));
 }

@@ -83,7 +83,7 @@ impl World {
     pub(super) fn add(&mut self, seed: u64, mut memory: Memory) -> usize {
         let index = self.nodes.len();
         let key = NodeKey::from_bytes([u8::try_from(index).unwrap() + 1; 32]);
-        let engine = open(key, &mut memory);
+        let engine = open(key, &mut memory, false);
         let rng = rng(seed, u8::try_from(index).unwrap());
         let wanted = BTreeSet::new();
         self.nodes.push(Node { memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true, run: 0 });
@@ -197,8 +197,18 @@ impl World {
 
     /// Starts a node again over what it had written.
     pub(super) fn start(&mut self, node: usize) {
+        self.start_again(node, false);
+    }
+
+    /// Starts a node over what it had written at some time before.
+    pub(super) fn start_over(&mut self, node: usize, earlier: Memory) {
+        self.nodes[node].memory = earlier;
+        self.start_again(node, true);
+    }
+
+    fn start_again(&mut self, node: usize, is_rolled_back: bool) {
         let key = self.nodes[node].key;
-        self.nodes[node].engine = open(key, &mut self.nodes[node].memory);
+        self.nodes[node].engine = open(key, &mut self.nodes[node].memory, is_rolled_back);
         self.nodes[node].wanted.clear();
         self.nodes[node].is_up = true;
         self.nodes[node].run += 1;
@@ -323,8 +333,8 @@ impl World {
     }
 }
 
-fn open(key: NodeKey, memory: &mut Memory) -> Engine {
-    let config = Config { node: key, version: "test".into(), limits: Limits::SERVER };
+fn open(key: NodeKey, memory: &mut Memory, is_rolled_back: bool) -> Engine {
+    let config = Config { node: key, version: "test".into(), limits: Limits::SERVER, is_rolled_back };
     assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
     Engine::open(config, memory).unwrap()
 }
