@@ -56,8 +56,12 @@ use table::Table;
 /// Events that wait for the node to take them; then connections wait.
 const EVENTS_QUEUED_MAX: usize = 256;
 
-/// How long the goodbye to all peers may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long the tasks of connections and of discovery, which have patience of their own, may take to end.
+const FINISH: Duration = Duration::from_secs(6);
+
+/// How long the goodbye to all peers may take. Only peers that are gone do not acknowledge it; for each, three times its
+/// round trip and more is waited.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// The node's connections with other nodes. Dropping it ends them; [`shutdown`](Self::shutdown) does so in order.
 #[derive(Debug)]
@@ -170,12 +174,16 @@ impl Peers {
         self.shared.discovery_state.subscribe()
     }
 
-    /// Takes no more calls, lets those under way finish for a while, says goodbye, and releases the ports.
-    pub async fn shutdown(self) {
+    /// Takes no more calls, lets those under way finish for a while, says goodbye, and releases the ports. It takes at
+    /// most some seconds, and is meant to be waited for: what is broken off is not closed in order.
+    pub async fn shutdown(&self) {
         self.shared.stop.send_replace(true);
         let mut tasks = std::mem::take(&mut *lock(&self.shared.tasks));
-        while tasks.join_next().await.is_some() {}
-        // Peers that are gone do not acknowledge the goodbye.
+        let finish = async { while tasks.join_next().await.is_some() {} };
+        if timeout(FINISH, finish).await.is_err() {
+            tracing::warn!(tasks = tasks.len(), "tasks of connections did not end in time");
+            tasks.shutdown().await;
+        }
         let _ = timeout(GOODBYE, self.shared.endpoint.close()).await;
     }
 }

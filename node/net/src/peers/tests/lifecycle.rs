@@ -138,7 +138,7 @@ async fn shutdown_lets_calls_in_flight_finish() {
     let to = b.key();
     let call = tokio::spawn(async move { a.peers.call(to, Method::PublishEndpoint, "bye".into()).await });
     while soon(b.control.calls.recv()).await.unwrap().1 != Method::PublishEndpoint {}
-    let shutdown = tokio::spawn(b.peers.shutdown());
+    let shutdown = tokio::spawn(async move { b.peers.shutdown().await });
     tokio::task::yield_now().await;
     b.control.gate.send_replace(true);
     assert_eq!(soon(call).await.unwrap().unwrap(), "bye");
