@@ -115,8 +115,14 @@ impl Node {
         let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
-        let socket = socket::serve(&socket_path, Arc::clone(&service), limits.clone()).await?;
-        let direct = Direct::start(settings, &writer, service, limits).await.map_err(Box::new)?;
+        let listening = listen(settings, &socket_path, &writer, service, limits).await;
+        let (socket, direct) = match listening {
+            Ok(listening) => listening,
+            Err(error) => {
+                peers.shutdown().await;
+                return Err(error);
+            }
+        };
         Ok(Self {
             state,
             writer,
@@ -147,6 +153,7 @@ impl Node {
     /// Takes up settings that a running node can.
     pub(crate) fn apply(&self, settings: &Settings) {
         self.static_peers.send_replace(static_peers_of(settings));
+        self.peers.set_discovery(discovery_of(settings));
         self.settings.send_replace(settings.clone());
     }
 
@@ -160,6 +167,13 @@ impl Node {
         self.writer.work(|_| ()).await.is_ok()
     }
 
+    /// Takes leave of the peers of a node whose writer has ended.
+    pub(crate) async fn abandon(self) {
+        self.forwarding.abort();
+        self.interpreting.abort();
+        self.peers.shutdown().await;
+    }
+
     /// Stops the node in order.
     pub(crate) async fn stop(self) -> ActorEnd {
         let left = self.state.drain.drain(DRAIN_PATIENCE).await;
@@ -171,12 +185,10 @@ impl Node {
         }
         self.writer.stop();
         let end = self.writer_end.await.unwrap_or(ActorEnd::Panicked);
-        // The interpreter ends with the writer, and gives its share of the peers back.
+        // The interpreter ends with the writer.
         self.forwarding.abort();
         let _ = timeout(SHUTDOWN_PATIENCE, self.interpreting).await;
-        if let Some(peers) = Arc::into_inner(self.peers) {
-            let _ = timeout(SHUTDOWN_PATIENCE, peers.shutdown()).await;
-        }
+        self.peers.shutdown().await;
         // The socket is removed even if somebody does not read an answer.
         let _ = timeout(SHUTDOWN_PATIENCE, self.socket.shutdown()).await;
         end
@@ -224,6 +236,19 @@ fn acknowledge_rollback(core: &mut open::NodeCore) -> Result<(), StartError> {
     core.storage.acknowledge_rollback().map_err(|error| StartError::Writer(error.into()))
 }
 
+/// Opens what programs reach the node by.
+async fn listen(
+    settings: &Settings,
+    socket_path: &Path,
+    writer: &Writer,
+    service: Arc<dyn Service>,
+    limits: Limits,
+) -> Result<(SocketServer, Option<Direct>), StartError> {
+    let socket = socket::serve(socket_path, Arc::clone(&service), limits.clone()).await?;
+    let direct = Direct::start(settings, writer, service, limits).await.map_err(Box::new)?;
+    Ok((socket, direct))
+}
+
 fn limits_of(profile: Profile) -> Limits {
     match profile {
         Profile::Server => Limits::SERVER,
@@ -247,14 +272,18 @@ fn static_peers_of(settings: &Settings) -> StaticPeers {
     peers
 }
 
+fn discovery_of(settings: &Settings) -> NetDiscovery {
+    match settings.discovery {
+        Discovery::Open => NetDiscovery::Open,
+        Discovery::Off => NetDiscovery::Off,
+    }
+}
+
 fn peer_config(settings: &Settings, found: &Found, limits: &Limits) -> PeerConfig {
     // The interpreter of effects wants the static peers, so that a reload can change them.
     PeerConfig {
         listen: settings.listen.clone(),
-        discovery: match settings.discovery {
-            Discovery::Open => NetDiscovery::Open,
-            Discovery::Off => NetDiscovery::Off,
-        },
+        discovery: discovery_of(settings),
         ..PeerConfig::new(found.node_secret.0.clone(), limits.clone())
     }
 }

@@ -57,7 +57,7 @@ settings! {
 
     /// How the node finds others on the local network: "open" announces it and listens for others
     /// (multicast DNS), "off" does neither.
-    discovery: Discovery = Discovery::Open, Restart, example "off";
+    discovery: Discovery = Discovery::Open, Live, example "off";
 
     /// Peers that are always kept connected, as `"<node key in hex>@<address>:<port>"`; several addresses
     /// of one peer are separate entries.

@@ -109,6 +109,7 @@ impl Supervisor {
         notify(&[NotifyState::Ready]);
 
         if let Some(end) = self.watch(&mut node, &mut signals).await {
+            node.abandon().await;
             return complain(exit_of_writer(&end), &format!("the node cannot go on: {end}"));
         }
         notify(&[NotifyState::Stopping]);

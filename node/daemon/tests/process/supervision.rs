@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
-use qpq_proto::v1::NodeStatusRequest;
+use qpq_proto::v1::{DiagnoseRequest, NodeStatusRequest};
 use rustix::process::Signal;
 
 use crate::daemon::{Daemon, Home};
@@ -49,6 +49,58 @@ async fn a_reload_takes_up_what_it_can_and_names_what_it_cannot() {
     let said = daemon.wait_for_line("the settings stay as they are");
     assert!(said.contains("did you mean `profile`?"), "{said}");
     daemon.stop();
+}
+
+/// Whatever multicast is like here: the state of discovery is that of the settings.
+#[tokio::test]
+async fn a_reload_switches_discovery_on_and_off() {
+    let home = Home::new();
+    let file = home.path("qpqd.toml");
+    fs::write(&file, "discovery = 'off'").unwrap();
+    let mut command = home.command();
+    command.arg("--config").arg(&file).env_remove("QPQ_DISCOVERY");
+    let mut daemon = Daemon::start(command);
+    let client = daemon.client().await;
+    for wanted in ["open", "off"] {
+        fs::write(&file, format!("discovery = '{wanted}'")).unwrap();
+        daemon.signal(Signal::HUP);
+        assert!(daemon.wait_for_line("setting=").contains("changed"));
+        loop {
+            let status = client.node_status(&NodeStatusRequest {}).await.unwrap();
+            let diagnosed = client.diagnose(&DiagnoseRequest {}).await.unwrap();
+            let check = diagnosed.checks.iter().find(|check| check.name == "discovery").unwrap();
+            if (check.text == "switched off by the settings") == (wanted == "off") {
+                assert_eq!(status.discovery, wanted);
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    daemon.stop();
+}
+
+/// A dial under way must not keep the node from closing its connections, nor be cut off.
+#[test]
+fn stopping_while_a_peer_is_dialled_is_nothing_to_complain_about() {
+    let home = Home::new();
+    let mut command = home.command();
+    command.env("QPQ_STATIC_PEERS", format!("{SOMEBODY}@127.0.0.1:9")).env("QPQ_LOG", "warn");
+    let daemon = Daemon::start(command);
+    daemon.signal(Signal::TERM);
+    let (status, said) = daemon.wait();
+    assert_eq!((status.code(), said), (Some(0), Vec::new()));
+}
+
+#[test]
+fn a_start_that_fails_late_closes_what_it_has_opened() {
+    let home = Home::new();
+    let mut command = home.command();
+    let file = home.path("notes.txt");
+    fs::write(&file, "precious").unwrap();
+    command.arg("--socket").arg(&file).env("QPQ_LOG", "warn");
+    let (_, said) = home.run(&mut command);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("is not a socket"), "{said}");
 }
 
 #[test]
