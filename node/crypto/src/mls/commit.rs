@@ -3,9 +3,10 @@
 use openmls::prelude::{LeafNodeIndex, OpenMlsProvider};
 
 use super::error::MlsError;
-use super::group::{Context, EpochId, Group, placed, record_extensions, update_roster};
+use super::group::{Context, EpochId, Group, record_extensions};
 use super::key_package::ValidatedKeyPackage;
 use super::provider::DeviceSigner;
+use super::roster::{placed, update_roster};
 
 /// What a commit is to change; nothing at all renews the committer's keys.
 #[derive(Debug, Clone, Copy, Default)]

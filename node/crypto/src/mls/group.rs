@@ -7,7 +7,7 @@ use openmls::group::{
     GroupContext, GroupId as MlsGroupId, MlsGroup, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY,
 };
 use openmls::prelude::{
-    CredentialType, Extension, ExtensionType, Extensions, LeafNodeIndex, Lifetime, OpenMlsProvider,
+    CredentialType, Extension, ExtensionType, Extensions, Lifetime, OpenMlsProvider,
     RequiredCapabilitiesExtension, SenderRatchetConfiguration, UnknownExtension,
 };
 use rand_core::CryptoRng;
@@ -18,6 +18,7 @@ use super::crypto::Crypto;
 use super::error::MlsError;
 use super::key_package::capabilities;
 use super::provider::{DeviceSigner, Provider};
+use super::roster::stored_roster;
 use super::storage::{Storage, StorageCache, Touched, checkpoint_namespace, live_namespace};
 use super::suite::Suite;
 use crate::certificate::DeviceCertificate;
@@ -373,59 +374,6 @@ fn required_capabilities() -> RequiredCapabilitiesExtension {
         &[],
         &[CredentialType::Basic],
     )
-}
-
-/// Verifies the credentials of all members.
-pub(super) fn verified_roster(
-    members: impl Iterator<Item = openmls::group::Member>,
-    suite: Suite,
-) -> Result<BTreeMap<u32, DeviceCertificate>, MlsError> {
-    members
-        .map(|member| {
-            let certificate = credential::verify(&member.credential, &member.signature_key, suite)?;
-            Ok((member.index.u32(), certificate))
-        })
-        .collect()
-}
-
-/// Reads the credentials of all members of a group that was stored, which were verified before.
-fn stored_roster(
-    members: impl Iterator<Item = openmls::group::Member>,
-) -> Result<BTreeMap<u32, DeviceCertificate>, MlsError> {
-    members.map(|member| Ok((member.index.u32(), credential::stored(&member.credential)?))).collect()
-}
-
-/// Where added members come to sit: each at the first leaf that is free (RFC 9420, section 7.7).
-pub(super) fn placed(
-    roster: &BTreeMap<u32, DeviceCertificate>,
-    removed: &[u32],
-    added: Vec<DeviceCertificate>,
-) -> Vec<Member> {
-    let is_taken = |leaf: &u32| roster.contains_key(leaf) && !removed.contains(leaf);
-    let free_leaves = (0..).filter(|leaf| !is_taken(leaf));
-    free_leaves.zip(added).map(|(leaf, certificate)| Member { leaf, certificate }).collect()
-}
-
-/// Brings a roster up to date with a merged commit, and checks it against the tree.
-pub(super) fn update_roster(
-    roster: &mut BTreeMap<u32, DeviceCertificate>,
-    mls: &MlsGroup,
-    removed: &[u32],
-    added: &[Member],
-) -> Result<(), MlsError> {
-    for leaf in removed {
-        roster.remove(leaf);
-    }
-    for member in added {
-        let leaf = mls.public_group().leaf(LeafNodeIndex::new(member.leaf));
-        let is_there =
-            leaf.is_some_and(|leaf| leaf.signature_key().as_slice() == member.certificate.device.as_bytes());
-        if !is_there {
-            return Err(MlsError::Library("an added member is not at the leaf where it belongs".into()));
-        }
-        roster.insert(member.leaf, member.certificate.clone());
-    }
-    Ok(())
 }
 
 pub(super) fn epoch_id(secret: &[u8]) -> Result<EpochId, MlsError> {

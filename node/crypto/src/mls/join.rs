@@ -5,7 +5,8 @@ use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider};
 use tls_codec::Deserialize;
 
 use super::error::{MlsError, Refusal};
-use super::group::{Context, Group, GroupId, Member, group_id, join_config, record_of, verified_roster};
+use super::group::{Context, Group, GroupId, Member, group_id, join_config, record_of};
+use super::roster::verified_roster;
 use super::storage::StorageCache;
 use super::suite::Suite;
 

@@ -44,9 +44,11 @@ mod group;
 mod join;
 mod key_package;
 mod open;
+mod peek;
 pub mod provider;
 mod retention;
 mod rollback;
+mod roster;
 mod storage;
 mod suite;
 #[cfg(test)]
@@ -61,6 +63,7 @@ pub use group::{
 };
 pub use join::JoinView;
 pub use key_package::{KEY_PACKAGE_BYTES_MAX, KeyPackage, KeyPackageReference, ValidatedKeyPackage};
-pub use open::{CommitView, Opened, Peek, peek};
+pub use open::{CommitView, Opened};
+pub use peek::{Peek, peek};
 pub use rollback::note_rollback;
 pub use suite::{CLASSICAL, HYBRID, Suite};

@@ -5,44 +5,18 @@ use std::time::SystemTime;
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::group::{PastEpochDeletion, ProcessMessageError, StagedCommit, ValidationError};
 use openmls::prelude::{
-    ContentType, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider, ProcessedMessage, ProcessedMessageContent,
-    Proposal, ProposalOrRefType, ProtocolMessage, Sender,
+    ContentType, OpenMlsProvider, ProcessedMessage, ProcessedMessageContent, Proposal, ProposalOrRefType,
+    ProtocolMessage, Sender,
 };
-use tls_codec::Deserialize;
 use zeroize::Zeroizing;
 
 use super::credential;
 use super::error::{MlsError, Refusal};
-use super::group::{
-    Context, EPOCH_ID_LABEL, EpochId, Group, GroupId, Member, epoch_id, group_id, placed, record_of,
-    update_roster,
-};
+use super::group::{Context, EPOCH_ID_LABEL, EpochId, Group, Member, epoch_id, group_id, record_of};
+use super::peek::parse;
+use super::roster::{placed, update_roster};
 use super::storage::{StorageFailed, Touched};
 use crate::certificate::DeviceCertificate;
-
-/// What the unencrypted header of a message says, unverified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peek {
-    /// The group.
-    pub group: GroupId,
-    /// The number of the epoch, which says nothing about the branch.
-    pub epoch_number: u64,
-    /// Whether it is a commit.
-    pub is_commit: bool,
-}
-
-/// Reads the header of a message; needs no state.
-///
-/// # Errors
-/// [`MlsError::Malformed`] for anything but an encrypted message to a group.
-pub fn peek(message: &[u8]) -> Result<Peek, MlsError> {
-    let message = parse(message)?;
-    Ok(Peek {
-        group: group_id(message.group_id())?,
-        epoch_number: message.epoch().as_u64(),
-        is_commit: message.content_type() == ContentType::Commit,
-    })
-}
 
 /// A commit of another member, valid as far as MLS and credentials go, before it takes effect.
 #[derive(Debug)]
@@ -310,13 +284,4 @@ struct Effects {
     added: Vec<Member>,
     removed: Vec<Member>,
     record: Option<Vec<u8>>,
-}
-
-/// Reads an encrypted message.
-fn parse(message: &[u8]) -> Result<ProtocolMessage, MlsError> {
-    let message = MlsMessageIn::tls_deserialize_exact(message).map_err(|_| MlsError::Malformed)?;
-    match message.extract() {
-        MlsMessageBodyIn::PrivateMessage(message) => Ok(message.into()),
-        _ => Err(MlsError::Malformed),
-    }
 }
