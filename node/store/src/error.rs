@@ -1,5 +1,7 @@
 //! What can go wrong below the storage traits.
 
+use std::io;
+
 use qpq_crypto::key_value::KeyValueError;
 use qpq_engine::storage::StorageError;
 
@@ -42,7 +44,7 @@ pub enum Failure {
         /// Which one.
         file: &'static str,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// An earlier write failed, so that what is on disk is unknown until the store is opened again.
     #[error("an earlier write failed: the store must be opened again")]
@@ -53,6 +55,28 @@ pub enum Failure {
 #[derive(Debug, thiserror::Error)]
 #[error("commit failed: {0}")]
 pub struct CommitError(#[from] pub Failure);
+
+impl Failure {
+    /// Whether there was no space left on the disk, or in the user's share of it.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(&**error, redb::Error::Io(error) if is_disk_full(error.kind())),
+            Self::File { source, .. } => is_disk_full(source.kind()),
+            _ => false,
+        }
+    }
+}
+
+impl CommitError {
+    /// Whether there was no space left: make some, and open the store again.
+    pub fn is_disk_full(&self) -> bool {
+        self.0.is_disk_full()
+    }
+}
+
+pub(crate) fn is_disk_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
 
 impl From<Failure> for StorageError {
     fn from(failure: Failure) -> Self {

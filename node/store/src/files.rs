@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 
 use crate::error::Failure;
-use crate::open::OpenError;
+use crate::open_error::OpenError;
 use crate::suspicion::Io;
 
 /// Name of the database in the data directory.
@@ -27,7 +27,7 @@ pub struct Files {
     pub database: Box<dyn StorageBackend>,
     /// The key under which secrets are sealed, in two slots.
     pub secrets_key: Box<dyn StorageBackend>,
-    /// The count of openings, kept away from the database so that an older copy of it is noticed.
+    /// The count of openings and commits, kept away from the database so that an older copy of it is noticed.
     pub open_counter: Option<Box<dyn StorageBackend>>,
 }
 
@@ -35,20 +35,31 @@ impl Files {
     /// The files in a data directory (mode 0700, files 0600), made if they are not there.
     ///
     /// # Errors
-    /// [`OpenError::Permission`] or [`OpenError::Io`], with the path.
+    /// [`OpenError::Permission`], [`OpenError::ReadOnly`] or [`OpenError::Io`], with the path;
+    /// [`OpenError::DiskFull`].
     pub fn in_directory(directory: &Path, open_counter: Option<&Path>) -> Result<Self, OpenError> {
         create_directory(directory).map_err(|source| OpenError::io(directory, source))?;
         let open = |path: PathBuf| open_file(&path).map_err(|source| OpenError::io(&path, source));
         let files = Self {
             database: open(directory.join(DATABASE_FILE))?,
             secrets_key: open(directory.join(SECRETS_KEY_FILE))?,
-            open_counter: open_counter.map(|path| open(path.to_owned())).transpose()?,
+            open_counter: open_counter.map(Self::open_counter).transpose()?,
         };
         // A new file is found after a crash only when the directory that names it is on disk.
-        for path in [Some(directory), open_counter.and_then(Path::parent)].into_iter().flatten() {
-            sync_directory(path).map_err(|source| OpenError::io(path, source))?;
-        }
+        sync_directory(directory).map_err(|source| OpenError::io(directory, source))?;
         Ok(files)
+    }
+
+    /// The file that counts openings and commits, made if it is not there; its directory must be.
+    ///
+    /// # Errors
+    /// As [`in_directory`](Self::in_directory).
+    pub fn open_counter(path: &Path) -> Result<Box<dyn StorageBackend>, OpenError> {
+        let file = open_file(path).map_err(|source| OpenError::io(path, source))?;
+        if let Some(directory) = path.parent() {
+            sync_directory(directory).map_err(|source| OpenError::io(directory, source))?;
+        }
+        Ok(file)
     }
 }
 
@@ -212,6 +223,17 @@ impl SmallFile {
             self.backend.sync_data()
         };
         write_all().map_err(|error| self.failure(error))
+    }
+
+    /// Makes the file this long, if it is shorter.
+    pub(crate) fn reserve(&self, length: u64) -> Result<(), Failure> {
+        let is_shorter = self.backend.len().map_err(|error| self.failure(error))? < length;
+        if is_shorter { self.backend.set_len(length).map_err(|error| self.failure(error)) } else { Ok(()) }
+    }
+
+    /// Writes what lies within the file already; durable when the system sees fit.
+    pub(crate) fn write_soon(&self, offset: u64, bytes: &[u8]) -> Result<(), Failure> {
+        self.backend.write(offset, bytes).map_err(|error| self.failure(error))
     }
 
     fn failure(&self, source: io::Error) -> Failure {

@@ -18,9 +18,14 @@
 //!   has and how long they are.
 //! - **Deletion.** Records that are deleted stay in free pages, sealed, until these are used again. Secrets
 //!   are gone for good after [`Store::rotate_secrets`].
-//! - **Rollback.** An older copy of the data directory is told at opening, if there is an open counter beside
-//!   the at-rest key: see [`Store::is_rolled_back`]. Whoever can write the file and puts back an older value
-//!   of one record is not noticed.
+//! - **Rollback.** An older copy of the data directory is told at opening by a single commit that it lacks, if
+//!   there is an open counter beside the at-rest key: see [`Store::is_rolled_back`]. A process that is killed
+//!   is not taken for one. Not noticed is whoever can write the file and puts back an older value of one
+//!   record, nor that the counter went back as well, as with a snapshot of a whole machine.
+//! - **Space.** What is deleted makes room for what comes, and redb cuts free space off the file's end. The
+//!   store never compacts by itself: to know whether that is worth it means to read everything at every
+//!   start, and to do it means to write everything, which flash wears out on. [`Store::compact`] is for
+//!   people who ask for it.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -52,7 +57,9 @@ mod meta;
 mod migrate;
 mod open;
 mod open_counter;
+mod open_error;
 mod restore;
+mod rotation;
 mod sealing;
 mod secrets_key;
 mod snapshot;
@@ -70,7 +77,8 @@ pub use files::{DATABASE_FILE, Files, SECRETS_KEY_FILE};
 pub use key::{Blinded, RecordKey, SecretKey};
 pub use memory::MemoryStore;
 pub use meta::SCHEMA_VERSION;
-pub use open::{LockedStore, OpenError, Options, StoreId};
+pub use open::{LockedStore, Options, StoreId};
+pub use open_error::OpenError;
 pub use restore::RestoreError;
 pub use snapshot::{PlacedRecord, Snapshot};
 pub use storage::{CommitInfo, PREFIX_BYTES_MAX, Record, Records, Secret, Storage, VALUE_BYTES_MAX};

@@ -3,7 +3,8 @@
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
 use crate::error::Failure;
-use crate::open::{OpenError, StoreId};
+use crate::open::StoreId;
+use crate::open_error::OpenError;
 
 /// Version of the tables and encodings this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -19,7 +20,8 @@ pub(crate) struct Meta {
     pub(crate) key_check: Option<Vec<u8>>,
     /// The newest key that secrets were ever sealed under.
     pub(crate) secrets_generation: u64,
-    /// How often the store was opened, closed or had its secrets' key replaced.
+    /// How often the store was opened, closed, had its secrets' key replaced or, if there is a counter beside
+    /// the key, committed to.
     pub(crate) opened: u64,
     /// Whether it was found to be an older copy, and nobody has said yet that this was dealt with.
     pub(crate) rolled_back: bool,
@@ -87,6 +89,12 @@ impl Meta {
         } else {
             table.remove(ROLLED_BACK)?;
         }
+        Ok(())
+    }
+
+    /// Writes the count alone, as part of a transaction.
+    pub(crate) fn write_opened(&self, transaction: &WriteTransaction) -> Result<(), Failure> {
+        transaction.open_table(META)?.insert(OPENED, self.opened.to_be_bytes().as_slice())?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use redb::{Database, WriteTransaction};
 
 use crate::error::Failure;
 use crate::meta::Meta;
-use crate::open::OpenError;
+use crate::open_error::OpenError;
 use crate::sealing::Keys;
 
 /// Brings a database from one version to the next, inside the transaction that records the new version.

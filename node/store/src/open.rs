@@ -7,24 +7,24 @@
 
 use std::cell::OnceCell;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
 use qpq_crypto::at_rest::AtRestKey;
 use rand_core::{CryptoRng, SeedableRng};
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTableMetadata, StorageBackend};
+use redb::{Builder, Database, ReadableDatabase, ReadableTableMetadata, StorageBackend};
 
 use crate::error::Failure;
 use crate::files::{Counted, DATABASE_FILE, Files, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile};
 use crate::meta::{Meta, SCHEMA_VERSION};
 use crate::migrate::{MIGRATIONS, check_version, migrate};
 use crate::open_counter::OpenCounter;
+use crate::open_error::OpenError;
 use crate::sealing::Keys;
 use crate::secrets_key::{SecretsKeyFile, read_header};
 use crate::store::Store;
-use crate::suspicion::Io;
+use crate::suspicion::{Io, rewrite};
 use crate::view::{SECRETS, existing};
 
 /// How to open a store.
@@ -32,8 +32,9 @@ use crate::view::{SECRETS, existing};
 pub struct Options {
     /// Memory for pages of the database, in bytes.
     pub cache_bytes: usize,
-    /// The file beside the at-rest key that counts openings, so that an older copy of the data directory is
-    /// noticed. Without it none is.
+    /// The file beside the at-rest key that counts openings and commits, so that an older copy of the data
+    /// directory is noticed. Without it none is. Where the key's place depends on the store's id, leave it out
+    /// and call [`LockedStore::count_in`].
     pub open_counter: Option<PathBuf>,
 }
 
@@ -65,90 +66,6 @@ impl fmt::Display for StoreId {
     }
 }
 
-/// Why a store does not open.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The caller's key is not the one the store was made with. Ask again.
-    #[error("this is not the key the store was made with")]
-    WrongKey,
-    /// Another process has the store open; talk to that one.
-    #[error("the store is in use by another process")]
-    InUse,
-    /// The process may not read or write the file.
-    #[error("no permission for {}", path.display())]
-    Permission {
-        /// Which file or directory.
-        path: PathBuf,
-    },
-    /// The file is no database, or not one of ours. It was not touched.
-    #[error("{DATABASE_FILE} is not a database of this program")]
-    NotAStore,
-    /// A newer program has written here. Upgrade.
-    #[error("made by a newer version (format {found}, this one knows {supported}): upgrade")]
-    Newer {
-        /// The version in the file.
-        found: u32,
-        /// The newest one known here.
-        supported: u32,
-    },
-    /// No migration leads from this version to ours. Upgrade by way of an older release.
-    #[error("format {found} is too old (the oldest supported is {oldest}): upgrade in steps")]
-    TooOld {
-        /// The version in the file.
-        found: u32,
-        /// The oldest one known here.
-        oldest: u32,
-    },
-    /// There are secrets, but the file with their key is gone or an older copy. Put it back, or restore a
-    /// backup.
-    #[error("{SECRETS_KEY_FILE} is missing or an older copy: put it back, or restore a backup")]
-    SecretsKeyLost,
-    /// There is a secrets' key, but the database is gone. Put it back, or restore a backup elsewhere.
-    #[error("{DATABASE_FILE} is missing or empty while {SECRETS_KEY_FILE} is there: put it back")]
-    DatabaseLost,
-    /// A file of another store lies beside the database.
-    #[error("{file} belongs to another store")]
-    Foreign {
-        /// Which one.
-        file: &'static str,
-    },
-    /// The files contradict themselves. Restore a backup.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-    /// The file cannot be opened.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// Which file or directory.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The files could not be read or written.
-    #[error(transparent)]
-    Failure(#[from] Failure),
-}
-
-impl OpenError {
-    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => Self::Permission { path: path.to_owned() },
-            _ => Self::Io { path: path.to_owned(), source },
-        }
-    }
-}
-
-impl From<DatabaseError> for OpenError {
-    fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            DatabaseError::UpgradeRequired(_) => Self::NotAStore,
-            DatabaseError::Storage(redb::StorageError::Corrupted(text)) => Self::Damaged(text),
-            error => Self::Failure(Failure::Database(Box::new(error.into()))),
-        }
-    }
-}
-
 /// A store whose key is not known yet. Other processes are kept out while it exists.
 pub struct LockedStore {
     database: Database,
@@ -156,6 +73,8 @@ pub struct LockedStore {
     open_counter: Option<OpenCounter>,
     meta: Meta,
     io: Arc<Io>,
+    /// Whether all files were written once more, as what they showed was perhaps not on the disk.
+    is_rewritten: bool,
     rng: Box<dyn CryptoRng + Send>,
 }
 
@@ -190,7 +109,8 @@ impl LockedStore {
             return Err(OpenError::InUse);
         }
         let all: Vec<_> = [&*database, &*keys].into_iter().chain(open_counter.as_deref()).collect();
-        io.rewrite_if_marked(&all).map_err(|source| Failure::File { file: DATABASE_FILE, source })?;
+        let rewritten = io.rewrite_if_marked(&all);
+        let is_rewritten = rewritten.map_err(|source| Failure::File { file: DATABASE_FILE, source })?;
         let owner = read_header(&secrets_key)?;
         let database = open_database(Counted::new(database, &io), cache_bytes, owner.is_none())?;
         let meta = match (Meta::read(&database)?, owner) {
@@ -205,12 +125,34 @@ impl LockedStore {
         let open_counter = open_counter.map(|file| {
             OpenCounter::new(SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file, &io)), meta.id)
         });
-        Ok(Self { database, secrets_key, open_counter, meta, io, rng })
+        Ok(Self { database, secrets_key, open_counter, meta, io, is_rewritten, rng })
     }
 
     /// Which store this is.
     pub fn id(&self) -> StoreId {
         self.meta.id
+    }
+
+    /// Counts in a file beside the at-rest key, whose place may depend on [`id`](Self::id); its directory must be
+    /// there. Takes the place of [`Options::open_counter`].
+    ///
+    /// # Errors
+    /// [`OpenError::Permission`], [`OpenError::ReadOnly`], [`OpenError::DiskFull`], [`OpenError::Io`].
+    pub fn count_in(self, path: &Path) -> Result<Self, OpenError> {
+        self.count_in_file(Files::open_counter(path)?)
+    }
+
+    /// Counts in a file that the caller brings.
+    ///
+    /// # Errors
+    /// [`OpenError::Failure`].
+    pub fn count_in_file(mut self, file: Box<dyn StorageBackend>) -> Result<Self, OpenError> {
+        if self.is_rewritten {
+            rewrite(&*file).map_err(|source| Failure::File { file: OPEN_COUNTER_FILE, source })?;
+        }
+        let file = SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file.into(), &self.io));
+        self.open_counter = Some(OpenCounter::new(file, self.meta.id));
+        Ok(self)
     }
 
     /// Whether no key was given yet: the first one given becomes the key.

@@ -27,7 +27,8 @@ use zeroize::Zeroizing;
 use crate::error::Failure;
 use crate::files::{CHECKSUM_BYTES, SECRETS_KEY_FILE, SmallFile, checked, checksum};
 use crate::key::SecretKey;
-use crate::open::{OpenError, StoreId};
+use crate::open::StoreId;
+use crate::open_error::OpenError;
 use crate::storage::Secret;
 
 /// The table of secrets, as redb and the associated data name it.

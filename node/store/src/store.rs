@@ -9,16 +9,17 @@ use std::sync::Arc;
 use qpq_crypto::at_rest::AtRestKey;
 use qpq_engine::storage::{Direction, Table};
 use rand_core::CryptoRng;
-use redb::{Database, ReadableTable, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
 use crate::changes::Changes;
 use crate::error::{CommitError, Failure};
 use crate::key::{Blinded, RecordKey, SecretKey};
 use crate::meta::Meta;
-use crate::open::{LockedStore, OpenError, Options, StoreId};
+use crate::open::{LockedStore, Options, StoreId};
 use crate::open_counter::OpenCounter;
+use crate::open_error::OpenError;
 use crate::sealing::Keys;
-use crate::secrets_key::{SecretSealers, SecretsKeyFile};
+use crate::secrets_key::SecretsKeyFile;
 use crate::snapshot::Snapshot;
 use crate::storage::{CommitInfo, Record, Records, Secret, Storage};
 use crate::suspicion::Io;
@@ -80,20 +81,6 @@ impl Store {
     pub fn snapshot(&self) -> Result<Snapshot, Failure> {
         self.check_latch()?;
         View::new(&self.database, &self.keys, self.secrets.sealers()).map(Snapshot::new)
-    }
-
-    /// Erases the key under which secrets lie, after sealing those that live under a new one: what was
-    /// deleted before this call is gone for good when it returns.
-    ///
-    /// Costs a pass over all living secrets and three syncs, four with an open counter.
-    ///
-    /// # Errors
-    /// [`CommitError`]; the store is latched, and the next opening finishes the rotation.
-    pub fn rotate_secrets(&mut self) -> Result<CommitInfo, CommitError> {
-        self.latching(|store| {
-            store.secrets.begin_rotation(&mut *store.rng)?;
-            store.reseal_secrets()
-        })
     }
 
     /// Gives space that nothing uses back to the file system, if no snapshot is alive. Takes time and
@@ -162,7 +149,7 @@ impl Store {
         self.commit_counted(transaction)
     }
 
-    fn commit_counted(&mut self, transaction: WriteTransaction) -> Result<(), Failure> {
+    pub(crate) fn commit_counted(&mut self, transaction: WriteTransaction) -> Result<(), Failure> {
         self.meta.opened += 1;
         self.meta.secrets_generation = self.secrets.sealers().newest();
         self.meta.write(&transaction)?;
@@ -173,22 +160,23 @@ impl Store {
         }
     }
 
-    /// Second and last step of a rotation.
-    fn reseal_secrets(&mut self) -> Result<(), Failure> {
-        let sealers = Arc::clone(self.secrets.sealers());
-        let transaction = self.database.begin_write()?;
-        reseal(&transaction, &sealers, &mut *self.rng)?;
-        self.commit_counted(transaction)?;
-        self.secrets.end_rotation(&mut *self.rng)
-    }
-
     fn write_changes(&mut self, changes: &Changes) -> Result<(), Failure> {
         // One phase and so one sync is enough: what redb's documentation says against it needs an attacker
         // who chooses bytes of the file, and these are all sealed.
         let transaction = self.database.begin_write()?;
         self.write_records(&transaction, changes)?;
         self.write_secrets(&transaction, changes)?;
-        Ok(transaction.commit()?)
+        let Some(counter) = &self.open_counter else {
+            return Ok(transaction.commit()?);
+        };
+        self.meta.opened += 1;
+        self.meta.write_opened(&transaction)?;
+        transaction.commit()?;
+        if let Err(error) = counter.write_soon(self.meta.opened) {
+            // The batch is safe; a copy made before it may pass for the newest until the next count.
+            tracing::warn!(%error, "the count of commits beside the key could not be written");
+        }
+        Ok(())
     }
 
     fn write_records(&mut self, transaction: &WriteTransaction, changes: &Changes) -> Result<(), Failure> {
@@ -226,35 +214,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Seals every secret that lies under an older key under the newest one.
-fn reseal(
-    transaction: &WriteTransaction,
-    sealers: &SecretSealers,
-    rng: &mut dyn CryptoRng,
-) -> Result<(), Failure> {
-    let mut open = transaction.open_table(SECRETS)?;
-    let mut older = Vec::new();
-    for entry in open.iter()? {
-        let (key, sealed) = entry?;
-        if SecretSealers::generation(sealed.value()) != Some(sealers.newest()) {
-            older.push(SecretKey::from_bytes(*key.value()));
-        }
-    }
-    for key in older {
-        let opened = open.get(key.as_bytes())?.map(|sealed| sealers.open(&key, sealed.value()));
-        match opened.transpose() {
-            Ok(Some(secret)) => {
-                let sealed = sealers.seal(rng, &key, &secret)?;
-                open.insert(key.as_bytes(), sealed.as_slice())?;
-            }
-            // Only in an older copy of the database; nobody can ever read it again.
-            Ok(None) | Err(Failure::Erased) => drop(open.remove(key.as_bytes())?),
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(())
 }
 
 impl Storage for Store {

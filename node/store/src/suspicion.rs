@@ -52,24 +52,27 @@ impl Io {
         result
     }
 
-    /// Writes every file once more if there is a mark. The caller holds the store's lock.
-    pub(crate) fn rewrite_if_marked(&self, files: &[&dyn StorageBackend]) -> io::Result<()> {
+    /// Writes every file once more if there is a mark, and gives whether there was. The caller holds the
+    /// store's lock.
+    pub(crate) fn rewrite_if_marked(&self, files: &[&dyn StorageBackend]) -> io::Result<bool> {
         if self.marked.len()? <= MARK_OFFSET {
-            return Ok(());
+            return Ok(false);
         }
         let mut mark = [0];
         self.marked.read(MARK_OFFSET, &mut mark)?;
         if mark == [0] {
-            return Ok(());
+            return Ok(false);
         }
         tracing::warn!("a write failed when the store was last open: writing all of it again");
         files.iter().try_for_each(|file| rewrite(*file))?;
         self.marked.write(MARK_OFFSET, &[0])?;
-        self.marked.sync_data()
+        self.marked.sync_data()?;
+        Ok(true)
     }
 }
 
-fn rewrite(file: &dyn StorageBackend) -> io::Result<()> {
+/// Writes a file once more.
+pub(crate) fn rewrite(file: &dyn StorageBackend) -> io::Result<()> {
     let length = file.len()?;
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0;

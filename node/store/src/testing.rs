@@ -1,18 +1,20 @@
 //! A disk in memory that loses power: for crash tests, and for the simulator to run the real store on.
 //!
 //! Writes reach the disk when they are synced. When the power goes, what was not synced is lost, kept, or
-//! kept in part: [`Survivors`] says how. A [`Fault`] makes the power go, or a sync fail, at a chosen
+//! kept in part: [`Survivors`] says how. A [`Fault`] makes the power go, a sync fail or the disk full at a chosen
 //! operation; operations of all files count as one sequence, so that a test can try every one of them.
+
+mod file;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_core::CryptoRng;
-use redb::{BackendError, Database, DatabaseError, StorageBackend};
+use redb::{Database, DatabaseError, StorageBackend};
 
+use self::file::DiskFile;
 use crate::files::Files;
 
 /// A disk with the three files of a store. A clone is another handle to the same disk.
@@ -28,6 +30,9 @@ pub enum Fault {
     /// The first sync from this operation on fails, and what it should have written never reaches the disk,
     /// though it can be read until the power goes. Later syncs succeed. Linux behaves like this.
     SyncAt(u64),
+    /// The disk is full from this operation on: every write and every growth of a file fails, and leaves no
+    /// trace, until another fault or none is planned.
+    FullAt(u64),
 }
 
 /// What is left of the writes that were not synced when the power goes.
@@ -173,10 +178,7 @@ impl Disk {
     }
 
     fn open_file(&self, name: &'static str) -> DiskFile {
-        let mut state = self.state();
-        state.files.entry(name).or_default();
-        let holds_lock = Mutex::new(false);
-        DiskFile { disk: self.clone(), name, cycle: state.cycle, holds_lock }
+        DiskFile::open(self, name)
     }
 
     /// A test that panicked while it held the lock has failed already.
@@ -297,11 +299,24 @@ impl State {
 
     fn change(&mut self, name: &'static str, change: Change) -> io::Result<()> {
         self.check_power()?;
+        let operation = self.operations;
         let counted = self.count();
+        if matches!(self.fault, Some(Fault::FullAt(at)) if operation >= at) && self.needs_space(name, &change)
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         // Part of an operation that the power cut short may be on the disk.
         change.apply(&mut self.files.entry(name).or_default().live);
         self.pending.push((name, change));
         counted
+    }
+
+    /// As on a file system that writes nothing in place.
+    fn needs_space(&self, name: &str, change: &Change) -> bool {
+        match change {
+            Change::Write { .. } => true,
+            Change::Length(length) => self.files.get(name).is_none_or(|file| file.live.len() < *length),
+        }
     }
 
     fn sync(&mut self, name: &'static str) -> io::Result<()> {
@@ -319,96 +334,6 @@ impl State {
     }
 }
 
-/// A file of a [`Disk`], open.
-struct DiskFile {
-    disk: Disk,
-    name: &'static str,
-    cycle: u64,
-    holds_lock: Mutex<bool>,
-}
-
-impl DiskFile {
-    fn state(&self) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.disk.state();
-        if state.cycle != self.cycle {
-            return Err(io::Error::other("the power was gone since this file was opened"));
-        }
-        Ok(state)
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        let mut state = self.state()?;
-        let mut holds_lock = self.holds_lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *holds_lock)
-            && let Some(file) = state.files.get_mut(self.name)
-        {
-            file.is_locked = false;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for DiskFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskFile").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-impl StorageBackend for DiskFile {
-    fn len(&self) -> io::Result<u64> {
-        let state = self.state()?;
-        state.check_power()?;
-        Ok(state.files.get(self.name).map_or(0, |file| file.live.len()) as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.state()?;
-        state.check_power()?;
-        let file = state.files.get(self.name).ok_or(io::ErrorKind::NotFound)?;
-        let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        let end = offset.checked_add(out.len()).ok_or(io::ErrorKind::InvalidInput)?;
-        out.copy_from_slice(file.live.get(offset..end).ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let length = usize::try_from(len).map_err(io::Error::other)?;
-        self.state()?.change(self.name, Change::Length(length))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.state()?.sync(self.name)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        self.state()?.change(self.name, Change::Write { offset, data: data.to_vec() })
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.unlock()
-    }
-
-    // Only the whole file can be locked, which is what a single writer needs.
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        if !matches!((start, end), (Bound::Unbounded | Bound::Included(0), Bound::Unbounded)) {
-            return Err(BackendError::Unsupported);
-        }
-        let mut state = self.state()?;
-        let file = state.files.entry(self.name).or_default();
-        if file.is_locked {
-            return Ok(false);
-        }
-        file.is_locked = true;
-        *self.holds_lock.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        Ok(true)
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(self.unlock()?)
-    }
-}
-
 const DATABASE: &str = "database";
 const SECRETS_KEY: &str = "secrets key";
 const OPEN_COUNTER: &str = "open counter";
@@ -416,6 +341,10 @@ const SECTOR_BYTES: usize = 512;
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Bound;
+
+    use redb::BackendError;
+
     use chacha20::ChaCha20Rng;
     use rand_core::SeedableRng;
 
@@ -483,6 +412,27 @@ mod tests {
         disk.crash(Survivors::Nothing, &mut rng(0));
         assert!(file.len().is_err(), "a file that was open before is dead");
         assert_eq!(disk.open_file(DATABASE).len().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_until_there_is_space() {
+        let disk = half_written();
+        let file = disk.open_file(DATABASE);
+        let before = disk.database();
+        disk.set_fault(Some(Fault::FullAt(disk.operations() + 1)));
+        file.write(0, &[7]).unwrap();
+        let full = |result: io::Result<()>| {
+            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        };
+        full(file.write(0, &[8]));
+        full(file.set_len(1 << 20));
+        file.set_len(1).unwrap();
+        file.sync_data().unwrap();
+        assert_ne!(before, [7]);
+        assert_eq!(disk.database(), [7]);
+        disk.set_fault(None);
+        file.write(0, &[9]).unwrap();
+        assert_eq!(disk.database(), [9]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! A store on a disk in memory.
 
+use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use qpq_crypto::at_rest::AtRestKey;
+use qpq_engine::storage::{Key, Table, Transaction};
 use qpq_store::testing::Disk;
-use qpq_store::{LockedStore, OpenError, Store};
+use qpq_store::{CommitError, LockedStore, OpenError, Storage, Store};
 use rand_core::SeedableRng;
 
 pub(crate) const CACHE_BYTES: usize = 256 * 1024;
@@ -34,4 +36,32 @@ pub(crate) fn disk_of_another_store() -> Disk {
 
 pub(crate) fn open(disk: &Disk) -> Result<Store, OpenError> {
     lock(disk)?.unlock(&key())
+}
+
+pub(crate) const TABLE: Table = Table("messages");
+
+pub(crate) fn put(store: &mut Store, value: &'static [u8]) {
+    try_put(store, value).unwrap();
+}
+
+pub(crate) fn try_put(store: &mut Store, value: &'static [u8]) -> Result<(), CommitError> {
+    let mut batch = store.begin();
+    let mut transaction = batch.transaction();
+    transaction.put(TABLE, Key { prefix: b"", ordinal: 0 }, Bytes::from_static(value)).unwrap();
+    transaction.secrets().put(b"group", b"tree", value).unwrap();
+    transaction.accept();
+    batch.commit().map(drop)
+}
+
+pub(crate) fn get(store: &mut Store) -> (Option<Bytes>, Option<Vec<u8>>) {
+    let mut batch = store.begin();
+    let mut transaction = batch.transaction();
+    let record = transaction.get(TABLE, Key { prefix: b"", ordinal: 0 }).unwrap();
+    (record, transaction.secrets().get(b"group", b"tree").unwrap())
+}
+
+pub(crate) fn used_disk() -> Disk {
+    let disk = Disk::new();
+    put(&mut open(&disk).unwrap(), b"value");
+    disk
 }

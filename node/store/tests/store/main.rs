@@ -5,6 +5,8 @@ mod backup;
 mod batches;
 mod common;
 mod crash;
+mod full;
 mod model;
 mod opening;
+mod rollback;
 mod secrecy;

@@ -5,35 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
 use qpq_crypto::at_rest::AtRestKey;
-use qpq_engine::storage::{Key, Table, Transaction};
+use qpq_engine::storage::{Key, Transaction};
 use qpq_store::testing::{Disk, Fault, Survivors};
 use qpq_store::{DATABASE_FILE, LockedStore, OpenError, Options, SECRETS_KEY_FILE, Storage, Store};
 
-use crate::common::{disk_of_another_store, key, lock, open, rng};
-
-const TABLE: Table = Table("messages");
-
-fn put(store: &mut Store, value: &'static [u8]) {
-    let mut batch = store.begin();
-    let mut transaction = batch.transaction();
-    transaction.put(TABLE, Key { prefix: b"", ordinal: 0 }, Bytes::from_static(value)).unwrap();
-    transaction.secrets().put(b"group", b"tree", value).unwrap();
-    transaction.accept();
-    batch.commit().unwrap();
-}
-
-fn get(store: &mut Store) -> (Option<Bytes>, Option<Vec<u8>>) {
-    let mut batch = store.begin();
-    let mut transaction = batch.transaction();
-    let record = transaction.get(TABLE, Key { prefix: b"", ordinal: 0 }).unwrap();
-    (record, transaction.secrets().get(b"group", b"tree").unwrap())
-}
-
-fn used_disk() -> Disk {
-    let disk = Disk::new();
-    put(&mut open(&disk).unwrap(), b"value");
-    disk
-}
+use crate::common::{TABLE, disk_of_another_store, get, key, lock, open, put, rng, used_disk};
 
 #[test]
 fn a_directory_is_private_and_opens_again() {
@@ -169,56 +145,6 @@ fn an_older_copy_of_the_secrets_key_is_refused() {
     assert!(matches!(open(&disk), Err(OpenError::SecretsKeyLost)));
     disk.replace_secrets_key(newer);
     assert_eq!(get(&mut open(&disk).unwrap()).1, Some(b"value".to_vec()));
-}
-
-#[test]
-fn an_older_copy_is_noticed_until_it_is_dealt_with() {
-    let disk = used_disk();
-    let copy = disk.copy();
-    for use_it in [
-        |disk: &Disk| drop(open(disk).unwrap()),
-        |disk: &Disk| open(disk).unwrap().close().unwrap(),
-        |disk: &Disk| assert_eq!(open(disk).unwrap().rotate_secrets().unwrap().changes, 0),
-    ] {
-        use_it(&disk);
-        disk.restore_data_directory(&copy);
-        assert!(open(&disk).unwrap().is_rolled_back());
-        let mut store = open(&disk).unwrap();
-        assert!(store.is_rolled_back(), "it must be told again after a restart");
-        store.acknowledge_rollback().unwrap();
-        assert!(!store.is_rolled_back());
-        drop(store);
-        assert!(!open(&disk).unwrap().is_rolled_back());
-    }
-}
-
-#[test]
-fn a_copy_made_while_the_store_was_open_is_told_from_what_it_became() {
-    let disk = used_disk();
-    let store = open(&disk).unwrap();
-    let copy = disk.copy();
-    store.close().unwrap();
-    disk.restore_data_directory(&copy);
-    assert!(open(&disk).unwrap().is_rolled_back());
-}
-
-#[test]
-fn a_damaged_counter_counts_as_a_rollback_and_a_foreign_one_as_a_mistake() {
-    let disk = used_disk();
-    let mut counter = disk.open_counter();
-    counter[20] ^= 1;
-    disk.replace_open_counter(counter);
-    assert!(open(&disk).unwrap().is_rolled_back());
-
-    disk.replace_open_counter(disk_of_another_store().open_counter());
-    assert!(matches!(open(&disk), Err(OpenError::Foreign { .. })));
-
-    // A counter that begins later than the store is no reason for alarm.
-    disk.replace_open_counter(Vec::new());
-    let mut store = open(&disk).unwrap();
-    store.acknowledge_rollback().unwrap();
-    drop(store);
-    assert!(!open(&disk).unwrap().is_rolled_back());
 }
 
 #[test]
