@@ -7,9 +7,23 @@ use openmls::prelude::LeafNodeIndex;
 
 use super::credential;
 use super::error::MlsError;
-use super::group::Member;
+use super::group::{Group, Member};
 use super::suite::Suite;
 use crate::certificate::DeviceCertificate;
+use crate::ids::Identity;
+
+impl Group {
+    /// The certificates of the current epoch's members, in the order of their leaves. Unlike
+    /// [`members`](Self::members) it copies nothing: use it for what is done with every message.
+    pub fn roster(&self) -> impl ExactSizeIterator<Item = (u32, &DeviceCertificate)> {
+        self.roster.iter().map(|(leaf, certificate)| (*leaf, certificate))
+    }
+
+    /// The members of the current epoch that are devices of a person.
+    pub fn members_of(&self, identity: &Identity) -> impl Iterator<Item = (u32, &DeviceCertificate)> {
+        self.roster().filter(move |(_, certificate)| certificate.identity == *identity)
+    }
+}
 
 /// Verifies the credentials of all members.
 pub(super) fn verified_roster(
@@ -62,4 +76,36 @@ pub(super) fn update_roster(
         roster.insert(member.leaf, member.certificate.clone());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mls::testing::{Device, MapStorage};
+    use crate::mls::{Context, Suite};
+
+    #[test]
+    fn the_roster_is_the_members_without_copies() {
+        let device = Device::new(1);
+        let mut storage = MapStorage::default();
+        let mut rng = device.rng();
+        let (secret, certificate) = (&device.secret, &device.certificate);
+        let mut cx = Context { storage: &mut storage, rng: &mut rng, device: secret, certificate };
+        let group = Group::create(&mut cx, Suite::Classical, b"record").unwrap();
+        assert_eq!(group.roster().len(), 1);
+        let copies: Vec<_> =
+            group.roster().map(|(leaf, found)| Member { leaf, certificate: found.clone() }).collect();
+        assert_eq!(copies, group.members());
+        assert_eq!(group.members_of(&certificate.identity).next(), Some((0, certificate)));
+        let stranger = Device::new(2).certificate.identity;
+        assert_eq!(group.members_of(&stranger).count(), 0);
+    }
+
+    #[test]
+    fn newcomers_take_the_first_free_leaves() {
+        let certificate = Device::new(1).certificate;
+        let roster = [0, 1, 3].map(|leaf| (leaf, certificate.clone())).into_iter().collect();
+        let added = placed(&roster, &[1], vec![certificate.clone(); 4]);
+        assert_eq!(added.iter().map(|member| member.leaf).collect::<Vec<_>>(), [1, 2, 4, 5]);
+    }
 }

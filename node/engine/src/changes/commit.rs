@@ -1,0 +1,160 @@
+//! Making a commit, and sending it to the members and its welcome to the newcomers.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use qpq_crypto::{
+    mls::{self, ValidatedKeyPackage},
+    signature::Domain,
+};
+use qpq_proto::{
+    Failure,
+    ids::Identity,
+    v1::{
+        Change, CommitAnnotation, GroupChange, GroupWelcome, MemberProfile, SignedChange, WaitChangeRequest,
+        WaitChangeResponse, change, content, introduction,
+    },
+};
+
+use crate::{
+    authority,
+    context::Context,
+    conversations::GroupView,
+    engine::Engine,
+    input::EngineError,
+    introductions::introduction,
+    outbox::{Shipment, To},
+    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, PersonRecord, Stage},
+    sealing::Audience,
+    tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
+};
+
+use super::plan::Plan;
+
+impl Engine {
+    /// Makes a commit, and sends it to the members and its welcome to the newcomers.
+    pub(super) fn commit(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut conversation: ConversationRecord,
+        before: &GroupView,
+        plan: Plan,
+    ) -> Result<(), Failure> {
+        let added: BTreeSet<Vec<u8>> =
+            plan.add.iter().map(|package| package.certificate.identity.as_bytes().to_vec()).collect();
+        let gone = before.members.iter().filter(|member| plan.remove.contains(&member.leaf));
+        let gone: BTreeSet<Vec<u8>> = gone
+            .map(|member| member.certificate.identity.as_bytes().to_vec())
+            .filter(|identity| !added.contains(identity))
+            .collect();
+        let record = (!gone.is_empty())
+            .then(|| authority::next_record(&before.record, &gone, &cx.random::<32>()).encode_to_vec());
+        let annotation = CommitAnnotation { changes: plan.changes.clone() }.encode_to_vec();
+        let remove: Vec<u32> = plan.remove.iter().copied().collect();
+        let force_path = plan.force_path;
+        let committed = self.with_group(cx, &before.id, |group, mls| {
+            let changes = mls::Changes {
+                add: &plan.add,
+                remove: &remove,
+                record: record.as_deref(),
+                annotation: &annotation,
+                force_path,
+            };
+            group.commit(mls, changes)
+        })?;
+        self.ship_commit(cx, &conversation, &committed.commit, before, &added, &gone)?;
+        self.note_epoch(cx, &mut conversation, before, &committed.commit)?;
+        let after = self.group_view(cx, &before.id)?;
+        self.follow_group(cx, &mut conversation, &after)?;
+        self.save_conversation(cx, &conversation)?;
+        for (package, profile) in plan.add.iter().zip(&plan.profiles) {
+            let (identity, node) = (package.certificate.identity, package.certificate.node);
+            if !before.has(identity.as_bytes()) {
+                self.read_from_now_on(cx, &conversation.id, identity.as_bytes())?;
+            }
+            self.learn_member(cx, identity, node, Some(profile))?;
+            self.ship_welcome(cx, &conversation, identity, profile, &committed.welcome)?;
+        }
+        self.log_changes(cx, &conversation, &after, &plan.changes)?;
+        self.settle_changes(cx, &conversation, &plan.changes)
+    }
+
+    /// Sends a commit to everybody who can open it: the members it leaves, in the conversation's stream, and those it
+    /// removes, for whom nothing else of the conversation is left.
+    pub(super) fn ship_commit(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        commit: &[u8],
+        before: &GroupView,
+        added: &BTreeSet<Vec<u8>>,
+        gone: &BTreeSet<Vec<u8>>,
+    ) -> Result<(), EngineError> {
+        let payload = self.group_parcel(cx, conversation, commit)?;
+        let shipment =
+            |payload| Shipment { payload, message: &[], conversation: &conversation.id, content: &[] };
+        let own = self.config.node;
+        let members = before.members.iter().filter(|member| member.certificate.node != own);
+        let members = members.map(|member| member.certificate.identity.as_bytes().to_vec());
+        // Whoever gets a new leaf gets the welcome instead: its new device could not open the commit.
+        let (renewed, others): (Vec<_>, Vec<_>) = members.partition(|identity| added.contains(identity));
+        let (removed, recipients): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|identity| gone.contains(identity));
+        for identity in &removed {
+            self.drop_queue(cx, identity, &conversation.id, "the recipient is no longer a member")?;
+            self.ship(cx, shipment(payload.clone()), To::Person(identity))?;
+        }
+        self.ship(cx, shipment(payload), To::Members { recipients: &recipients, except: renewed })
+    }
+
+    /// Sends a newcomer the welcome, with who the members are.
+    pub(super) fn ship_welcome(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        identity: Identity,
+        profile: &MemberProfile,
+        welcome: &Option<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let Some(welcome) = welcome else { return Ok(()) };
+        let mut person = self.person(cx, identity.as_bytes())?.unwrap_or_default();
+        if person.hybrid_key.is_empty() {
+            person.hybrid_key.clone_from(&profile.hybrid_key);
+            self.save_person(cx, &person)?;
+        }
+        let members = self.member_profiles(cx, &conversation.group_id)?;
+        let welcome = GroupWelcome { welcome: welcome.clone(), members, token: Vec::new() };
+        let introduction = introduction(cx, introduction::Kind::Welcome(welcome));
+        self.ship_introduction(cx, &person, &introduction, &conversation.id)
+    }
+
+    /// Who the members of a group are, this person included.
+    pub(super) fn member_profiles(
+        &mut self,
+        cx: &mut Context<'_>,
+        group_id: &[u8],
+    ) -> Result<Vec<MemberProfile>, Failure> {
+        let group = self.group_view(cx, group_id)?;
+        let mut profiles = Vec::with_capacity(group.members.len());
+        for member in &group.members {
+            let identity = member.certificate.identity.as_bytes();
+            profiles.push(self.member_profile(cx, identity)?);
+        }
+        Ok(profiles)
+    }
+
+    pub(crate) fn member_profile(&self, cx: &Context<'_>, identity: &[u8]) -> Result<MemberProfile, Failure> {
+        let me = self.me()?;
+        if me.is(identity) {
+            let (name, addresses) = (me.name.clone(), self.own_addresses());
+            return Ok(MemberProfile {
+                identity: identity.to_vec(),
+                name,
+                addresses,
+                hybrid_key: Vec::new(),
+            });
+        }
+        let PersonRecord { name, addresses, .. } = self.person(cx, identity)?.unwrap_or_default();
+        Ok(MemberProfile { identity: identity.to_vec(), name, addresses, hybrid_key: Vec::new() })
+    }
+}

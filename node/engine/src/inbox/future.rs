@@ -1,0 +1,131 @@
+//! Messages of epochs that are not here yet.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use prost::Message as _;
+use qpq_crypto::{digest, mls};
+use qpq_proto::{
+    Failure,
+    ids::NodeKey,
+    v1::{
+        Disposition, EnqueueRequest, EnqueueResponse, FetchHybridKeyRequest, FetchHybridKeyResponse, Parcel,
+    },
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    authority,
+    changes::Followed,
+    context::Context,
+    conversations::GroupView,
+    engine::Engine,
+    group_cache::GroupFailure,
+    input::EngineError,
+    records::{ConversationRecord, FutureRecord, Kind, SeenRecord, Stage, Standing},
+    routes::Destination,
+    tables::{self, FUTURE, SEEN, SEEN_ORDER, SINGLE},
+};
+
+use super::{Origin, PLACE_LATER_MS, Taken};
+
+impl Engine {
+    pub(super) fn keep_for_later(
+        &self,
+        cx: &mut Context<'_>,
+        origin: Origin,
+        group_id: &[u8],
+        message: &[u8],
+    ) -> Result<(), Failure> {
+        let kept: Vec<(u64, FutureRecord)> = tables::first(cx.tx, FUTURE, group_id, usize::MAX)?;
+        let bytes: usize = kept.iter().map(|(_, record)| record.message.len()).sum();
+        let is_full = kept.len() >= self.limits.future_epoch_messages_max
+            || bytes + message.len() > self.limits.future_epoch_bytes_max;
+        if is_full {
+            return Err(Failure::unavailable(
+                "too much waits for a commit that is not here yet",
+                PLACE_LATER_MS,
+            ));
+        }
+        let ordinal = kept.last().map_or(1, |(ordinal, _)| ordinal + 1);
+        let record = FutureRecord {
+            message: message.to_vec(),
+            node: origin.node.as_bytes().to_vec(),
+            delivery: origin.delivery.to_vec(),
+        };
+        Ok(tables::save(cx.tx, FUTURE, tables::at(group_id, ordinal), &record)?)
+    }
+
+    /// Opens what waited for the epoch that has just come, and acknowledges it to its senders.
+    pub(crate) fn open_future(&mut self, cx: &mut Context<'_>, group_id: &[u8]) -> Result<(), EngineError> {
+        let kept: Vec<(u64, FutureRecord)> = tables::first(cx.tx, FUTURE, group_id, usize::MAX)?;
+        let mut is_progress = true;
+        let mut waiting = kept;
+        let mut unopenable = BTreeSet::new();
+        while std::mem::take(&mut is_progress) {
+            let mut later = Vec::new();
+            for (ordinal, record) in waiting {
+                match self.open_message(cx, group_id, &record.message) {
+                    Err(GroupFailure::Mls(mls::MlsError::FutureEpoch { .. })) => {
+                        later.push((ordinal, record))
+                    }
+                    Err(GroupFailure::Engine(error)) => return Err(error),
+                    Err(_) => {
+                        cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
+                        // When it is offered again it is looked at again, and the sender told why it is refused.
+                        cx.tx.delete(SEEN, tables::key(&record.delivery))?;
+                        unopenable.insert(record.node);
+                    }
+                    Ok(opened) => {
+                        cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
+                        self.answer_from_now_on(cx, &record.delivery, Disposition::Delivered)?;
+                        is_progress |= self.take_late(cx, group_id, &record, opened)?;
+                    }
+                }
+            }
+            waiting = later;
+        }
+        for node in unopenable {
+            self.ask_bringer(cx, group_id, &node)?;
+        }
+        Ok(())
+    }
+
+    /// What a node brought early could not be opened after all: ask its person for it again.
+    pub(super) fn ask_bringer(&mut self, cx: &mut Context<'_>, group_id: &[u8], node: &[u8]) -> Result<(), EngineError> {
+        let Ok(node) = NodeKey::try_from(node) else { return Ok(()) };
+        let conversation = self.conversation_of_group(cx, group_id)?;
+        match (conversation, self.owner_of_node(cx, node)?) {
+            (Some(conversation), Some(identity)) => self.ask_for_rest(cx, &conversation, &identity),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a message that was kept; true if it was a commit, after which others may open.
+    pub(super) fn take_late(
+        &mut self,
+        cx: &mut Context<'_>,
+        group_id: &[u8],
+        record: &FutureRecord,
+        opened: Taken,
+    ) -> Result<bool, EngineError> {
+        let Some(conversation) = self.conversation_of_group(cx, group_id)? else { return Ok(false) };
+        match opened {
+            Taken::Content { sender, epoch, plaintext } => {
+                self.note_reached(cx, &conversation, &sender, &epoch)?;
+                // Its content may be malformed; it was answered long ago, so there is nobody to tell.
+                if let Ok(Some(id)) = self.take_content(cx, &conversation, group_id, &sender, &plaintext) {
+                    self.send_receipt(cx, &conversation, sender.certificate.identity, id)?;
+                }
+                Ok(false)
+            }
+            Taken::Commit(before, followed) => {
+                let result = self.follow_commit(cx, &conversation, &before, &record.message, &followed);
+                result.map_err(|failure| EngineError::Internal(failure.message))?;
+                Ok(!followed.removed_us)
+            }
+            Taken::Known => Ok(false),
+        }
+    }
+}

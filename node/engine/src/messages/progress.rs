@@ -1,0 +1,286 @@
+//! How far own messages got: the states, waiting for one, and the trace.
+
+use qpq_proto::{
+    Failure,
+    limits::TEXT_BYTES_MAX,
+    v1::{
+        Content, MarkReadRequest, MarkReadResponse, Message, ReadMessagesRequest, ReadMessagesResponse,
+        SendMessageRequest, SendMessageResponse, Text, TraceMessageRequest, TraceMessageResponse,
+        TraceRecipient, TraceStep, WaitMessageRequest, WaitMessageResponse, content,
+    },
+};
+
+use crate::{
+    context::Context,
+    conversations::ConversationId,
+    engine::Engine,
+    input::EngineError,
+    outbox::Entry,
+    people::Named,
+    records::{
+        ConversationRecord, DeliveryRecord, EventRecord, Kind, MessageRecord, PersonRecord, PlaceRecord,
+        Progress, Stage, Standing, Verification,
+    },
+    storage::Direction,
+    tables::{self, CONVERSATIONS, DELIVERIES, MESSAGE_IDS, MESSAGES},
+};
+
+impl Engine {
+    /// A delivery of an own message got further, or as far as it ever will.
+    pub(crate) fn delivery_progressed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message_id: &[u8],
+        recipient: &[u8],
+        progress: Progress,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
+        let key = delivery_key(message_id, recipient);
+        let mut delivery: DeliveryRecord =
+            tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+        let before = delivery.progress();
+        if before == Progress::Delivered || progress == before {
+            return Ok(());
+        }
+        delivery.progress = progress.into();
+        reason.clone_into(&mut delivery.reason);
+        if delivery.sent_at_ms == 0 && matches!(progress, Progress::Sent | Progress::Delivered) {
+            delivery.sent_at_ms = cx.now.wall_ms;
+        }
+        if progress != Progress::Sent {
+            delivery.ended_at_ms = cx.now.wall_ms;
+        }
+        tables::save(cx.tx, DELIVERIES, tables::key(&key), &delivery)?;
+        let state_before = state_word(&record);
+        count(&mut record, before, progress);
+        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)?;
+        if state_word(&record) != state_before || progress == Progress::Delivered {
+            let conversation: ConversationId =
+                self.conversation_of(cx, &place.conversation)?.conversation_id()?;
+            self.log_message_state(cx, conversation, place.cursor)?;
+        }
+        Ok(())
+    }
+
+    /// A delivery was tried in vain.
+    pub(crate) fn delivery_tried(
+        &self,
+        cx: &mut Context<'_>,
+        entry: &Entry,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        if entry.parcel.message.is_empty() {
+            return Ok(());
+        }
+        let key = delivery_key(&entry.parcel.message, &entry.recipient);
+        let mut delivery: DeliveryRecord =
+            tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+        delivery.attempts = delivery.attempts.saturating_add(1);
+        reason.clone_into(&mut delivery.reason);
+        tables::save(cx.tx, DELIVERIES, tables::key(&key), &delivery)
+    }
+
+    /// `WaitMessage` without the waiting, which is the driver's.
+    pub(crate) fn wait_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &WaitMessageRequest,
+    ) -> Result<WaitMessageResponse, Failure> {
+        let wanted = match request.state.as_str() {
+            "sent" => Progress::Sent,
+            "delivered" => Progress::Delivered,
+            _ => return Err(Failure::bad_request("state", "one can wait for \"sent\" or \"delivered\"")),
+        };
+        let (place, record) = self.any_message(cx, &request.id)?;
+        let conversation = self.conversation_of(cx, &place.conversation)?;
+        let reached = match wanted {
+            Progress::Delivered => record.delivered >= record.recipients,
+            _ => record.sent >= record.recipients,
+        };
+        let mut waiting_for = Vec::new();
+        if !reached {
+            for (identity, delivery) in self.deliveries(cx, &conversation, &record)? {
+                let is_short = !matches!(delivery.progress(), Progress::Sent | Progress::Delivered)
+                    || (wanted == Progress::Delivered && delivery.progress() == Progress::Sent);
+                if is_short {
+                    waiting_for.push(self.display_name(cx, &identity)?);
+                }
+            }
+        }
+        let message = self.message_view(cx, &conversation, place.cursor, &record)?;
+        Ok(WaitMessageResponse { message: Some(message), reached: reached || !record.own, waiting_for })
+    }
+
+    pub(crate) fn trace_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &TraceMessageRequest,
+    ) -> Result<TraceMessageResponse, Failure> {
+        let (place, record) = self.any_message(cx, &request.id)?;
+        let conversation = self.conversation_of(cx, &place.conversation)?;
+        let first = if record.own { "queued" } else { "received" };
+        let mut steps = vec![step(record.stored_at_ms, first, "stored on this node".into())];
+        let mut recipients = Vec::new();
+        if record.own {
+            for (identity, delivery) in self.deliveries(cx, &conversation, &record)? {
+                let name = self.display_name(cx, &identity)?;
+                steps.extend(delivery_steps(&name, &delivery));
+                let reason = self.why_not_further(cx, &conversation, &identity, &delivery)?;
+                recipients.push(TraceRecipient {
+                    name,
+                    state: progress_word(delivery.progress()).into(),
+                    at_ms: delivery.ended_at_ms.max(delivery.sent_at_ms),
+                    reason,
+                    attempts: delivery.attempts,
+                });
+            }
+        }
+        steps.sort_by_key(|step| step.at_ms);
+        let message = self.message_view(cx, &conversation, place.cursor, &record)?;
+        Ok(TraceMessageResponse { message: Some(message), steps, recipients })
+    }
+
+    /// Each recipient of an own message, as far as it is still a member, with how far the message got.
+    pub(super) fn deliveries(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        record: &MessageRecord,
+    ) -> Result<Vec<(Vec<u8>, DeliveryRecord)>, EngineError> {
+        let recipients = match (conversation.kind(), conversation.stage()) {
+            (Kind::Direct, _) => vec![conversation.contact.clone()],
+            (Kind::Group, Stage::Open) => self.other_members(cx, &conversation.group_id)?,
+            (Kind::Group, Stage::Waiting | Stage::Ended) => Vec::new(),
+        };
+        let with_delivery = recipients.into_iter().map(|identity| {
+            let key = delivery_key(&record.id, &identity);
+            let delivery = tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+            Ok((identity, delivery))
+        });
+        with_delivery.collect()
+    }
+
+    pub(super) fn why_not_further(
+        &self,
+        cx: &Context<'_>,
+        conversation: &ConversationRecord,
+        identity: &[u8],
+        delivery: &DeliveryRecord,
+    ) -> Result<String, EngineError> {
+        if delivery.progress() == Progress::Delivered {
+            return Ok(String::new());
+        }
+        if !delivery.reason.is_empty() {
+            return Ok(delivery.reason.clone());
+        }
+        if conversation.stage() == Stage::Waiting {
+            return Ok("the contact has not answered the request yet".into());
+        }
+        let person = self.person(cx, identity)?.unwrap_or_default();
+        let is_online = person.node_keys().iter().any(|node| self.peers.is_connected(node));
+        Ok(match (delivery.progress(), is_online) {
+            (Progress::Sent, _) => "stored on the recipient's node, which cannot open it yet".into(),
+            (_, true) => "being delivered".into(),
+            (_, false) => "the recipient's node is not connected".into(),
+        })
+    }
+}
+
+pub(super) fn count(record: &mut MessageRecord, before: Progress, after: Progress) {
+    if before == Progress::Queued && matches!(after, Progress::Sent | Progress::Delivered) {
+        record.sent += 1;
+    }
+    match after {
+        Progress::Delivered => record.delivered += 1,
+        Progress::Expired | Progress::Failed => {
+            record.lost += 1;
+            record.expired |= after == Progress::Expired;
+        }
+        Progress::Queued | Progress::Sent => {}
+    }
+}
+
+/// The state of a message in one word.
+pub(super) fn state_word(record: &MessageRecord) -> &'static str {
+    if !record.own {
+        return "received";
+    }
+    if record.recipients > 0 && record.lost >= record.recipients {
+        return if record.expired { "expired" } else { "failed" };
+    }
+    if record.delivered + record.lost >= record.recipients {
+        "delivered"
+    } else if record.sent + record.lost >= record.recipients {
+        "sent"
+    } else {
+        "queued"
+    }
+}
+
+pub(super) fn progress_word(progress: Progress) -> &'static str {
+    match progress {
+        Progress::Queued => "queued",
+        Progress::Sent => "sent",
+        Progress::Delivered => "delivered",
+        Progress::Expired => "expired",
+        Progress::Failed => "failed",
+    }
+}
+
+pub(super) fn delivery_steps(name: &str, delivery: &DeliveryRecord) -> Vec<TraceStep> {
+    let mut steps = Vec::new();
+    if delivery.sent_at_ms > 0 {
+        steps.push(step(delivery.sent_at_ms, "sent", format!("stored on the node of {name}")));
+    }
+    if delivery.ended_at_ms > 0 {
+        let detail = match delivery.progress() {
+            Progress::Delivered => format!("opened and stored by {name}"),
+            _ => format!("to {name}: {}", delivery.reason),
+        };
+        steps.push(step(delivery.ended_at_ms, progress_word(delivery.progress()), detail));
+    }
+    steps
+}
+
+pub(super) fn step(at_ms: u64, what: &str, detail: String) -> TraceStep {
+    TraceStep { at_ms, what: what.into(), detail }
+}
+
+pub(super) fn delivery_key(message_id: &[u8], recipient: &[u8]) -> Vec<u8> {
+    [message_id, recipient].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(recipients: u32, sent: u32, delivered: u32, lost: u32) -> MessageRecord {
+        MessageRecord { own: true, recipients, sent, delivered, lost, ..MessageRecord::default() }
+    }
+
+    #[test]
+    fn states_follow_the_counts() {
+        for (record, state) in [
+            (own(1, 0, 0, 0), "queued"),
+            (own(2, 1, 1, 0), "queued"),
+            (own(2, 2, 1, 0), "sent"),
+            (own(2, 2, 2, 0), "delivered"),
+            (own(2, 1, 1, 1), "delivered"),
+            (own(2, 0, 0, 2), "failed"),
+            (MessageRecord { expired: true, ..own(1, 0, 0, 1) }, "expired"),
+            (MessageRecord::default(), "received"),
+            (own(0, 0, 0, 0), "delivered"),
+        ] {
+            assert_eq!(state_word(&record), state, "{record:?}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_counted_once_on_its_way() {
+        let mut record = own(1, 0, 0, 0);
+        count(&mut record, Progress::Queued, Progress::Sent);
+        count(&mut record, Progress::Sent, Progress::Delivered);
+        assert_eq!((record.sent, record.delivered, record.lost), (1, 1, 0));
+    }
+}
