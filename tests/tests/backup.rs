@@ -70,6 +70,33 @@ fn a_node_with_an_identity_is_not_overwritten() {
     assert_eq!(bob.ok(&["id"])["name"], "bob");
 }
 
+#[test]
+fn a_database_put_back_from_a_copy_goes_on_as_a_new_device() {
+    let (mut alice, bob) = (Person::new("alice"), Person::new("bob"));
+    befriend(&alice, &bob);
+    alice.deliver("@bob", "before the copy");
+    alice.terminate();
+    let (database, copy) = (alice.data_dir().join("node.redb"), alice.folder().join("copy.redb"));
+    fs::copy(&database, &copy).unwrap();
+    alice.run_again();
+    alice.deliver("@bob", "after the copy");
+    alice.terminate();
+
+    fs::copy(&copy, &database).unwrap();
+    alice.run_again();
+    assert!(alice.log().contains("older copy"), "{}", alice.log());
+    alice.ok(&["send", "@bob", "from the older copy", "--wait", "delivered", "--timeout", "60s"]);
+    assert_eq!(bob.texts("@alice"), ["before the copy", "after the copy", "from the older copy"]);
+    bob.deliver("@alice", "welcome back");
+    alice.await_text("@bob", "welcome back");
+
+    // Done once: the next start is like any other.
+    alice.terminate();
+    alice.run_again();
+    alice.deliver("@bob", "and again");
+    assert_eq!(bob.texts("@alice").len(), 4);
+}
+
 fn secret(folder: &Path, passphrase: &str) -> String {
     let path = folder.join("passphrase");
     fs::write(&path, passphrase).unwrap();

@@ -1,32 +1,25 @@
 //! Changes of groups: asked for, committed, followed.
 
-use std::collections::BTreeSet;
-
 use prost::Message as _;
 use qpq_crypto::{
-    mls::{self, ValidatedKeyPackage},
+    mls::{self},
     signature::Domain,
 };
 use qpq_proto::{
     Failure,
-    ids::Identity,
     v1::{
-        Change, CommitAnnotation, GroupChange, GroupWelcome, MemberProfile, SignedChange, WaitChangeRequest,
-        WaitChangeResponse, change, content, introduction,
+        Change, CommitAnnotation, GroupChange, SignedChange, WaitChangeRequest, WaitChangeResponse, change,
+        content,
     },
 };
 
 use crate::{
     authority,
     context::Context,
-    conversations::GroupView,
     engine::Engine,
-    input::EngineError,
-    introductions::introduction,
-    outbox::{Shipment, To},
-    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, PersonRecord, Stage},
+    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, PersonRecord, Stage},
     sealing::Audience,
-    tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
+    tables::{self, CHANGE_IDS, CHANGES},
 };
 
 mod plan;

@@ -1,22 +1,19 @@
 //! What the owner does with groups, and how a welcome becomes a conversation.
 
-use std::{collections::BTreeSet, slice::from_ref};
-
 use prost::Message as _;
 use qpq_crypto::{
     certificate::DeviceCertificate,
     link::{Invitation, Link},
-    mls::{self, Refusal},
+    mls::{self},
 };
 use qpq_proto::{
     Failure,
     v1::{
         AddGroupMembersRequest, AddGroupMembersResponse, AddMembers, CreateGroupLinkRequest,
         CreateGroupLinkResponse, CreateGroupRequest, CreateGroupResponse, GroupChange, GroupKind,
-        GroupMember, GroupRecord, GroupWelcome, JoinGroupRequest, JoinGroupResponse, Leave,
-        LeaveGroupRequest, LeaveGroupResponse, Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse,
-        RemoveMember, Rotate, RotateGroupRequest, RotateGroupResponse, ShowGroupRequest, ShowGroupResponse,
-        change, content,
+        GroupRecord, JoinGroupRequest, JoinGroupResponse, Leave, LeaveGroupRequest, LeaveGroupResponse,
+        Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse, RemoveMember, Rotate,
+        RotateGroupRequest, RotateGroupResponse, change,
     },
 };
 
@@ -24,16 +21,11 @@ use crate::{
     contacts::parse_link,
     context::Context,
     conversations::GroupView,
-    direct::refused_welcome,
     engine::Engine,
     identity::{checked_name, mls_failure},
-    input::EngineError,
     introductions::Introduced,
     invitations::Wanted,
-    people::{Named, verification_word},
-    records::{ChangeRecord, ConversationRecord, InvitationRecord, Kind, PersonRecord, Stage, Standing},
-    sealing::Audience,
-    tables::{self, CHANGES, CONVERSATIONS, PEOPLE},
+    records::{InvitationRecord, Kind, PersonRecord, Stage, Standing},
 };
 
 mod show;
@@ -268,5 +260,4 @@ impl Engine {
         let kind = change::Kind::Rotate(Rotate { key_package });
         Ok(RotateGroupResponse { change: Some(self.request_change(cx, &conversation, kind)?) })
     }
-
 }

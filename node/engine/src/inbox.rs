@@ -1,7 +1,5 @@
 //! What other nodes bring: recognised, deduplicated, opened, and stored before it is acknowledged.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::{digest, mls};
@@ -23,9 +21,9 @@ use crate::{
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    records::{ConversationRecord, FutureRecord, Kind, SeenRecord, Stage, Standing},
+    records::{ConversationRecord, Kind, SeenRecord, Stage, Standing},
     routes::Destination,
-    tables::{self, FUTURE, SEEN, SEEN_ORDER, SINGLE},
+    tables::{self, SEEN, SEEN_ORDER, SINGLE},
 };
 
 mod future;

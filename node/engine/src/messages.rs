@@ -14,24 +14,21 @@ use qpq_proto::{
     limits::TEXT_BYTES_MAX,
     v1::{
         Content, MarkReadRequest, MarkReadResponse, Message, ReadMessagesRequest, ReadMessagesResponse,
-        SendMessageRequest, SendMessageResponse, Text, TraceMessageRequest, TraceMessageResponse,
-        TraceRecipient, TraceStep, WaitMessageRequest, WaitMessageResponse, content,
+        SendMessageRequest, SendMessageResponse, Text, content,
     },
 };
 
 use crate::{
     context::Context,
-    conversations::ConversationId,
     engine::Engine,
     input::EngineError,
-    outbox::Entry,
     people::Named,
     records::{
-        ConversationRecord, DeliveryRecord, EventRecord, Kind, MessageRecord, PersonRecord, PlaceRecord,
-        Progress, Stage, Standing, Verification,
+        ConversationRecord, EventRecord, MessageRecord, PersonRecord, PlaceRecord, Stage, Standing,
+        Verification,
     },
     storage::Direction,
-    tables::{self, CONVERSATIONS, DELIVERIES, MESSAGE_IDS, MESSAGES},
+    tables::{self, CONVERSATIONS, MESSAGE_IDS, MESSAGES},
 };
 
 use progress::state_word;
@@ -274,7 +271,6 @@ impl Engine {
         }
         Ok(MarkReadResponse {})
     }
-
 }
 
 fn check_writable(person: &PersonRecord) -> Result<(), Failure> {

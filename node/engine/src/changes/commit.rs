@@ -3,17 +3,11 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::{
-    mls::{self, ValidatedKeyPackage},
-    signature::Domain,
-};
+use qpq_crypto::mls::{self};
 use qpq_proto::{
     Failure,
     ids::Identity,
-    v1::{
-        Change, CommitAnnotation, GroupChange, GroupWelcome, MemberProfile, SignedChange, WaitChangeRequest,
-        WaitChangeResponse, change, content, introduction,
-    },
+    v1::{CommitAnnotation, GroupWelcome, MemberProfile, introduction},
 };
 
 use crate::{
@@ -24,9 +18,7 @@ use crate::{
     input::EngineError,
     introductions::introduction,
     outbox::{Shipment, To},
-    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, PersonRecord, Stage},
-    sealing::Audience,
-    tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
+    records::{ConversationRecord, PersonRecord},
 };
 
 use super::plan::Plan;

@@ -3,29 +3,18 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::{
-    mls::{self, ValidatedKeyPackage},
-    signature::Domain,
-};
+use qpq_crypto::mls::{self};
 use qpq_proto::{
     Failure,
-    ids::Identity,
-    v1::{
-        Change, CommitAnnotation, GroupChange, GroupWelcome, MemberProfile, SignedChange, WaitChangeRequest,
-        WaitChangeResponse, change, content, introduction,
-    },
+    v1::{Change, CommitAnnotation, MemberProfile, SignedChange, change},
 };
 
 use crate::{
-    authority,
     context::Context,
     conversations::GroupView,
     engine::Engine,
     input::EngineError,
-    introductions::introduction,
-    outbox::{Shipment, To},
-    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, PersonRecord, Stage},
-    sealing::Audience,
+    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, Stage},
     tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
 };
 
@@ -179,7 +168,12 @@ impl Engine {
         self.settle_changes(cx, conversation, &done)
     }
 
-    pub(super) fn change_failed(&self, cx: &mut Context<'_>, id: &[u8], reason: &str) -> Result<(), EngineError> {
+    pub(super) fn change_failed(
+        &self,
+        cx: &mut Context<'_>,
+        id: &[u8],
+        reason: &str,
+    ) -> Result<(), EngineError> {
         let state: Option<ChangeStateRecord> = tables::load(cx.tx, CHANGE_IDS, tables::key(id))?;
         let Some(mut state) = state else { return Ok(()) };
         reason.clone_into(&mut state.failed);

@@ -3,17 +3,10 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::{
-    mls::{self, ValidatedKeyPackage},
-    signature::Domain,
-};
+use qpq_crypto::mls::{self, ValidatedKeyPackage};
 use qpq_proto::{
     Failure,
-    ids::Identity,
-    v1::{
-        Change, CommitAnnotation, GroupChange, GroupWelcome, MemberProfile, SignedChange, WaitChangeRequest,
-        WaitChangeResponse, change, content, introduction,
-    },
+    v1::{MemberProfile, SignedChange, change},
 };
 
 use crate::{
@@ -21,12 +14,8 @@ use crate::{
     context::Context,
     conversations::GroupView,
     engine::Engine,
-    input::EngineError,
-    introductions::introduction,
-    outbox::{Shipment, To},
-    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, PersonRecord, Stage},
-    sealing::Audience,
-    tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
+    records::{ChangeRecord, Stage},
+    tables::{self, CHANGES},
 };
 
 /// What a set of changes comes to in the group as it is.
@@ -78,7 +67,12 @@ impl Engine {
     }
 
     /// Adds a change to a plan, or says why it cannot be made.
-    pub(super) fn plan_change(&self, group: &GroupView, plan: &mut Plan, signed: SignedChange) -> Result<(), String> {
+    pub(super) fn plan_change(
+        &self,
+        group: &GroupView,
+        plan: &mut Plan,
+        signed: SignedChange,
+    ) -> Result<(), String> {
         let change = authority::check_change(group, &signed).map_err(|refusal| refusal.to_string())?;
         match &change.kind {
             Some(change::Kind::Add(add)) => {

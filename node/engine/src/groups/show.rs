@@ -1,39 +1,18 @@
 //! Finding groups by name, and showing them.
 
-use std::{collections::BTreeSet, slice::from_ref};
-
-use prost::Message as _;
-use qpq_crypto::{
-    certificate::DeviceCertificate,
-    link::{Invitation, Link},
-    mls::{self, Refusal},
-};
+use qpq_crypto::mls::{self};
 use qpq_proto::{
     Failure,
-    v1::{
-        AddGroupMembersRequest, AddGroupMembersResponse, AddMembers, CreateGroupLinkRequest,
-        CreateGroupLinkResponse, CreateGroupRequest, CreateGroupResponse, GroupChange, GroupKind,
-        GroupMember, GroupRecord, GroupWelcome, JoinGroupRequest, JoinGroupResponse, Leave,
-        LeaveGroupRequest, LeaveGroupResponse, Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse,
-        RemoveMember, Rotate, RotateGroupRequest, RotateGroupResponse, ShowGroupRequest, ShowGroupResponse,
-        change, content,
-    },
+    v1::{GroupChange, GroupMember, ShowGroupRequest, ShowGroupResponse},
 };
 
 use crate::{
-    contacts::parse_link,
     context::Context,
     conversations::GroupView,
-    direct::refused_welcome,
     engine::Engine,
-    identity::{checked_name, mls_failure},
-    input::EngineError,
-    introductions::Introduced,
-    invitations::Wanted,
     people::{Named, verification_word},
-    records::{ChangeRecord, ConversationRecord, InvitationRecord, Kind, PersonRecord, Stage, Standing},
-    sealing::Audience,
-    tables::{self, CHANGES, CONVERSATIONS, PEOPLE},
+    records::{ChangeRecord, ConversationRecord, Stage},
+    tables::{self, CHANGES},
 };
 
 impl Engine {
@@ -91,7 +70,11 @@ impl Engine {
     }
 
     /// A conversation by its name; a group's may be written without sigil.
-    pub(super) fn any_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
+    pub(super) fn any_conversation(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<ConversationRecord, Failure> {
         self.me()?;
         Ok(match self.find_named(cx, name) {
             Ok(Named::Person(person)) => self.conversation_of(cx, &person.conversation)?,
@@ -101,7 +84,11 @@ impl Engine {
     }
 
     /// A conversation by its name, if it has a group now.
-    pub(super) fn any_open_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
+    pub(super) fn any_open_conversation(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<ConversationRecord, Failure> {
         let conversation = self.any_conversation(cx, name)?;
         match conversation.stage() {
             Stage::Open => Ok(conversation),
@@ -123,7 +110,12 @@ impl Engine {
         Ok((conversation, group))
     }
 
-    pub(super) fn member_named(&self, cx: &Context<'_>, group: &GroupView, name: &str) -> Result<Vec<u8>, Failure> {
+    pub(super) fn member_named(
+        &self,
+        cx: &Context<'_>,
+        group: &GroupView,
+        name: &str,
+    ) -> Result<Vec<u8>, Failure> {
         let bare = name.strip_prefix('@').unwrap_or(name);
         for member in &group.members {
             let identity = member.certificate.identity.as_bytes();

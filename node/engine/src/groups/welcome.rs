@@ -3,37 +3,22 @@
 use std::{collections::BTreeSet, slice::from_ref};
 
 use prost::Message as _;
-use qpq_crypto::{
-    certificate::DeviceCertificate,
-    link::{Invitation, Link},
-    mls::{self, Refusal},
-};
+use qpq_crypto::mls::{self, Refusal};
 use qpq_proto::{
     Failure,
-    v1::{
-        AddGroupMembersRequest, AddGroupMembersResponse, AddMembers, CreateGroupLinkRequest,
-        CreateGroupLinkResponse, CreateGroupRequest, CreateGroupResponse, GroupChange, GroupKind,
-        GroupMember, GroupRecord, GroupWelcome, JoinGroupRequest, JoinGroupResponse, Leave,
-        LeaveGroupRequest, LeaveGroupResponse, Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse,
-        RemoveMember, Rotate, RotateGroupRequest, RotateGroupResponse, ShowGroupRequest, ShowGroupResponse,
-        change, content,
-    },
+    v1::{GroupKind, GroupRecord, GroupWelcome, content},
 };
 
 use crate::{
-    contacts::parse_link,
     context::Context,
     conversations::GroupView,
     direct::refused_welcome,
     engine::Engine,
-    identity::{checked_name, mls_failure},
     input::EngineError,
     introductions::Introduced,
-    invitations::Wanted,
-    people::{Named, verification_word},
-    records::{ChangeRecord, ConversationRecord, InvitationRecord, Kind, PersonRecord, Stage, Standing},
+    records::{ConversationRecord, Kind, PersonRecord, Stage, Standing},
     sealing::Audience,
-    tables::{self, CHANGES, CONVERSATIONS, PEOPLE},
+    tables::{self, CONVERSATIONS, PEOPLE},
 };
 
 impl Engine {

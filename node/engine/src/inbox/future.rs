@@ -2,30 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use prost::Message as _;
-use qpq_crypto::{digest, mls};
-use qpq_proto::{
-    Failure,
-    ids::NodeKey,
-    v1::{
-        Disposition, EnqueueRequest, EnqueueResponse, FetchHybridKeyRequest, FetchHybridKeyResponse, Parcel,
-    },
-};
-
-use zeroize::Zeroizing;
+use qpq_crypto::mls;
+use qpq_proto::{Failure, ids::NodeKey, v1::Disposition};
 
 use crate::{
-    authority,
-    changes::Followed,
     context::Context,
-    conversations::GroupView,
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    records::{ConversationRecord, FutureRecord, Kind, SeenRecord, Stage, Standing},
-    routes::Destination,
-    tables::{self, FUTURE, SEEN, SEEN_ORDER, SINGLE},
+    records::FutureRecord,
+    tables::{self, FUTURE, SEEN},
 };
 
 use super::{Origin, PLACE_LATER_MS, Taken};
@@ -93,7 +79,12 @@ impl Engine {
     }
 
     /// What a node brought early could not be opened after all: ask its person for it again.
-    pub(super) fn ask_bringer(&mut self, cx: &mut Context<'_>, group_id: &[u8], node: &[u8]) -> Result<(), EngineError> {
+    pub(super) fn ask_bringer(
+        &mut self,
+        cx: &mut Context<'_>,
+        group_id: &[u8],
+        node: &[u8],
+    ) -> Result<(), EngineError> {
         let Ok(node) = NodeKey::try_from(node) else { return Ok(()) };
         let conversation = self.conversation_of_group(cx, group_id)?;
         match (conversation, self.owner_of_node(cx, node)?) {

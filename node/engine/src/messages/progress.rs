@@ -2,11 +2,9 @@
 
 use qpq_proto::{
     Failure,
-    limits::TEXT_BYTES_MAX,
     v1::{
-        Content, MarkReadRequest, MarkReadResponse, Message, ReadMessagesRequest, ReadMessagesResponse,
-        SendMessageRequest, SendMessageResponse, Text, TraceMessageRequest, TraceMessageResponse,
-        TraceRecipient, TraceStep, WaitMessageRequest, WaitMessageResponse, content,
+        TraceMessageRequest, TraceMessageResponse, TraceRecipient, TraceStep, WaitMessageRequest,
+        WaitMessageResponse,
     },
 };
 
@@ -16,13 +14,8 @@ use crate::{
     engine::Engine,
     input::EngineError,
     outbox::Entry,
-    people::Named,
-    records::{
-        ConversationRecord, DeliveryRecord, EventRecord, Kind, MessageRecord, PersonRecord, PlaceRecord,
-        Progress, Stage, Standing, Verification,
-    },
-    storage::Direction,
-    tables::{self, CONVERSATIONS, DELIVERIES, MESSAGE_IDS, MESSAGES},
+    records::{ConversationRecord, DeliveryRecord, Kind, MessageRecord, Progress, Stage},
+    tables::{self, DELIVERIES, MESSAGES},
 };
 
 impl Engine {

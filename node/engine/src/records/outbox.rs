@@ -1,0 +1,75 @@
+//! What waits to be sent, and what came in.
+
+use prost::Message;
+
+/// An entry of the outbox; its payload lies beside it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ParcelRecord {
+    /// Recipients that are not done with it.
+    #[prost(uint32, tag = "1")]
+    pub remaining: u32,
+    /// Message id, 16 bytes; empty for what is no message.
+    #[prost(bytes = "vec", tag = "2")]
+    pub message: Vec<u8>,
+    /// Conversation, 16 bytes; empty for introductions.
+    #[prost(bytes = "vec", tag = "3")]
+    pub conversation: Vec<u8>,
+    /// In the node's own time.
+    #[prost(uint64, tag = "4")]
+    pub expires_node_ms: u64,
+    /// Identity key if it is for one person; empty if for members of the conversation.
+    #[prost(bytes = "vec", tag = "5")]
+    pub recipient: Vec<u8>,
+    /// Delivery id, 16 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    pub delivery: Vec<u8>,
+    /// A content that is no text, to be sealed again if the recipient can no longer open it.
+    #[prost(bytes = "vec", tag = "7")]
+    pub content: Vec<u8>,
+    /// Identity keys of members whom it is not for.
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    pub except: Vec<Vec<u8>>,
+}
+
+/// How far a recipient is in a stream of the outbox.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct CursorRecord {
+    /// Ordinal up to which every entry was taken, or is for others.
+    #[prost(uint64, tag = "1")]
+    pub through: u64,
+    /// Ordinals of entries that the recipient's node has stored and not opened, ascending.
+    #[prost(uint64, repeated, tag = "2")]
+    pub stored: Vec<u64>,
+}
+
+/// The outbox as a whole.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OutboxRecord {
+    /// No ordinal from here on has been used.
+    #[prost(uint64, tag = "1")]
+    pub reserved: u64,
+}
+
+/// What was answered to a delivery.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SeenRecord {
+    /// A `Disposition`.
+    #[prost(int32, tag = "1")]
+    pub disposition: i32,
+    /// Delivery id, 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub delivery: Vec<u8>,
+}
+
+/// An MLS message of an epoch that is not here yet.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct FutureRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: Vec<u8>,
+    /// Node it came from.
+    #[prost(bytes = "vec", tag = "2")]
+    pub node: Vec<u8>,
+    /// Delivery id, 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub delivery: Vec<u8>,
+}
