@@ -9,113 +9,20 @@
 
 #[path = "../tests/mls_support/mod.rs"]
 mod mls_support;
+mod plain;
 
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ed25519_dalek::{Signer as _, SigningKey};
 use mls_support::{Circle, Person};
-use openmls::group::{MlsGroup, MlsGroupCreateConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, StagedWelcome};
-use openmls::prelude::{
-    BasicCredential, Ciphersuite, CredentialWithKey, KeyPackage, KeyPackageBundle, LeafNodeIndex,
-    LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, OpenMlsCrypto, OpenMlsProvider,
-    ProcessedMessageContent, SenderRatchetConfiguration, SignaturePublicKey,
-};
+use openmls::prelude::{Ciphersuite, LeafNodeIndex, MlsMessageOut, OpenMlsCrypto, OpenMlsProvider};
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::signatures::{Signer, SignerError};
-use openmls_traits::types::SignatureScheme;
+use plain::{Plain, plain};
 use qpq_crypto::mls::provider::{Provider, StorageCache};
-use qpq_crypto::mls::{
-    Changes, KeyPackage as OurKeyPackage, MISSING_MESSAGES_MAX, OUT_OF_ORDER_MESSAGES_MAX, PAST_EPOCHS_MAX,
-    Suite,
-};
-use tls_codec::Deserialize;
+use qpq_crypto::mls::{Changes, KeyPackage as OurKeyPackage, PAST_EPOCHS_MAX, Suite};
 
 const SIZES: [usize; 2] = [10, 100];
 const MESSAGE: [u8; 1_024] = [7; 1_024];
-
-/// A member of a group of plain OpenMLS.
-struct Plain {
-    provider: OpenMlsRustCrypto,
-    key: PlainKey,
-    group: Option<MlsGroup>,
-}
-
-struct PlainKey(SigningKey);
-
-impl Signer for PlainKey {
-    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        Ok(self.0.sign(payload).to_bytes().to_vec())
-    }
-
-    fn signature_scheme(&self) -> SignatureScheme {
-        SignatureScheme::ED25519
-    }
-}
-
-impl Plain {
-    fn new(number: u32) -> Self {
-        let mut seed = [0; 32];
-        seed[..4].copy_from_slice(&number.to_le_bytes());
-        let key = PlainKey(SigningKey::from_bytes(&seed));
-        Self { provider: OpenMlsRustCrypto::default(), key, group: None }
-    }
-
-    fn credential(&self) -> CredentialWithKey {
-        CredentialWithKey {
-            // As long as a certificate.
-            credential: BasicCredential::new(vec![7; 174]).into(),
-            signature_key: SignaturePublicKey::from(self.key.0.verifying_key().as_bytes().as_slice()),
-        }
-    }
-
-    fn key_package(&self, suite: Ciphersuite) -> KeyPackageBundle {
-        KeyPackage::builder().build(suite, &self.provider, &self.key, self.credential()).unwrap()
-    }
-
-    fn create(&self, suite: Ciphersuite) -> MlsGroup {
-        MlsGroup::new(&self.provider, &self.key, &config(suite), self.credential()).unwrap()
-    }
-
-    fn group(&mut self) -> &mut MlsGroup {
-        self.group.as_mut().unwrap()
-    }
-
-    fn update(&mut self) -> Vec<u8> {
-        let group = self.group.as_mut().unwrap();
-        let bundle = group.self_update(&self.provider, &self.key, LeafNodeParameters::default()).unwrap();
-        group.merge_pending_commit(&self.provider).unwrap();
-        bundle.into_commit().to_bytes().unwrap()
-    }
-
-    fn seal(&mut self) -> Vec<u8> {
-        let group = self.group.as_mut().unwrap();
-        group.create_message(&self.provider, &self.key, &MESSAGE).unwrap().to_bytes().unwrap()
-    }
-
-    fn open(&mut self, message: &[u8]) {
-        let group = self.group.as_mut().unwrap();
-        let message = MlsMessageIn::tls_deserialize_exact(message).unwrap();
-        let message = message.try_into_protocol_message().unwrap();
-        let processed = group.process_message(&self.provider, message).unwrap();
-        if let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() {
-            group.merge_staged_commit(&self.provider, *staged).unwrap();
-        }
-    }
-}
-
-fn config(suite: Ciphersuite) -> MlsGroupCreateConfig {
-    MlsGroupCreateConfig::builder()
-        .ciphersuite(suite)
-        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
-        .max_past_epochs(PAST_EPOCHS_MAX)
-        .sender_ratchet_configuration(SenderRatchetConfiguration::new(
-            OUT_OF_ORDER_MESSAGES_MAX,
-            MISSING_MESSAGES_MAX,
-        ))
-        .use_ratchet_tree_extension(true)
-        .build()
-}
 
 /// Two members of a group of `size`, the others added but not followed, both of which have committed.
 fn ours(size: usize, suite: Suite) -> Circle {
@@ -124,31 +31,6 @@ fn ours(size: usize, suite: Suite) -> Circle {
         circle.commit(number % 2, Changes::default());
     }
     circle
-}
-
-fn plain(size: usize, suite: Ciphersuite) -> [Plain; 2] {
-    let count = u32::try_from(size).unwrap();
-    let mut members: Vec<_> = (0..count).map(Plain::new).collect();
-    let packages: Vec<_> =
-        members[1..].iter().map(|member| member.key_package(suite).key_package().clone()).collect();
-    let mut founder = members.remove(0);
-    let mut group = founder.create(suite);
-    let (_, welcome, _) = group.add_members(&founder.provider, &founder.key, &packages).unwrap();
-    group.merge_pending_commit(&founder.provider).unwrap();
-    founder.group = Some(group);
-    let mut second = members.remove(0);
-    let welcome = MlsMessageIn::tls_deserialize_exact(welcome.to_bytes().unwrap()).unwrap();
-    let MlsMessageBodyIn::Welcome(welcome) = welcome.extract() else { panic!("not a welcome") };
-    let staged =
-        StagedWelcome::new_from_welcome(&second.provider, config(suite).join_config(), welcome, None)
-            .unwrap();
-    second.group = Some(staged.into_group(&second.provider).unwrap());
-    let mut pair = [founder, second];
-    for number in 0..PAST_EPOCHS_MAX {
-        let commit = pair[number % 2].update();
-        pair[1 - number % 2].open(&commit);
-    }
-    pair
 }
 
 /// Times `timed` alone, `prepare` before every run of it.
@@ -324,6 +206,26 @@ fn bench_large_group(criterion: &mut Criterion) {
     group.bench_function("ours", |bencher| bencher.iter(|| circle.people[1].load(id)));
 }
 
+/// A group in which everybody has spoken: what it costs to open a message must not grow with them.
+fn bench_busy_group(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("open, all have spoken/Classical");
+    for size in [10, 100] {
+        let mut circle = Circle::new(size, Suite::Classical);
+        for sender in 1..size {
+            let message = circle.seal(sender, &MESSAGE);
+            circle.open(0, &message).unwrap();
+        }
+        group.bench_function(size.to_string(), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let seal = |circle: &mut Circle| circle.seal(1, &MESSAGE);
+                custom(iterations, &mut circle, seal, |circle, message| {
+                    drop(circle.open(0, &message).unwrap())
+                })
+            });
+        });
+    }
+}
+
 fn bench_messages(criterion: &mut Criterion) {
     for (suite, size) in Suite::ALL.into_iter().flat_map(|suite| SIZES.map(|size| (suite, size))) {
         let mut circle = ours(size, suite);
@@ -379,6 +281,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(10);
-    targets = bench_hpke, bench_create, bench_messages, bench_large_group, bench_commits
+    targets = bench_hpke, bench_create, bench_messages, bench_busy_group, bench_large_group, bench_commits
 }
 criterion_main!(benches);

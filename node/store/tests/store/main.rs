@@ -10,3 +10,4 @@ mod model;
 mod opening;
 mod rollback;
 mod secrecy;
+mod space;
