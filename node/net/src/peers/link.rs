@@ -20,8 +20,11 @@ use crate::calls::{Calls, check_versions};
 use crate::serve::{Activity, ServeError, Serving};
 use crate::streams::{Streams, code};
 
-/// How long a connection may take to show a sign of life when there is reason to doubt it.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// How long a connection may take to show a sign of life when there is reason to doubt it: so many round trips, within
+/// bounds. What waits for the peer waits as long, so that it should not be longer than needed.
+const SIGN_OF_LIFE_ROUND_TRIPS: u32 = 10;
+const SIGN_OF_LIFE_MIN: Duration = Duration::from_millis(500);
+const SIGN_OF_LIFE_MAX: Duration = Duration::from_secs(2);
 
 /// How long no call must be under way on a retiring connection: the other side may not know yet.
 const QUIET_BEFORE_CLOSE: Duration = Duration::from_secs(1);
@@ -209,7 +212,7 @@ async fn enter(shared: &Arc<Shared>, link: &Arc<Link>) -> bool {
 
 /// Has a connection show a sign of life, and ends it if there is none. Its challengers retire or take over.
 pub(super) async fn verify(shared: Arc<Shared>, link: Arc<Link>) {
-    match link.calls.health(shared.wire_versions, SIGN_OF_LIFE).await {
+    match link.calls.health(shared.wire_versions, sign_of_life(link.path().rtt)).await {
         // A peer that is too busy to answer is alive.
         Ok(()) | Err(CallError::Failure(_)) => {
             let challengers = shared.table().confirmed(link.node, &link);
@@ -222,6 +225,11 @@ pub(super) async fn verify(shared: Arc<Shared>, link: Arc<Link>) {
             link.close(code::TIMED_OUT, "no sign of life");
         }
     }
+}
+
+fn sign_of_life(rtt: Option<Duration>) -> Duration {
+    let patience = rtt.map(|rtt| rtt.saturating_mul(SIGN_OF_LIFE_ROUND_TRIPS));
+    patience.unwrap_or(SIGN_OF_LIFE_MAX).clamp(SIGN_OF_LIFE_MIN, SIGN_OF_LIFE_MAX)
 }
 
 /// Closes the connection as its end demands, and says why it ended.
@@ -242,5 +250,20 @@ async fn depart(shared: &Shared, link: &Arc<Link>, reason: &str) {
     let departure = shared.table().departed(link.node, link, reason);
     if let (Departure::Disconnected, Some(permit)) = (departure, permit) {
         permit.send(PeerEvent::Disconnected { node: link.node, reason: reason.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_with_a_doubtful_connection_follows_its_round_trip_within_bounds() {
+        for (rtt_ms, expected_ms) in [(0, 500), (50, 500), (80, 800), (200, 2_000), (60_000, 2_000)] {
+            let patience = sign_of_life(Some(Duration::from_millis(rtt_ms)));
+            assert_eq!(patience, Duration::from_millis(expected_ms), "{rtt_ms} ms");
+        }
+        assert_eq!(sign_of_life(None), SIGN_OF_LIFE_MAX);
+        assert_eq!(sign_of_life(Some(Duration::MAX)), SIGN_OF_LIFE_MAX);
     }
 }
