@@ -152,9 +152,9 @@ impl Node {
 
     /// Takes up settings that a running node can.
     pub(crate) fn apply(&self, settings: &Settings) {
+        self.settings.send_replace(settings.clone());
         self.static_peers.send_replace(static_peers_of(settings));
         self.peers.set_discovery(discovery_of(settings));
-        self.settings.send_replace(settings.clone());
     }
 
     /// Waits until the writer ends by itself, which it does only when something is wrong.

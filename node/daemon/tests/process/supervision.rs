@@ -66,10 +66,10 @@ async fn a_reload_switches_discovery_on_and_off() {
         daemon.signal(Signal::HUP);
         assert!(daemon.wait_for_line("setting=").contains("changed"));
         loop {
-            let status = client.node_status(&NodeStatusRequest {}).await.unwrap();
             let diagnosed = client.diagnose(&DiagnoseRequest {}).await.unwrap();
             let check = diagnosed.checks.iter().find(|check| check.name == "discovery").unwrap();
             if (check.text == "switched off by the settings") == (wanted == "off") {
+                let status = client.node_status(&NodeStatusRequest {}).await.unwrap();
                 assert_eq!(status.discovery, wanted);
                 break;
             }
