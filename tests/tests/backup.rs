@@ -94,7 +94,7 @@ fn a_database_put_back_from_a_copy_goes_on_as_a_new_device() {
     alice.terminate();
     alice.run_again();
     alice.deliver("@bob", "and again");
-    assert_eq!(bob.texts("@alice").len(), 4);
+    assert_eq!(bob.texts("@alice").len(), 5);
 }
 
 fn secret(folder: &Path, passphrase: &str) -> String {

@@ -91,7 +91,7 @@ impl Engine {
             Failure::unavailable("the parcel's tag is not known here, or not yet", PLACE_LATER_MS)
         })?;
         match recognised.destination {
-            Destination::Stranger => self.introduced(cx, node, &recognised.inner),
+            Destination::Stranger => self.introduced(cx, &recognised.inner),
             Destination::Group(group_id) => {
                 let origin = Origin { node, delivery: digest::delivery_id(payload) };
                 self.group_message(cx, origin, &group_id, &recognised.inner)

@@ -96,12 +96,7 @@ impl Engine {
     }
 
     /// Takes a sealed introduction that a peer brought.
-    pub(crate) fn introduced(
-        &mut self,
-        cx: &mut Context<'_>,
-        node: NodeKey,
-        inner: &[u8],
-    ) -> Result<Disposition, Failure> {
+    pub(crate) fn introduced(&mut self, cx: &mut Context<'_>, inner: &[u8]) -> Result<Disposition, Failure> {
         let signed = self.open_introduction(inner)?;
         let me = self.me()?.identity.public();
         let list = DeviceList::decode_and_verify(&signed.device_list).map_err(|error| {
@@ -128,16 +123,14 @@ impl Engine {
         }
         self.check_succession(cx, &from, known.as_ref())?;
         match introduction.kind {
-            Some(introduction::Kind::Request(request)) => self.requested(cx, node, &from, known, request)?,
+            Some(introduction::Kind::Request(request)) => self.requested(cx, &from, known, request)?,
             Some(introduction::Kind::Acceptance(acceptance)) => {
                 self.accepted(cx, &from, known, acceptance)?
             }
             Some(introduction::Kind::Welcome(welcome)) => self.welcomed(cx, &from, known, welcome)?,
             None => {
-                return Err(Failure::bad_request(
-                    "payload",
-                    "the introduction says nothing this version knows",
-                ));
+                let message = "the introduction says nothing this version knows";
+                return Err(Failure::bad_request("payload", message));
             }
         }
         Ok(Disposition::Delivered)
@@ -166,7 +159,6 @@ impl Engine {
     fn requested(
         &mut self,
         cx: &mut Context<'_>,
-        node: NodeKey,
         from: &Introduced,
         known: Option<PersonRecord>,
         request: ContactRequest,
@@ -188,9 +180,6 @@ impl Engine {
         }
         let was_contact = known.as_ref().map_or(Standing::Member, PersonRecord::standing);
         let mut person = self.learn_contact(cx, from, known, &profile)?;
-        if !person.nodes.iter().any(|known| known == node.as_bytes()) {
-            tracing::debug!("a request came through another node than its sender's");
-        }
         let is_wanted =
             !invitation.reusable || matches!(was_contact, Standing::Requested | Standing::Accepted);
         if !is_wanted {

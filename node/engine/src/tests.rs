@@ -5,4 +5,5 @@ mod groups;
 mod memory;
 mod people;
 mod restoring;
+mod streams;
 mod world;

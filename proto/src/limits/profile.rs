@@ -188,13 +188,13 @@ impl Limits {
         invitations_max: 1_024,
         conversations_max: 32_768,
         group_changes_max: 256,
-        groups_cached_max: 256,
-        groups_cached_bytes_max: 256 * MIB,
+        groups_cached_max: 64,
+        groups_cached_bytes_max: 32 * MIB,
 
         write_queue_max: 4_096,
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
-        database_cache_bytes: 128 * MIB,
+        database_cache_bytes: 8 * MIB,
         ..Self::ROUTER
     };
 }

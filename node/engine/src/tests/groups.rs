@@ -9,7 +9,7 @@ const BOB: usize = 1;
 const CAROL: usize = 2;
 
 /// People of whom each knows the others.
-fn village(names: &[&'static str]) -> World {
+pub(super) fn village(names: &[&'static str]) -> World {
     let mut world = World::of(names);
     for one in 0..names.len() {
         for other in one + 1..names.len() {
@@ -20,7 +20,7 @@ fn village(names: &[&'static str]) -> World {
 }
 
 /// A group of all of them, made by the first.
-fn group(names: &[&'static str]) -> World {
+pub(super) fn group(names: &[&'static str]) -> World {
     let mut world = village(names);
     let members = names[1..].iter().map(|name| format!("@{name}")).collect();
     let request = v1::CreateGroupRequest { name: "village".into(), members };
@@ -29,13 +29,13 @@ fn group(names: &[&'static str]) -> World {
     world
 }
 
-fn add(world: &mut World, node: usize, who: &str) -> Result<v1::GroupChange, Failure> {
+pub(super) fn add(world: &mut World, node: usize, who: &str) -> Result<v1::GroupChange, Failure> {
     let request = v1::AddGroupMembersRequest { group: "#village".into(), members: vec![who.into()] };
     let response: v1::AddGroupMembersResponse = world.owner(node, Method::AddGroupMembers, &request)?;
     Ok(response.change.unwrap())
 }
 
-fn remove(world: &mut World, node: usize, who: &str) -> Result<v1::GroupChange, Failure> {
+pub(super) fn remove(world: &mut World, node: usize, who: &str) -> Result<v1::GroupChange, Failure> {
     let request = v1::RemoveGroupMemberRequest { group: "#village".into(), member: who.into() };
     let response: v1::RemoveGroupMemberResponse = world.owner(node, Method::RemoveGroupMember, &request)?;
     Ok(response.change.unwrap())
@@ -46,7 +46,7 @@ fn leave(world: &mut World, node: usize) -> v1::GroupChange {
     world.owner::<v1::LeaveGroupResponse>(node, Method::LeaveGroup, &request).unwrap().change.unwrap()
 }
 
-fn rotate(world: &mut World, node: usize, group: &str) -> v1::GroupChange {
+pub(super) fn rotate(world: &mut World, node: usize, group: &str) -> v1::GroupChange {
     let request = v1::RotateGroupRequest { group: group.into() };
     world.owner::<v1::RotateGroupResponse>(node, Method::RotateGroup, &request).unwrap().change.unwrap()
 }
@@ -298,91 +298,4 @@ fn copies_of_old_epochs_are_kept_and_then_dropped() {
     assert_eq!(copies(&world), 6);
     world.pass(26 * 3_600_000);
     assert_eq!(copies(&world), 1, "everybody has reached the newest epoch, a day ago");
-}
-
-#[test]
-fn a_message_writes_as_much_in_a_larger_group() {
-    let written = |names: &[&'static str]| {
-        let mut world = group(names);
-        (1..names.len()).for_each(|other| world.cut(ALICE, other));
-        world.send(ALICE, "#village", "the first one also writes what is written once").unwrap();
-        let before = world.nodes[ALICE].memory.clone();
-        world.send(ALICE, "#village", "hello").unwrap();
-        assert_eq!(world.nodes[ALICE].memory.count(crate::tables::OUTGOING), 2);
-        world.nodes[ALICE].memory.bytes_since(&before)
-    };
-    let (small, large) = (written(&["alice", "bob"]), written(&["alice", "bob", "carol", "dave", "erin"]));
-    assert!(large <= small + 16, "{small} bytes with two members, {large} with five");
-}
-
-#[test]
-fn everybody_gets_a_message_in_their_own_time() {
-    let mut world = group(&["alice", "bob", "carol", "dave"]);
-    (1..4).for_each(|other| world.cut(ALICE, other));
-    for number in 0..3 {
-        world.send(ALICE, "#village", &format!("{number}")).unwrap();
-    }
-    for other in 1..4 {
-        world.join(ALICE, other);
-        world.settle();
-        assert_eq!(world.received(other), ["alice: 0", "alice: 1", "alice: 2"]);
-    }
-    assert_eq!(world.nodes[ALICE].memory.count(crate::tables::OUTGOING), 0);
-    assert_eq!(world.nodes[ALICE].memory.count(crate::tables::PAYLOADS), 0);
-}
-
-#[test]
-fn a_newcomer_gets_nothing_of_what_waits_for_others() {
-    let mut world = village(&["alice", "bob", "carol"]);
-    let request = v1::CreateGroupRequest { name: "village".into(), members: vec!["bob".into()] };
-    world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
-    world.settle();
-    world.cut(ALICE, BOB);
-    world.send(ALICE, "#village", "before").unwrap();
-    add(&mut world, ALICE, "carol").unwrap();
-    world.send(ALICE, "#village", "after").unwrap();
-    world.settle();
-    assert_eq!(world.received(CAROL), ["alice: after"]);
-    world.join(ALICE, BOB);
-    world.settle();
-    assert_eq!(world.received(BOB), ["alice: before", "alice: after"]);
-    assert_eq!(world.nodes[ALICE].memory.count(crate::tables::OUTGOING), 0);
-}
-
-#[test]
-fn whoever_is_removed_takes_what_waits_along() {
-    let mut world = group(&["alice", "bob", "carol"]);
-    world.cut(ALICE, BOB);
-    world.cut(BOB, CAROL);
-    let sent = world.send(ALICE, "#village", "bob never sees this").unwrap();
-    remove(&mut world, ALICE, "bob").unwrap();
-    world.settle();
-    assert_eq!(world.state_of(ALICE, &sent.id), "delivered");
-    world.join(ALICE, BOB);
-    world.settle();
-    assert_eq!(world.received(BOB), Vec::<String>::new());
-    assert_eq!(world.conversations(BOB).iter().find(|c| c.name == "#village").unwrap().state, "ended");
-    assert_eq!(world.nodes[ALICE].memory.count(crate::tables::OUTGOING), 0);
-}
-
-#[test]
-fn what_was_stored_and_can_no_longer_be_opened_is_sealed_again() {
-    let mut world = group(&["alice", "bob", "carol"]);
-    // Bob misses a commit of alice, and carol, who has it, sends him what he can only store.
-    world.cut(ALICE, BOB);
-    rotate(&mut world, ALICE, "#village");
-    world.settle();
-    let sent = world.send(CAROL, "#village", "from the epoch that bob misses").unwrap();
-    world.settle();
-    assert_eq!(world.received(BOB), Vec::<String>::new());
-    assert_eq!(world.state_of(CAROL, &sent.id), "sent");
-    // By the time he hears of alice again he is welcomed into a later epoch, past the one of the message.
-    world.nodes[ALICE].memory.forget(crate::tables::OUTGOING);
-    world.stop(ALICE);
-    world.start(ALICE);
-    world.join(ALICE, BOB);
-    rotate(&mut world, BOB, "#village");
-    world.pass(3_600_000);
-    assert_eq!(world.received(BOB), ["carol: from the epoch that bob misses"]);
-    assert_eq!(world.state_of(CAROL, &sent.id), "delivered");
 }

@@ -9,12 +9,14 @@ use qpq_proto::{
     Failure, Method,
     ids::NodeKey,
     limits::Limits,
-    v1::{self, Message as Text},
+    v1::{self},
 };
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::memory::Memory;
 use crate::{CallFailure, CallId, Caller, Config, Effect, Engine, Input, Now, storage::Transaction as _};
+
+mod people;
 
 /// A moment at which every clock starts: 2026-11-21.
 const START_MS: u64 = 1_795_219_200_000;
@@ -89,61 +91,6 @@ impl World {
         self.nodes.push(Node { memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true, run: 0 });
         self.input(index, Input::Started);
         index
-    }
-
-    /// Makes two people contacts by a one-time invitation.
-    pub(super) fn befriend(&mut self, one: usize, other: usize) {
-        let link = self.invite(one, false);
-        self.follow(other, &link).unwrap();
-        self.settle();
-    }
-
-    pub(super) fn invite(&mut self, node: usize, reusable: bool) -> String {
-        let request = v1::CreateInvitationRequest { reusable, lifetime_s: 0 };
-        self.owner::<v1::CreateInvitationResponse>(node, Method::CreateInvitation, &request).unwrap().link
-    }
-
-    pub(super) fn follow(&mut self, node: usize, link: &str) -> Result<v1::AddContactResponse, Failure> {
-        let request = v1::AddContactRequest { link: link.into(), name: String::new() };
-        self.owner(node, Method::AddContact, &request)
-    }
-
-    pub(super) fn send(&mut self, node: usize, to: &str, text: &str) -> Result<Text, Failure> {
-        let request = v1::SendMessageRequest { to: to.into(), text: text.into(), id: Vec::new() };
-        let response: v1::SendMessageResponse = self.owner(node, Method::SendMessage, &request)?;
-        Ok(response.message.unwrap())
-    }
-
-    /// Every message a node holds, in its order.
-    pub(super) fn history(&mut self, node: usize) -> Vec<Text> {
-        let request = v1::ReadMessagesRequest { limit: 1_024, ..Default::default() };
-        self.owner::<v1::ReadMessagesResponse>(node, Method::ReadMessages, &request).unwrap().messages
-    }
-
-    /// The texts a node has received, as `name: text`.
-    pub(super) fn received(&mut self, node: usize) -> Vec<String> {
-        let history = self.history(node);
-        history.iter().filter(|m| !m.own).map(|m| format!("{}: {}", m.from, m.text)).collect()
-    }
-
-    pub(super) fn state_of(&mut self, node: usize, id: &[u8]) -> String {
-        self.history(node).into_iter().find(|message| message.id == id).unwrap().state
-    }
-
-    pub(super) fn conversations(&mut self, node: usize) -> Vec<v1::Conversation> {
-        let request = v1::ListConversationsRequest {};
-        let listed: v1::ListConversationsResponse =
-            self.owner(node, Method::ListConversations, &request).unwrap();
-        listed.conversations
-    }
-
-    pub(super) fn show(&mut self, node: usize, group: &str) -> Result<v1::ShowGroupResponse, Failure> {
-        self.owner(node, Method::ShowGroup, &v1::ShowGroupRequest { group: group.into() })
-    }
-
-    pub(super) fn events(&mut self, node: usize) -> Vec<v1::Event> {
-        let request = v1::ReadEventsRequest { limit: 1_024, ..Default::default() };
-        self.owner::<v1::ReadEventsResponse>(node, Method::ReadEvents, &request).unwrap().events
     }
 
     /// Calls a method as the owner.
