@@ -152,7 +152,8 @@ fn check_private(name: &str, path: &Path, mode_wanted: &str) -> Check {
 
 fn check_rollback(is_rolled_back: bool) -> Check {
     if is_rolled_back {
-        let text = "the database is an older copy: this node goes on as a new device, and messages may be missing";
+        let text =
+            "the database is an older copy: this node goes on as a new device, and messages may be missing";
         return warn("database", text, "qpq backup create");
     }
     ok("database", "the database is the newest one seen")

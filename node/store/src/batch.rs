@@ -21,7 +21,7 @@ use crate::changes::Changes;
 use crate::error::{CommitError, Failure};
 use crate::key::{RecordKey, SecretKey};
 use crate::merge::merge;
-use crate::storage::{CommitInfo, PREFIX_BYTES_MAX, Record, Secret, Storage, VALUE_BYTES_MAX};
+use crate::storage::{CommitInfo, Durability, PREFIX_BYTES_MAX, Record, Secret, Storage, VALUE_BYTES_MAX};
 
 /// Changes of any number of accepted transactions, which become durable together.
 ///
@@ -59,7 +59,21 @@ impl<'s, S: Storage> Batch<'s, S> {
         if self.changes.is_empty() {
             return Ok(CommitInfo::default());
         }
-        self.storage.write(&self.changes)
+        self.storage.write(&self.changes, Durability::Immediate)
+    }
+
+    /// Makes everything accepted visible, and durable with the next commit that is: see [`Durability::Deferred`].
+    pub fn commit_deferred(mut self) -> Result<CommitInfo, CommitError> {
+        self.changes.discard();
+        if self.changes.is_empty() {
+            return Ok(CommitInfo::default());
+        }
+        self.storage.write(&self.changes, Durability::Deferred)
+    }
+
+    /// Whether secrets were changed. A ratchet that has moved on must be durable before anybody sees its output.
+    pub fn has_secrets(&self) -> bool {
+        self.changes.secrets().next().is_some()
     }
 }
 

@@ -12,7 +12,8 @@
 //! # What holds
 //! - **Durability.** When [`Batch::commit`] returns `Ok`, the batch survives the loss of power; when the power
 //!   goes earlier, all of it is there or nothing. After any failed write the store is latched, and opening it
-//!   again makes sure that what can be read is on the disk.
+//!   again makes sure that what can be read is on the disk. [`Batch::commit_deferred`] leaves the sync to the
+//!   next commit, for what was promised to nobody.
 //! - **Secrecy.** Values are sealed with the table and key as associated data, and what a key reveals about a
 //!   person is replaced by a keyed hash. In the clear are: table names, ordinals, how many records a prefix
 //!   has and how long they are.
@@ -81,5 +82,7 @@ pub use open::{LockedStore, Options, StoreId};
 pub use open_error::OpenError;
 pub use restore::RestoreError;
 pub use snapshot::{PlacedRecord, Snapshot};
-pub use storage::{CommitInfo, PREFIX_BYTES_MAX, Record, Records, Secret, Storage, VALUE_BYTES_MAX};
+pub use storage::{
+    CommitInfo, Durability, PREFIX_BYTES_MAX, Record, Records, Secret, Storage, VALUE_BYTES_MAX,
+};
 pub use store::Store;

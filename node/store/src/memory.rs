@@ -9,7 +9,7 @@ use qpq_engine::storage::{Direction, Table};
 use crate::changes::Changes;
 use crate::error::{CommitError, Failure};
 use crate::key::{Blinded, RecordKey, SecretKey};
-use crate::storage::{CommitInfo, Record, Records, Secret, Storage};
+use crate::storage::{CommitInfo, Durability, Record, Records, Secret, Storage};
 
 /// Storage that lives as long as the process. Nothing is sealed.
 ///
@@ -71,7 +71,7 @@ impl Storage for MemoryStore {
         Ok(self.secrets.range(SecretKey::namespace(namespace)).map(|(key, _)| *key).collect())
     }
 
-    fn write(&mut self, changes: &Changes) -> Result<CommitInfo, CommitError> {
+    fn write(&mut self, changes: &Changes, _durability: Durability) -> Result<CommitInfo, CommitError> {
         for (table, key, change) in changes.records() {
             apply(&mut self.records, (table, *key), change);
         }
@@ -79,6 +79,10 @@ impl Storage for MemoryStore {
             apply(&mut self.secrets, *key, change);
         }
         Ok(CommitInfo { changes: changes.len(), bytes: 0, syncs: 0 })
+    }
+
+    fn sync(&mut self) -> Result<CommitInfo, CommitError> {
+        Ok(CommitInfo::default())
     }
 }
 

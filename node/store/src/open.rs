@@ -208,6 +208,7 @@ impl LockedStore {
             io: self.io,
             rng: self.rng,
             is_latched: false,
+            has_deferred: false,
         };
         store.finish_opening()?;
         Ok(store)

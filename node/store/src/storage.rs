@@ -48,8 +48,20 @@ pub trait Storage: Sized + Send {
     /// The keys of the committed secrets of a namespace.
     fn secret_keys(&self, namespace: Blinded) -> Result<Vec<SecretKey>, Failure>;
 
-    /// Writes all changes or none, and returns when they are durable.
-    fn write(&mut self, changes: &Changes) -> Result<CommitInfo, CommitError>;
+    /// Writes all changes or none, and returns when they are as durable as asked for.
+    fn write(&mut self, changes: &Changes, durability: Durability) -> Result<CommitInfo, CommitError>;
+    /// Makes durable what was [deferred](Durability::Deferred). Costs nothing if nothing was.
+    fn sync(&mut self) -> Result<CommitInfo, CommitError>;
+}
+
+/// When a batch survives the loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// As soon as its commit returns.
+    Immediate,
+    /// With the next commit that is immediate, or the next [`Storage::sync`]; until then it is all there or not at
+    /// all. For what nobody was promised and what is found out again: it spares a sync.
+    Deferred,
 }
 
 /// Records in the order of a scan, opened one by one as they are asked for.

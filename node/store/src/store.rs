@@ -21,7 +21,7 @@ use crate::open_error::OpenError;
 use crate::sealing::Keys;
 use crate::secrets_key::SecretsKeyFile;
 use crate::snapshot::Snapshot;
-use crate::storage::{CommitInfo, Record, Records, Secret, Storage};
+use crate::storage::{CommitInfo, Durability, Record, Records, Secret, Storage};
 use crate::suspicion::Io;
 use crate::view::{SECRETS, SealedTable, View, redb_name};
 
@@ -39,6 +39,8 @@ pub struct Store {
     pub(crate) io: Arc<Io>,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) is_latched: bool,
+    /// Something was committed that is not durable yet.
+    pub(crate) has_deferred: bool,
 }
 
 impl Store {
@@ -160,12 +162,18 @@ impl Store {
         }
     }
 
-    fn write_changes(&mut self, changes: &Changes) -> Result<(), Failure> {
+    fn write_changes(&mut self, changes: &Changes, durability: Durability) -> Result<(), Failure> {
         // One phase and so one sync is enough: what redb's documentation says against it needs an attacker
         // who chooses bytes of the file, and these are all sealed.
-        let transaction = self.database.begin_write()?;
+        let mut transaction = self.database.begin_write()?;
         self.write_records(&transaction, changes)?;
         self.write_secrets(&transaction, changes)?;
+        self.has_deferred = durability == Durability::Deferred;
+        if self.has_deferred {
+            // Not counted: the count beside the key must not get ahead of what survives the loss of power.
+            transaction.set_durability(redb::Durability::None)?;
+            return Ok(transaction.commit()?);
+        }
         let Some(counter) = &self.open_counter else {
             return Ok(transaction.commit()?);
         };
@@ -250,9 +258,16 @@ impl Storage for Store {
         self.view()?.secret_keys(namespace)
     }
 
-    fn write(&mut self, changes: &Changes) -> Result<CommitInfo, CommitError> {
-        let info = self.latching(|store| store.write_changes(changes))?;
+    fn write(&mut self, changes: &Changes, durability: Durability) -> Result<CommitInfo, CommitError> {
+        let info = self.latching(|store| store.write_changes(changes, durability))?;
         Ok(CommitInfo { changes: changes.len(), ..info })
+    }
+
+    fn sync(&mut self) -> Result<CommitInfo, CommitError> {
+        if !self.has_deferred {
+            return Ok(CommitInfo::default());
+        }
+        self.write(&Changes::default(), Durability::Immediate)
     }
 }
 

@@ -79,6 +79,8 @@ impl Node {
         self.daemon = None;
         let Some(mut process) = self.process.take() else { return Ok(()) };
         let pid = process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        // Waiting closes the pipe, which the process takes for a second wish to end, and then it hurries.
+        let _stdin = process.stdin.take();
         if let Some(pid) = pid {
             // It may have ended by itself just now.
             let _ = kill_process(pid, Signal::TERM);

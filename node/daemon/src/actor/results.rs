@@ -30,6 +30,11 @@ impl Results {
         self.answers.extend(answer.map(|answer| (answer, response)));
     }
 
+    /// Whether anybody is told that something was done.
+    pub(super) fn has_answers(&self) -> bool {
+        self.answers.iter().any(|(_, response)| response.is_ok())
+    }
+
     /// Answers everyone, and gives the effects. Callers who have gone are not missed.
     pub(super) fn answer(self) -> Vec<Effect> {
         for (answer, response) in self.answers {

@@ -17,6 +17,8 @@ pub(super) struct Actor<S, M> {
     commands: Receiver<Command<S, M>>,
     effects: mpsc::UnboundedSender<Effect>,
     rotation: Rotation,
+    /// When what was committed without a sync is to be synced, ms of uptime.
+    sync_at: Option<u64>,
 }
 
 /// What comes next.
@@ -24,6 +26,7 @@ enum Next<S, M> {
     Batch(Queued),
     Work(Work<S, M>),
     Rotate,
+    Sync,
     Stop,
 }
 
@@ -34,7 +37,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         commands: Receiver<Command<S, M>>,
         effects: mpsc::UnboundedSender<Effect>,
     ) -> Self {
-        Self { core, limits, commands, effects, rotation: Rotation::default() }
+        Self { core, limits, commands, effects, rotation: Rotation::default(), sync_at: None }
     }
 
     /// Serves the queue until it is told to stop, or cannot go on.
@@ -47,6 +50,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
                     Ok(false)
                 }
                 Next::Rotate => self.rotate().map(|()| false),
+                Next::Sync => self.sync().map(|()| false),
                 Next::Stop => Ok(true),
             };
             match result {
@@ -60,10 +64,10 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         }
     }
 
-    /// Waits for a command, the engine's next tick or a rotation that is due.
+    /// Waits for a command, the engine's next tick, or a sync or rotation that is due.
     fn next(&self) -> Next<S, M> {
         let tick = self.core.machine.wake_at();
-        let wake_at = [tick, self.rotation.due_at].into_iter().flatten().min();
+        let wake_at = [tick, self.rotation.due_at, self.sync_at].into_iter().flatten().min();
         let command = match wake_at {
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => match self.core.clock.until(at) {
@@ -75,12 +79,16 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
             Ok(Command::Input(queued)) => Next::Batch(queued),
             Ok(Command::Work(work, _room)) => Next::Work(work),
             Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => Next::Stop,
+            Err(RecvTimeoutError::Timeout) if self.sync_at == wake_at => Next::Sync,
             Err(RecvTimeoutError::Timeout) if tick.is_none_or(|tick| Some(tick) > wake_at) => Next::Rotate,
             Err(RecvTimeoutError::Timeout) => Next::Batch(Queued::tick()),
         }
     }
 
     /// Handles an input and those that wait behind it, commits once, and only then lets anything out.
+    ///
+    /// A batch that answers nobody and moves no ratchet promises nothing: that a delivery was acknowledged, say,
+    /// is learned again by delivering it again. It is synced with the next batch, or a little later.
     /// Returns whether the actor was told to stop meanwhile.
     fn batch(&mut self, first: Queued) -> Result<bool, ActorEnd> {
         let Core { storage, machine, rng, clock } = &mut self.core;
@@ -110,9 +118,19 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
                 Err(_) => {}
             }
         }
-        if let Err(error) = batch.commit() {
-            results.answer_unavailable();
-            return Err(error.into());
+        let is_promise = results.has_answers() || batch.has_secrets();
+        let committed = if is_promise { batch.commit() } else { batch.commit_deferred() };
+        match committed {
+            Ok(info) if !is_promise && info.changes > 0 => {
+                let latest = self.core.clock.uptime_ms() + SYNC_DELAY_MS;
+                self.sync_at.get_or_insert(latest);
+            }
+            Ok(info) if info.changes > 0 => self.sync_at = None,
+            Ok(_) => {}
+            Err(error) => {
+                results.answer_unavailable();
+                return Err(error.into());
+            }
         }
         let effects = results.answer();
         self.send_effects(effects);
@@ -133,6 +151,12 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
                 let _ = self.effects.send(effect);
             }
         }
+    }
+
+    fn sync(&mut self) -> Result<(), ActorEnd> {
+        self.sync_at = None;
+        self.core.storage.sync()?;
+        Ok(())
     }
 
     fn rotate(&mut self) -> Result<(), ActorEnd> {
@@ -168,3 +192,5 @@ impl Rotation {
 }
 
 const ROTATION_INTERVAL_MS: u64 = 30_000;
+/// How long something may be committed without being synced.
+const SYNC_DELAY_MS: u64 = 1_000;

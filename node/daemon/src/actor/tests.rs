@@ -119,6 +119,23 @@ async fn a_tick_is_given_when_it_is_wanted() {
 }
 
 #[tokio::test]
+async fn what_answers_nobody_is_synced_a_little_later() {
+    let stage = Stage::new(Limits::SERVER).await;
+    let mut effects = stage.take_effects();
+    let (synced, is_synced) = oneshot::channel();
+    stage.seen.lock().unwrap().synced = Some(synced);
+    stage.call("wake").await.unwrap();
+    assert_eq!(effects.recv().await, Some(Effect::Events { newest: 99 }), "the effects of the tick are out");
+    assert!(stage.has("tick").await, "what it wrote is visible");
+    assert_eq!(
+        (stage.commits(), stage.seen.lock().unwrap().deferred),
+        (1, 1),
+        "the call was synced, the tick not"
+    );
+    is_synced.await.unwrap();
+}
+
+#[tokio::test]
 async fn keys_are_replaced_at_once_then_at_intervals_and_at_the_end() {
     let stage = Stage::new(Limits::SERVER).await;
     stage.together(&["rotate", "rotate"]).await;

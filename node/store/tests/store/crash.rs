@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use qpq_store::testing::{Disk, Fault, Survivors};
-use qpq_store::{CommitError, Storage, Store};
+use qpq_store::{Batch, CommitError, Storage, Store};
 
 use crate::common::{open, rng};
 use crate::model::{Model, Operation, operation};
@@ -14,29 +14,36 @@ use crate::model::{Model, Operation, operation};
 enum Step {
     /// Transactions of one batch; one that is not accepted must leave nothing behind.
     Commit(Vec<(Vec<Operation>, bool)>),
+    Defer(Vec<(Vec<Operation>, bool)>),
+    Sync,
     RotateSecrets,
     Reopen,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let transaction = (proptest::collection::vec(operation(), 0..6), proptest::bool::weighted(0.8));
+    let transactions = proptest::collection::vec(transaction, 0..4).boxed();
     prop_oneof![
-        6 => proptest::collection::vec(transaction, 0..4).prop_map(Step::Commit),
+        6 => transactions.clone().prop_map(Step::Commit),
+        3 => transactions.prop_map(Step::Defer),
+        1 => Just(Step::Sync),
         2 => Just(Step::RotateSecrets),
         1 => Just(Step::Reopen),
     ]
 }
 
-/// A store with what it should hold: surely, and possibly if a commit was under way.
+/// A store with what it should hold: surely, and possibly if a commit was under way or not synced.
 struct Node {
     disk: Disk,
     certain: Model,
     possible: Option<Model>,
+    /// What is read while the store is open.
+    visible: Model,
 }
 
 impl Node {
     fn new() -> Self {
-        Self { disk: Disk::new(), certain: Model::default(), possible: None }
+        Self { disk: Disk::new(), certain: Model::default(), possible: None, visible: Model::default() }
     }
 
     /// Runs until the power goes; true if it never did.
@@ -47,13 +54,16 @@ impl Node {
         for step in steps {
             let done = match step {
                 Step::Commit(transactions) => self.commit(&mut store, transactions),
-                Step::RotateSecrets => store.rotate_secrets().map(drop),
+                Step::Defer(transactions) => self.defer(&mut store, transactions),
+                Step::Sync => store.sync().map(|_| self.all_is_certain()),
+                Step::RotateSecrets => store.rotate_secrets().map(|_| self.all_is_certain()),
                 Step::Reopen => {
                     drop(store);
                     match open(&self.disk) {
                         Ok(opened) => store = opened,
                         Err(_) => return false,
                     }
+                    self.find(&mut store);
                     Ok(())
                 }
             };
@@ -71,7 +81,51 @@ impl Node {
         store: &mut Store,
         transactions: &[(Vec<Operation>, bool)],
     ) -> Result<(), CommitError> {
-        let mut model = self.certain.clone();
+        let (batch, model) = self.batch(store, transactions);
+        self.possible = Some(model.clone());
+        let info = batch.commit()?;
+        assert_eq!(info.changes == 0, info.syncs == 0, "an empty batch touches no disk, another is synced");
+        if info.changes > 0 {
+            self.visible = model;
+            self.all_is_certain();
+        }
+        Ok(())
+    }
+
+    fn defer(
+        &mut self,
+        store: &mut Store,
+        transactions: &[(Vec<Operation>, bool)],
+    ) -> Result<(), CommitError> {
+        let (batch, model) = self.batch(store, transactions);
+        let info = batch.commit_deferred()?;
+        assert_eq!(info.syncs, 0, "what is deferred is not synced");
+        self.visible = model;
+        self.possible = Some(self.visible.clone());
+        Ok(())
+    }
+
+    fn all_is_certain(&mut self) {
+        self.certain = self.visible.clone();
+        self.possible = None;
+    }
+
+    /// What an opened store holds is what it surely or possibly should.
+    fn find(&mut self, store: &mut Store) {
+        let found = Model::read(&mut store.begin().transaction());
+        if self.possible.take().is_some_and(|possible| possible == found) {
+            self.certain = found.clone();
+        }
+        assert_eq!(found, self.certain);
+        self.visible = found;
+    }
+
+    fn batch<'s>(
+        &self,
+        store: &'s mut Store,
+        transactions: &[(Vec<Operation>, bool)],
+    ) -> (Batch<'s, Store>, Model) {
+        let mut model = self.visible.clone();
         let mut batch = store.begin();
         for (operations, is_accepted) in transactions {
             let before = model.clone();
@@ -84,24 +138,14 @@ impl Node {
                 model = before;
             }
         }
-        self.possible = Some(model.clone());
-        let info = batch.commit()?;
-        assert_eq!(info.changes == 0, info.syncs == 0, "an empty batch touches no disk, another is synced");
-        self.certain = model;
-        self.possible = None;
-        Ok(())
+        (batch, model)
     }
 
     /// After the power came back: all or nothing of the last batch is there, and the store goes on.
     fn check(&mut self) {
         let mut store = open(&self.disk).unwrap();
         assert!(!store.is_rolled_back());
-        let found = Model::read(&mut store.begin().transaction());
-        if self.possible.take().is_some_and(|possible| possible == found) {
-            self.certain = found.clone();
-        }
-        assert_eq!(found, self.certain);
-
+        self.find(&mut store);
         let more = Operation::PutSecret { namespace: 1, name: 1, value: b"after".to_vec() };
         self.commit(&mut store, &[(vec![more], true)]).unwrap();
         store.rotate_secrets().unwrap();

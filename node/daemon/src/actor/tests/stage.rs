@@ -8,7 +8,7 @@ use chacha20::rand_core::SeedableRng;
 use qpq_engine::Caller;
 use qpq_engine::storage::{Direction, Key, StorageError, Table};
 use qpq_proto::{Failure, Method};
-use qpq_store::{Blinded, Changes, CommitInfo, Failure as StoreFailure, MemoryStore};
+use qpq_store::{Blinded, Changes, CommitInfo, Durability, Failure as StoreFailure, MemoryStore};
 use qpq_store::{Record, RecordKey, Records, Secret, SecretKey};
 
 use super::super::*;
@@ -37,6 +37,7 @@ impl Machine for Script {
             Input::Tick => {
                 self.ticks += 1;
                 self.wake_at = None;
+                tx.put(TABLE, Key { prefix: b"tick", ordinal: 0 }, Bytes::new())?;
                 return Ok(Outcome {
                     answer: None,
                     effects: vec![Effect::Events { newest: 99 }],
@@ -82,6 +83,10 @@ pub(super) struct Watched {
 pub(super) struct Seen {
     commits: usize,
     pub(super) rotations: usize,
+    /// Deferred commits.
+    pub(super) deferred: usize,
+    /// Told of the next sync.
+    pub(super) synced: Option<oneshot::Sender<()>>,
     pub(super) refuse: bool,
     pub(super) is_closed: bool,
     effects: Option<mpsc::UnboundedReceiver<Effect>>,
@@ -114,15 +119,23 @@ impl Storage for Watched {
     fn secret_keys(&self, namespace: Blinded) -> Result<Vec<SecretKey>, StoreFailure> {
         self.memory.secret_keys(namespace)
     }
-    fn write(&mut self, changes: &Changes) -> Result<CommitInfo, CommitError> {
+    fn write(&mut self, changes: &Changes, durability: Durability) -> Result<CommitInfo, CommitError> {
         let mut seen = self.seen.lock().unwrap();
         if seen.refuse {
             return Err(CommitError(StoreFailure::Latched));
         }
         let early = seen.effects.as_mut().and_then(|effects| effects.try_recv().ok());
         assert_eq!(early, None, "an effect before its commit");
-        seen.commits += 1;
-        self.memory.write(changes)
+        match durability {
+            Durability::Immediate => seen.commits += 1,
+            Durability::Deferred => seen.deferred += 1,
+        }
+        self.memory.write(changes, durability)
+    }
+    fn sync(&mut self) -> Result<CommitInfo, CommitError> {
+        let mut seen = self.seen.lock().unwrap();
+        seen.synced.take().map(|synced| synced.send(()));
+        Ok(CommitInfo::default())
     }
 }
 
