@@ -2,7 +2,7 @@
 //!
 //! Until groups can merge what happened apart, a group must not fork: only the lowest remaining leaf commits.
 //! *Remaining* means that its member has not said that it leaves, since nobody can commit the own removal
-//! (RFC 9420, section 12.2). Everybody else asks by a signed [`SignedChange`]; the committer puts it into the
+//! (RFC 9420, section 12.2), and that the person has not revoked the leaf's device. Everybody else asks by a signed [`SignedChange`]; the committer puts it into the
 //! commit's authenticated data, where every member checks it against the rules below.
 //!
 //! | change | by whom |
@@ -15,22 +15,53 @@ use std::collections::BTreeSet;
 
 use prost::Message as _;
 use qpq_crypto::{
+    device_list::DeviceList,
     mls::{self, Refusal},
     signature::{Domain, Verify as _},
 };
 use qpq_proto::v1::{Change, CommitAnnotation, GroupKind, GroupRecord, SignedChange, change};
 
-use crate::conversations::GroupView;
+use crate::{conversations::GroupView, records::ConversationRecord};
 
 /// Changes in one commit.
 pub(crate) const CHANGES_MAX: usize = 64;
 
-/// The member whose node commits, given who is leaving.
-pub(crate) fn committer<'a>(group: &'a GroupView, leaving: &[Vec<u8>]) -> Option<&'a mls::Member> {
+/// Members who do not commit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Away<'a> {
+    /// Identity keys of those who have said that they leave.
+    pub leaving: &'a [Vec<u8>],
+    /// Keys of devices that their persons have revoked.
+    pub revoked: &'a [Vec<u8>],
+}
+
+impl ConversationRecord {
+    pub(crate) fn away(&self) -> Away<'_> {
+        Away { leaving: &self.leaving, revoked: &self.revoked }
+    }
+}
+
+/// The member whose node commits, given who is away.
+pub(crate) fn committer<'a>(group: &'a GroupView, away: Away<'_>) -> Option<&'a mls::Member> {
     let is_remaining = |member: &&mls::Member| {
-        !leaving.iter().any(|identity| identity == member.certificate.identity.as_bytes())
+        let certificate = &member.certificate;
+        !away.leaving.iter().any(|identity| identity == certificate.identity.as_bytes())
+            && !away.revoked.iter().any(|device| device == certificate.device.as_bytes())
     };
     group.members.iter().filter(is_remaining).min_by_key(|member| member.leaf)
+}
+
+/// Devices of members that a change proves to be revoked: their person's own signature says so.
+pub(crate) fn revoked_by(group: &GroupView, change: &Change) -> Vec<Vec<u8>> {
+    let Some(change::Kind::Add(add)) = &change.kind else { return Vec::new() };
+    let proofs = add.members.iter().filter(|profile| !profile.device_list.is_empty());
+    let lists = proofs.filter_map(|profile| DeviceList::decode_and_verify(&profile.device_list).ok());
+    let revoked = lists.filter_map(|list| {
+        let member = group.member(list.identity.as_bytes())?;
+        let device = member.certificate.device;
+        list.revoked.contains(&device).then(|| device.as_bytes().to_vec())
+    });
+    revoked.collect()
 }
 
 /// Whether a member may have others removed.
@@ -40,7 +71,7 @@ pub(crate) fn may_remove(group: &GroupView, author: &[u8]) -> bool {
     if group.members.iter().any(|member| is_administrator(member.certificate.identity.as_bytes())) {
         return is_administrator(author);
     }
-    committer(group, &[]).is_some_and(|lowest| lowest.certificate.identity.as_bytes() == author)
+    committer(group, Away::default()).is_some_and(|lowest| lowest.certificate.identity.as_bytes() == author)
 }
 
 /// The group's record after some members are gone.
@@ -83,10 +114,12 @@ struct Allowed {
     added: BTreeSet<Vec<u8>>,
     removed: BTreeSet<Vec<u8>>,
     leaving: Vec<Vec<u8>>,
+    revoked: Vec<Vec<u8>>,
 }
 
 impl Allowed {
-    fn note(&mut self, change: &Change) -> Result<(), Refusal> {
+    fn note(&mut self, group: &GroupView, change: &Change) -> Result<(), Refusal> {
+        self.revoked.extend(revoked_by(group, change));
         match &change.kind {
             Some(change::Kind::Add(add)) => {
                 for package in &add.key_packages {
@@ -122,9 +155,10 @@ pub(crate) fn check_commit(group: &GroupView, commit: &mls::CommitView<'_>) -> R
     }
     let mut allowed = Allowed::default();
     for signed in &annotation.changes {
-        allowed.note(&check_change(group, signed)?)?;
+        allowed.note(group, &check_change(group, signed)?)?;
     }
-    if committer(group, &allowed.leaving).is_none_or(|member| member.leaf != commit.committer.leaf) {
+    let away = Away { leaving: &allowed.leaving, revoked: &allowed.revoked };
+    if committer(group, away).is_none_or(|member| member.leaf != commit.committer.leaf) {
         return Err(Refusal("the commit is not by the group's committer"));
     }
     let identities = |members: &[mls::Member]| -> BTreeSet<Vec<u8>> {

@@ -16,7 +16,9 @@ use qpq_proto::{
 use crate::{
     authority,
     context::Context,
+    conversations::GroupView,
     engine::Engine,
+    input::EngineError,
     records::{ChangeRecord, ChangeStateRecord, ConversationRecord, PersonRecord, Stage},
     sealing::Audience,
     tables::{self, CHANGE_IDS, CHANGES},
@@ -48,18 +50,15 @@ impl Engine {
         let mut conversation = conversation.clone();
         let (id, signed) = self.sign_change(cx, &conversation.group_id, kind.clone())?;
         let group = self.group_view(cx, &conversation.group_id)?;
-        authority::check_change(&group, &signed)
+        let change = authority::check_change(&group, &signed)
             .map_err(|refusal| Failure::forbidden(refusal.to_string()))?;
         let own = self.me()?.id();
-        if matches!(kind, change::Kind::Leave(_)) && !conversation.leaving.contains(&own) {
-            conversation.leaving.push(own.clone());
-            self.save_conversation(cx, &conversation)?;
-        }
+        self.note_away(cx, &mut conversation, &group, &change)?;
         self.save_change(cx, &conversation, &id, &own, &signed)?;
         let state =
             ChangeStateRecord { conversation: conversation.id.clone(), ..ChangeStateRecord::default() };
         tables::save(cx.tx, CHANGE_IDS, tables::key(&id), &state)?;
-        let is_committer = authority::committer(&group, &conversation.leaving)
+        let is_committer = authority::committer(&group, conversation.away())
             .is_some_and(|member| member.certificate.identity.as_bytes().as_slice() == own);
         if is_committer {
             self.commit_pending(cx, &conversation.id)?;
@@ -129,14 +128,26 @@ impl Engine {
             return Err(Failure::forbidden("a change was sent by another than its author"));
         }
         let mut conversation = conversation.clone();
-        if matches!(change.kind, Some(change::Kind::Leave(_)))
-            && !conversation.leaving.contains(&change.author)
-        {
-            conversation.leaving.push(change.author.clone());
-            self.save_conversation(cx, &conversation)?;
-        }
+        self.note_away(cx, &mut conversation, &group, &change)?;
         self.save_change(cx, &conversation, &change.id, &change.author, signed)?;
         self.commit_pending(cx, &conversation.id)
+    }
+
+    /// Notes who does not commit any more, as a change says.
+    fn note_away(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &mut ConversationRecord,
+        group: &GroupView,
+        change: &Change,
+    ) -> Result<(), EngineError> {
+        let known = conversation.clone();
+        if matches!(change.kind, Some(change::Kind::Leave(_))) && !known.leaving.contains(&change.author) {
+            conversation.leaving.push(change.author.clone());
+        }
+        let revoked = authority::revoked_by(group, change).into_iter();
+        conversation.revoked.extend(revoked.filter(|device| !known.revoked.contains(device)));
+        if *conversation != known { self.save_conversation(cx, conversation) } else { Ok(()) }
     }
 
     /// How far a change got.
@@ -166,7 +177,7 @@ impl Engine {
             return Ok(String::new());
         }
         let group = self.group_view(cx, &conversation.group_id)?;
-        let committer = authority::committer(&group, &conversation.leaving);
+        let committer = authority::committer(&group, conversation.away());
         let name = committer.map(|member| self.display_name(cx, member.certificate.identity.as_bytes()));
         Ok(name.transpose()?.unwrap_or_default())
     }

@@ -43,7 +43,7 @@ impl Engine {
         }
         let known = self.person(cx, identity.as_bytes())?;
         match known.as_ref().map(PersonRecord::standing) {
-            Some(Standing::Accepted) => return Err(already(&known, "is a contact already")),
+            Some(Standing::Accepted) => return self.ask_contact_again(cx, known, token),
             Some(Standing::Blocked) => return Err(already(&known, "is blocked")),
             Some(Standing::Pending) => {
                 let name = known.map(|person| person.name).unwrap_or_default();
@@ -69,8 +69,27 @@ impl Engine {
         person.token = token.to_vec();
         person.joining.clear();
         person.request_sealed = false;
+        person.is_refused = false;
         self.save_person(cx, &person)?;
         self.log_contact(cx, &person.identity)?;
+        self.start_request(cx, &person)?;
+        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)) })
+    }
+
+    /// Asks a contact for a new direct group, with a link of theirs: they may have removed this person.
+    fn ask_contact_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        known: Option<PersonRecord>,
+        token: [u8; 16],
+    ) -> Result<AddContactResponse, Failure> {
+        let Some(mut person) = known.filter(|person| person.token.is_empty()) else {
+            return Err(Failure::conflict("an earlier request to this contact is still open"));
+        };
+        person.token = token.to_vec();
+        person.is_renewing = true;
+        person.request_sealed = false;
+        self.save_person(cx, &person)?;
         self.start_request(cx, &person)?;
         Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)) })
     }

@@ -124,6 +124,10 @@ impl Engine {
         conversation.members = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
         conversation.suite = group.suite.code_point().into();
         conversation.leaving.retain(|gone| group.has(gone));
+        let has_device = |device: &Vec<u8>| {
+            group.members.iter().any(|member| member.certificate.device.as_bytes() == device.as_slice())
+        };
+        conversation.revoked.retain(has_device);
         Ok(())
     }
 

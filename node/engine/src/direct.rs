@@ -83,6 +83,7 @@ impl Engine {
         cx: &mut Context<'_>,
         person: &PersonRecord,
         welcome: &[u8],
+        is_renewal: bool,
     ) -> Result<(), Failure> {
         let other = person.identity.clone();
         let me = self.me()?;
@@ -106,7 +107,7 @@ impl Engine {
         let view = GroupView::of(&group)?;
         self.groups.insert(group);
         let mut conversation = self.conversation_of(cx, &person.conversation)?;
-        Ok(self.adopt(cx, &mut conversation, &view, false)?)
+        Ok(self.adopt(cx, &mut conversation, &view, is_renewal)?)
     }
 
     /// Takes a direct group into use, or keeps it beside the one in use: of two that were made at once, the one
@@ -136,6 +137,10 @@ impl Engine {
         }
         conversation.stage = Stage::Open.into();
         self.save_conversation(cx, conversation)?;
+        if is_renewal {
+            // The other side may not have the group any more in which it was sealed.
+            self.seal_all_again(cx, &conversation.id, &conversation.contact)?;
+        }
         self.seal_waiting(cx, conversation)
     }
 

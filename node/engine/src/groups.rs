@@ -90,6 +90,7 @@ impl Engine {
             add.key_packages.push(self.take_key_package(cx, &person, suite)?);
             let mut profile = self.member_profile(cx, &person.identity)?;
             profile.hybrid_key.clone_from(&person.hybrid_key);
+            profile.device_list.clone_from(&person.device_list);
             add.members.push(profile);
         }
         Ok(change::Kind::Add(add))
@@ -206,6 +207,7 @@ impl Engine {
         let mut member = self.member_profile(cx, &person.identity)?;
         member.name = profile.name;
         member.hybrid_key = profile.hybrid_key;
+        member.device_list.clone_from(&person.device_list);
         let add = AddMembers {
             key_packages: vec![self.take_key_package(cx, &person, group.suite)?],
             members: vec![member],
@@ -249,7 +251,7 @@ impl Engine {
     ) -> Result<RotateGroupResponse, Failure> {
         let conversation = self.any_open_conversation(cx, &request.group)?;
         let group = self.group_view(cx, &conversation.group_id)?;
-        let committer = crate::authority::committer(&group, &conversation.leaving).map(|member| member.leaf);
+        let committer = crate::authority::committer(&group, conversation.away()).map(|member| member.leaf);
         let key_package = if committer == Some(group.own_leaf) {
             Vec::new()
         } else {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message as _;
-use qpq_crypto::{digest, mls};
+use qpq_crypto::{device_list::DeviceList, digest, mls};
 use qpq_proto::{
     Failure,
     ids::NodeKey,
@@ -32,6 +32,9 @@ mod future;
 const SEEN_MAX: u64 = 65_536;
 /// When a sender may try again what this node cannot place yet, ms.
 const PLACE_LATER_MS: u64 = 5_000;
+
+/// Names, in a refusal, what is wrong with a sender whose device was revoked.
+pub(crate) const REVOKED_FIELD: &str = "device";
 
 /// Where a delivery came from.
 #[derive(Clone, Copy)]
@@ -74,7 +77,9 @@ impl Engine {
             return Ok(EnqueueResponse { disposition, duplicate: true, ..EnqueueResponse::default() });
         }
         let disposition = self.receive(cx, node, &request.payload)?;
-        self.remember(cx, &delivery, disposition)?;
+        if disposition == Disposition::Delivered {
+            self.remember(cx, &delivery, disposition)?;
+        }
         Ok(EnqueueResponse { disposition: disposition.into(), ..EnqueueResponse::default() })
     }
 
@@ -144,6 +149,7 @@ impl Engine {
             return Err(Failure::not_found("this person is no longer a member"));
         }
         if self.is_blocked(cx, &conversation)? {
+            // Not remembered: should the contact be unblocked, it is looked at when it is offered again.
             return Ok(Disposition::Stored);
         }
         match self.open_message(cx, group_id, message) {
@@ -204,6 +210,7 @@ impl Engine {
     ) -> Result<Disposition, Failure> {
         match opened {
             Taken::Content { sender, epoch, plaintext } => {
+                self.check_not_revoked(cx, &sender)?;
                 self.note_reached(cx, conversation, &sender, &epoch)?;
                 self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
             }
@@ -218,6 +225,17 @@ impl Engine {
         Ok(Disposition::Delivered)
     }
 
+    /// Refuses what comes from a device that its person has revoked, as after restoring a backup elsewhere.
+    fn check_not_revoked(&self, cx: &Context<'_>, sender: &mls::Member) -> Result<(), Failure> {
+        let person = self.person(cx, sender.certificate.identity.as_bytes())?.unwrap_or_default();
+        let list = DeviceList::decode_and_verify(&person.device_list).ok();
+        if list.is_some_and(|list| list.revoked.contains(&sender.certificate.device)) {
+            let refused = Failure::forbidden("the sender's device was revoked by its person");
+            return Err(Failure { field: REVOKED_FIELD.into(), ..refused });
+        }
+        Ok(())
+    }
+
     /// What becomes of a message that cannot be opened now.
     fn unopened(
         &self,
@@ -230,6 +248,7 @@ impl Engine {
         match error {
             mls::MlsError::FutureEpoch { .. } => {
                 self.keep_for_later(cx, origin, group_id, message)?;
+                self.remember(cx, &origin.delivery, Disposition::Stored)?;
                 Ok(Disposition::Stored)
             }
             mls::MlsError::PastEpoch { .. }

@@ -72,8 +72,7 @@ impl Engine {
         };
         let authentic = response.filter(|response| is_hybrid_key_of(identity, response));
         let Some(response) = authentic else {
-            let text = format!("the node in the link of @{} does not serve that person", person.name);
-            return self.log_alarm(cx, "contact-request-failed", text);
+            return self.request_failed(cx, person, "the node in the link does not serve that person");
         };
         person.hybrid_key = response.hybrid_public_key;
         self.save_person(cx, &person)?;
@@ -93,6 +92,28 @@ impl Engine {
             .map_err(|error| EngineError::Internal(error.message))?;
         person.request_sealed = true;
         self.save_person(cx, &person)
+    }
+
+    /// A request that this person made will not be answered: what waited for it ends, and another can be made.
+    pub(crate) fn request_failed(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut person: PersonRecord,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        person.token.clear();
+        person.request_sealed = false;
+        person.is_renewing = false;
+        let joining = std::mem::take(&mut person.joining);
+        person.is_refused = joining.is_empty() && person.standing() == Standing::Requested;
+        self.save_person(cx, &person)?;
+        if let Some(conversation) = self.conversation(cx, &joining)? {
+            self.end_conversation(cx, conversation, "refused")
+                .map_err(|failure| EngineError::Internal(failure.message))?;
+        }
+        self.log_contact(cx, &person.identity)?;
+        let text = format!("the request to {} failed: {reason}", person.name);
+        self.log_alarm(cx, "contact-request-failed", text)
     }
 
     /// Takes a sealed introduction that a peer brought.
@@ -252,9 +273,11 @@ impl Engine {
         let mut person = self.learn_contact(cx, from, Some(person), &profile)?;
         person.standing = Standing::Accepted.into();
         person.token.clear();
+        person.is_refused = false;
+        let is_renewing = std::mem::take(&mut person.is_renewing);
         person.crossing_token = acceptance.crossing_token;
         self.save_person(cx, &person)?;
-        self.join_direct(cx, &person, &acceptance.welcome)?;
+        self.join_direct(cx, &person, &acceptance.welcome, is_renewing)?;
         Ok(self.log_contact(cx, &person.identity)?)
     }
 

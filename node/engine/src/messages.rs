@@ -67,6 +67,7 @@ impl Engine {
             stored_at_ms: cx.now.wall_ms,
             own: true,
             recipients: conversation.members.saturating_sub(1),
+            is_unsealed: conversation.stage() == Stage::Waiting,
             sequence: conversation.own_sequence,
             ..MessageRecord::default()
         };

@@ -98,6 +98,8 @@ pub(crate) struct Shipment<'a> {
 
 /// For whom a payload is.
 pub(crate) enum To<'a> {
+    /// One person, who need not share a group with this one.
+    Introduction(&'a [u8]),
     /// One person.
     Person(&'a [u8]),
     /// These members of the shipment's conversation. The others are passed over: `except` names those of them who
@@ -162,6 +164,9 @@ impl Engine {
         to: To<'_>,
     ) -> Result<(), EngineError> {
         let (stream, recipients, except) = match to {
+            To::Introduction(recipient) => {
+                (Stream::introductions(recipient), &[recipient.to_vec()][..], Vec::new())
+            }
             To::Person(recipient) => {
                 (Stream::Person(recipient.to_vec()), &[recipient.to_vec()][..], Vec::new())
             }
@@ -181,6 +186,8 @@ impl Engine {
             expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
             delivery: digest::delivery_id(&shipment.payload).to_vec(),
             content: shipment.content.to_vec(),
+            device_list_sequence: self.me.as_ref().map_or(0, |me| me.device_list_sequence),
+            is_introduction: matches!(stream, Stream::Introductions(_)),
             except,
         };
         self.streams(cx)?.added(&stream);
@@ -271,7 +278,7 @@ impl Engine {
             }
             let is_under_way = self.peers.is_delivering(recipient, &stream)
                 || self.start_next(cx, node, &stream, recipient)?;
-            if is_under_way && matches!(stream, Stream::Person(_)) {
+            if is_under_way && !matches!(stream, Stream::Conversation(_)) {
                 return Ok(());
             }
         }

@@ -190,6 +190,7 @@ impl Engine {
             name: person.name.clone(),
             state: match person.standing() {
                 Standing::Member => "member",
+                Standing::Requested if person.is_refused => "refused",
                 Standing::Requested => "requested",
                 Standing::Pending => "pending",
                 Standing::Accepted => "accepted",

@@ -78,8 +78,13 @@ impl Engine {
         if conversation.stage() == Stage::Open {
             return self.seal_content(cx, conversation, content, Audience::Everybody);
         }
-        let ordinal = tables::next_ordinal(cx.tx, UNSEALED, &conversation.id)?;
         let record = UnsealedRecord { content: content.encode_to_vec() };
+        let waiting: Vec<(u64, UnsealedRecord)> =
+            tables::first(cx.tx, UNSEALED, &conversation.id, usize::MAX)?;
+        if waiting.iter().any(|(_, other)| *other == record) {
+            return Ok(());
+        }
+        let ordinal = waiting.last().map_or(1, |(ordinal, _)| ordinal + 1);
         tables::save(cx.tx, UNSEALED, tables::at(&conversation.id, ordinal), &record)
     }
 
@@ -94,6 +99,9 @@ impl Engine {
         for (ordinal, record) in waiting {
             cx.tx.delete(UNSEALED, tables::at(&conversation.id, ordinal))?;
             let content = decode_content(&record.content)?;
+            if matches!(content.kind, Some(content::Kind::Text(_))) {
+                self.text_sealed(cx, &content.id, conversation.members.saturating_sub(1))?;
+            }
             self.seal_content(cx, conversation, &content, Audience::Everybody)?;
         }
         Ok(())
@@ -107,8 +115,10 @@ impl Engine {
             None => decode_content(&entry.parcel.content)?,
         };
         let Some(conversation) = self.conversation(cx, &entry.parcel.conversation)? else { return Ok(()) };
-        if conversation.stage() != Stage::Open {
-            return Ok(());
+        match conversation.stage() {
+            Stage::Open => {}
+            Stage::Waiting => return self.seal_or_keep(cx, &conversation, &content),
+            Stage::Ended => return Ok(()),
         }
         let group_id = conversation.group_id.clone();
         if !self.group_view(cx, &group_id)?.has(&entry.recipient) {
@@ -157,7 +167,7 @@ impl Engine {
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
         let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
         let shipment = Shipment { payload, message: &[], conversation, content: &[] };
-        Ok(self.ship(cx, shipment, To::Person(&person.identity))?)
+        Ok(self.ship(cx, shipment, To::Introduction(&person.identity))?)
     }
 
     /// Opens what was sealed to this person's hybrid key.

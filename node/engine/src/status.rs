@@ -41,6 +41,7 @@ impl Engine {
             identities: identities.collect(),
             peers,
             outbox_waiting,
+            outbox_oldest_ms: self.oldest_delivery_ms(cx)?,
             health: self.health(&people),
             contacts: people.iter().filter(|person| person.is_contact()).count() as u64,
             conversations: conversations.len() as u64,

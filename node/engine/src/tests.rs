@@ -4,6 +4,7 @@ mod crashes;
 mod groups;
 mod memory;
 mod people;
+mod requests;
 mod restoring;
 mod streams;
 mod world;

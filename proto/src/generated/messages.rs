@@ -464,6 +464,10 @@ pub struct MemberProfile {
     /// Hybrid key to which the welcome is sealed, 1,216 bytes; only where somebody is to be added.
     #[prost(bytes = "vec", tag = "4")]
     pub hybrid_key: ::prost::alloc::vec::Vec<u8>,
+    /// The newest signed device list; only where somebody is to be added. If it revokes the device of a leaf that the
+    /// person has, that leaf is removed, whoever it is.
+    #[prost(bytes = "vec", tag = "5")]
+    pub device_list: ::prost::alloc::vec::Vec<u8>,
 }
 /// An MLS application message, padded to a size class before it is encrypted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2126,7 +2130,8 @@ pub struct Contact {
     /// Name on this node.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// "requested" (we asked), "pending" (they ask), "accepted" or "blocked".
+    /// "requested" (we asked), "refused" (we asked, and the request failed), "pending" (they ask), "accepted" or
+    /// "blocked".
     #[prost(string, tag = "3")]
     pub state: ::prost::alloc::string::String,
     /// "unverified", "verified" or "mismatched".

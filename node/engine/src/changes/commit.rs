@@ -140,6 +140,7 @@ impl Engine {
         if me.is(identity) {
             let (name, addresses) = (me.name.clone(), self.own_addresses());
             return Ok(MemberProfile {
+                device_list: Vec::new(),
                 identity: identity.to_vec(),
                 name,
                 addresses,
@@ -147,6 +148,12 @@ impl Engine {
             });
         }
         let PersonRecord { name, addresses, .. } = self.person(cx, identity)?.unwrap_or_default();
-        Ok(MemberProfile { identity: identity.to_vec(), name, addresses, hybrid_key: Vec::new() })
+        Ok(MemberProfile {
+            identity: identity.to_vec(),
+            name,
+            addresses,
+            hybrid_key: Vec::new(),
+            device_list: Vec::new(),
+        })
     }
 }

@@ -116,6 +116,7 @@ impl Engine {
         self.save_conversation(cx, &conversation)?;
         let text = match how {
             "left" => "you left the group".to_owned(),
+            "refused" => "the request to join the group failed".to_owned(),
             _ => "you were removed from the group".to_owned(),
         };
         Ok(self.log_group(cx, conversation.conversation_id()?, how, text, 0)?)

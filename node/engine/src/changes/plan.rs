@@ -41,7 +41,7 @@ impl Engine {
         }
         let group = self.group_view(cx, &conversation.group_id)?;
         let own = self.me()?.id();
-        let is_committer = authority::committer(&group, &conversation.leaving)
+        let is_committer = authority::committer(&group, conversation.away())
             .is_some_and(|member| member.certificate.identity.as_bytes().as_slice() == own);
         let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, conversation_id, usize::MAX)?;
         if !is_committer || pending.is_empty() {

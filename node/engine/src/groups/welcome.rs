@@ -79,6 +79,8 @@ impl Engine {
             self.follow_group(cx, &mut conversation, &view)?;
             conversation.stage = Stage::Open.into();
             self.save_conversation(cx, &conversation)?;
+            let (id, members) = (conversation.conversation_id()?, conversation.members);
+            self.log_group(cx, id, "rotated", "your keys were renewed".into(), members)?;
             self.seal_waiting(cx, &conversation)?;
         } else {
             let text = format!(

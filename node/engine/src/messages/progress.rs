@@ -19,6 +19,19 @@ use crate::{
 };
 
 impl Engine {
+    /// An own text that waited for a group is sealed now, for so many recipients.
+    pub(crate) fn text_sealed(
+        &self,
+        cx: &mut Context<'_>,
+        message_id: &[u8],
+        recipients: u32,
+    ) -> Result<(), EngineError> {
+        let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
+        record.is_unsealed = false;
+        record.recipients = recipients;
+        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)
+    }
+
     /// A delivery of an own message got further, or as far as it ever will.
     pub(crate) fn delivery_progressed(
         &mut self,
@@ -88,6 +101,7 @@ impl Engine {
         let (place, record) = self.any_message(cx, &request.id)?;
         let conversation = self.conversation_of(cx, &place.conversation)?;
         let reached = match wanted {
+            _ if record.is_unsealed => false,
             Progress::Delivered => record.delivered >= record.recipients,
             _ => record.sent >= record.recipients,
         };
@@ -199,6 +213,9 @@ pub(super) fn state_word(record: &MessageRecord) -> &'static str {
     if !record.own {
         return "received";
     }
+    if record.is_unsealed {
+        return "queued";
+    }
     if record.recipients > 0 && record.lost >= record.recipients {
         return if record.expired { "expired" } else { "failed" };
     }
@@ -264,6 +281,7 @@ mod tests {
             (MessageRecord { expired: true, ..own(1, 0, 0, 1) }, "expired"),
             (MessageRecord::default(), "received"),
             (own(0, 0, 0, 0), "delivered"),
+            (MessageRecord { is_unsealed: true, ..own(0, 0, 0, 0) }, "queued"),
         ] {
             assert_eq!(state_word(&record), state, "{record:?}");
         }

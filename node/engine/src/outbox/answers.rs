@@ -9,10 +9,11 @@ use qpq_proto::{
     v1::{Disposition, EnqueueResponse},
 };
 
-use super::{Entry, SWEEP_EVERY_MS, Stream, Task};
+use super::{Entry, OUTBOX_LIFETIME_MS, SWEEP_EVERY_MS, Stream, Task};
 use crate::{
     context::Context,
     engine::Engine,
+    inbox::REVOKED_FIELD,
     input::{CallFailure, EngineError},
     records::Progress,
 };
@@ -51,13 +52,10 @@ impl Engine {
     }
 
     fn refused(&mut self, cx: &mut Context<'_>, entry: &Entry, failure: &Failure) -> Result<(), EngineError> {
+        let has_content = !entry.parcel.message.is_empty() || !entry.parcel.content.is_empty();
         match failure.status {
-            Status::Conflict if !entry.parcel.message.is_empty() || !entry.parcel.content.is_empty() => {
-                // If it is this node that is behind, sealing again changes nothing until the commit has come.
-                self.outbox.pause(&entry.recipient, None, cx.now.monotonic_ms, 0);
-                self.settle(cx, entry)?;
-                self.seal_again(cx, entry)
-            }
+            Status::Conflict if has_content => self.seal_later(cx, entry),
+            Status::Forbidden if failure.field == REVOKED_FIELD => self.device_refused(cx, entry, failure),
             Status::Conflict
             | Status::NotFound
             | Status::Forbidden
@@ -69,6 +67,48 @@ impl Engine {
                 self.delivery_tried(cx, entry, &failure.message)
             }
         }
+    }
+
+    /// Seals everything again that waits for a person in one conversation.
+    pub(crate) fn seal_all_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+        recipient: &[u8],
+    ) -> Result<(), EngineError> {
+        let mut entries = Vec::new();
+        for stream in [Stream::Conversation(conversation.to_vec()), Stream::Person(recipient.to_vec())] {
+            entries.extend(self.pending_entries(cx, &stream, recipient)?);
+        }
+        for entry in entries.iter().filter(|entry| entry.parcel.conversation == conversation) {
+            self.settle(cx, entry)?;
+            self.seal_again(cx, entry)?;
+        }
+        Ok(())
+    }
+
+    fn seal_later(&mut self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
+        // If it is this node that is behind, sealing again changes nothing until the commit has come.
+        self.outbox.pause(&entry.recipient, None, cx.now.monotonic_ms, 0);
+        self.settle(cx, entry)?;
+        self.seal_again(cx, entry)
+    }
+
+    /// The recipient knows that the device which sealed an entry was revoked: an earlier one of this node, or this one.
+    fn device_refused(
+        &mut self,
+        cx: &mut Context<'_>,
+        entry: &Entry,
+        failure: &Failure,
+    ) -> Result<(), EngineError> {
+        let present = self.me.as_ref().map_or(0, |me| me.device_list_sequence);
+        if entry.parcel.device_list_sequence < present {
+            return self.seal_later(cx, entry);
+        }
+        let text =
+            "this device was revoked, by restoring a backup elsewhere: nobody takes its messages any more";
+        self.log_alarm(cx, "device-revoked", text.into())?;
+        self.finish(cx, entry, Progress::Failed, &failure.message)
     }
 
     /// The recipient is done with an entry, one way or another.
@@ -106,9 +146,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let is_lost = matches!(progress, Progress::Failed | Progress::Expired);
         let asked = self.person(cx, recipient)?.filter(|person| is_lost && person.request_sealed);
-        let Some(person) = asked.filter(|person| !person.token.is_empty()) else { return Ok(()) };
-        let text = format!("the request to {} failed: {reason}", person.name);
-        self.log_alarm(cx, "contact-request-failed", text)
+        match asked.filter(|person| !person.token.is_empty()) {
+            Some(person) => self.request_failed(cx, person, reason),
+            None => Ok(()),
+        }
     }
 
     /// A recipient says in the conversation that it has opened a message: nothing of it need be offered again.
@@ -139,7 +180,8 @@ impl Engine {
         reason: &str,
     ) -> Result<(), EngineError> {
         let stream = Stream::Conversation(conversation.to_vec());
-        let mut entries = self.pending_entries(cx, &Stream::Person(recipient.to_vec()), recipient)?;
+        let mut entries = self.pending_entries(cx, &Stream::introductions(recipient), recipient)?;
+        entries.extend(self.pending_entries(cx, &Stream::Person(recipient.to_vec()), recipient)?);
         entries.retain(|entry| entry.parcel.conversation == conversation);
         if self.streams(cx)?.waiting(&stream) > 0 {
             entries.extend(self.pending_entries(cx, &stream, recipient)?);
@@ -184,6 +226,18 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// For how long the oldest delivery has waited, ms; 0 if none waits.
+    pub(crate) fn oldest_delivery_ms(&mut self, cx: &Context<'_>) -> Result<u64, EngineError> {
+        let mut oldest = 0;
+        for stream in self.stream_names(cx)? {
+            for (_, parcel) in self.entries_after(cx, &stream, 0, 1)? {
+                let since = parcel.expires_node_ms.saturating_sub(OUTBOX_LIFETIME_MS);
+                oldest = oldest.max(cx.node_ms.saturating_sub(since));
+            }
+        }
+        Ok(oldest)
     }
 
     /// Deliveries that wait for each recipient.

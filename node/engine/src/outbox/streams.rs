@@ -10,12 +10,17 @@ use crate::{
     tables::{self, OUTBOX, OUTGOING, SINGLE},
 };
 
+/// Makes the key of a person's introductions another than that of what else is for the person.
+const INTRODUCTIONS_PREFIX: &[u8] = b"i";
 /// Ordinals reserved by one write.
 const ORDINALS_RESERVED: u64 = 1_024;
 
-/// A sequence of entries. A person's own comes first in order.
+/// A sequence of entries. A person's own come first in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stream {
+    /// Introductions to one person: a byte and the identity key. Apart from what is said in groups, which may have
+    /// to wait for just what an introduction brings.
+    Introductions(Vec<u8>),
     /// For one person, by identity key, 32 bytes.
     Person(Vec<u8>),
     /// For the members of a conversation, by its local id, 16 bytes.
@@ -26,14 +31,19 @@ impl Stream {
     /// Where the stream's records lie.
     pub(crate) fn key(&self) -> &[u8] {
         match self {
-            Self::Person(key) | Self::Conversation(key) => key,
+            Self::Introductions(key) | Self::Person(key) | Self::Conversation(key) => key,
         }
+    }
+
+    pub(super) fn introductions(identity: &[u8]) -> Self {
+        Self::Introductions([INTRODUCTIONS_PREFIX, identity].concat())
     }
 
     /// The stream in which a parcel lies.
     pub(super) fn of(parcel: &ParcelRecord) -> Self {
         match parcel.recipient.as_slice() {
             [] => Self::Conversation(parcel.conversation.clone()),
+            recipient if parcel.is_introduction => Self::introductions(recipient),
             recipient => Self::Person(recipient.to_vec()),
         }
     }
@@ -41,6 +51,7 @@ impl Stream {
     /// The one recipient of a person's stream; empty for a conversation's.
     pub(super) fn recipient(&self) -> &[u8] {
         match self {
+            Self::Introductions(key) => key.get(INTRODUCTIONS_PREFIX.len()..).unwrap_or_default(),
             Self::Person(identity) => identity,
             Self::Conversation(_) => &[],
         }
@@ -142,7 +153,9 @@ impl Engine {
         stream: &Stream,
     ) -> Result<BTreeSet<Vec<u8>>, EngineError> {
         let conversation = match stream {
-            Stream::Person(identity) => return Ok(BTreeSet::from([identity.clone()])),
+            Stream::Introductions(_) | Stream::Person(_) => {
+                return Ok(BTreeSet::from([stream.recipient().to_vec()]));
+            }
             Stream::Conversation(id) => self.conversation(cx, id)?,
         };
         let Some(conversation) = conversation else { return Ok(BTreeSet::new()) };
@@ -187,7 +200,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_persons_own_stream_comes_first() {
+    fn a_persons_own_streams_come_first() {
+        assert!(Stream::introductions(&[9; 32]) < Stream::Person(vec![0; 32]));
+        assert_eq!(Stream::introductions(&[9; 32]).recipient(), [9; 32]);
         assert!(Stream::Person(vec![9; 32]) < Stream::Conversation(vec![0; 16]));
     }
 

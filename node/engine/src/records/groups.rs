@@ -86,6 +86,9 @@ pub(crate) struct ConversationRecord {
     /// Identity keys of members who have said that they leave, this person included.
     #[prost(bytes = "vec", repeated, tag = "13")]
     pub leaving: Vec<Vec<u8>>,
+    /// Keys of members' devices that their persons have revoked and that still have a leaf.
+    #[prost(bytes = "vec", repeated, tag = "18")]
+    pub revoked: Vec<Vec<u8>>,
     /// Other MLS groups of a direct conversation that lost, kept for what is still under way.
     #[prost(bytes = "vec", repeated, tag = "14")]
     pub retired_groups: Vec<Vec<u8>>,

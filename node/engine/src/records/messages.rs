@@ -42,6 +42,9 @@ pub(crate) struct MessageRecord {
     pub sequence: u64,
     #[prost(bool, tag = "12")]
     pub expired: bool,
+    /// It waits for its conversation to get a group; until then nobody knows how many recipients it has.
+    #[prost(bool, tag = "13")]
+    pub is_unsealed: bool,
 }
 
 /// Where a message lies.

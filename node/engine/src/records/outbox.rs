@@ -26,6 +26,12 @@ pub(crate) struct ParcelRecord {
     /// A content that is no text, to be sealed again if the recipient can no longer open it.
     #[prost(bytes = "vec", tag = "7")]
     pub content: Vec<u8>,
+    /// It is an introduction, which says who it is from and belongs to no group.
+    #[prost(bool, tag = "10")]
+    pub is_introduction: bool,
+    /// Sequence of the own device list under which it was sealed.
+    #[prost(uint64, tag = "9")]
+    pub device_list_sequence: u64,
     /// Identity keys of members whom it is not for.
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub except: Vec<Vec<u8>>,

@@ -115,6 +115,12 @@ pub(crate) struct PersonRecord {
     /// A request has been sealed and lies in the outbox.
     #[prost(bool, tag = "14")]
     pub request_sealed: bool,
+    /// The last request to this person failed.
+    #[prost(bool, tag = "17")]
+    pub is_refused: bool,
+    /// We are contacts and ask again, since the other side may have forgotten us: its group replaces the one we have.
+    #[prost(bool, tag = "18")]
+    pub is_renewing: bool,
     /// Token of a request of theirs that is still under way though we are contacts already.
     #[prost(bytes = "vec", tag = "16")]
     pub crossing_token: Vec<u8>,

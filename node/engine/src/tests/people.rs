@@ -64,7 +64,7 @@ fn a_one_time_link_works_once() {
     world.settle();
     world.follow(2, &link).unwrap();
     world.settle();
-    assert_eq!(contact(&mut world, 2, "alice").state, "requested");
+    assert_eq!(contact(&mut world, 2, "alice").state, "refused");
     let listed: v1::ListContactsResponse =
         world.owner(ALICE, Method::ListContacts, &v1::ListContactsRequest {}).unwrap();
     assert_eq!(listed.contacts.len(), 1);

@@ -105,3 +105,49 @@ fn a_node_over_an_older_copy_goes_on_as_a_new_device() {
     assert_eq!(shown.device_list_sequence, 2);
     assert!(world.events(ALICE).iter().any(|event| format!("{event:?}").contains("database-rolled-back")));
 }
+
+#[test]
+fn the_device_that_was_replaced_is_no_longer_heard_and_learns_why() {
+    let mut world = trio();
+    let backup = world.nodes[ALICE].memory.backup();
+    world.stop(ALICE);
+    restore(&mut world, backup);
+    world.pass(60_000);
+    world.start(ALICE);
+    let sent = world.send(ALICE, "@bob", "from the old device").unwrap();
+    let to_all = world.send(ALICE, "#trio", "to all from the old device").unwrap();
+    world.pass(60_000);
+    assert_eq!(world.received(BOB), Vec::<String>::new());
+    assert_eq!(world.received(CAROL), Vec::<String>::new());
+    assert_eq!(world.state_of(ALICE, &sent.id), "failed");
+    assert_ne!(world.state_of(ALICE, &to_all.id), "delivered");
+    assert!(world.events(ALICE).iter().any(|event| format!("{event:?}").contains("device-revoked")));
+}
+
+#[test]
+fn a_group_whose_committer_was_replaced_goes_on() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    for (one, other) in [(ALICE, BOB), (ALICE, CAROL), (BOB, CAROL)] {
+        world.befriend(one, other);
+    }
+    let members = vec!["bob".into(), "carol".into()];
+    let request = v1::CreateGroupRequest { name: "hers".into(), members };
+    world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
+    world.settle();
+    assert_eq!(world.show(CAROL, "#hers").unwrap().committer, "alice");
+    let backup = world.nodes[ALICE].memory.backup();
+    world.stop(ALICE);
+    let again = restore(&mut world, backup);
+    world.pass(60_000);
+    assert_eq!(
+        world.show(CAROL, "#hers").unwrap().committer,
+        "alice",
+        "her new device has the free lowest leaf"
+    );
+    world.send(again, "#hers", "here I am").unwrap();
+    world.send(CAROL, "#hers", "hello").unwrap();
+    world.pass(60_000);
+    assert_eq!(world.received(BOB).iter().filter(|text| text.ends_with("here I am")).count(), 1);
+    assert_eq!(world.received(again), ["carol: hello"]);
+    assert_eq!(world.show(BOB, "#hers").unwrap().members.len(), 3);
+}

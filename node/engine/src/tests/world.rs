@@ -74,11 +74,23 @@ impl World {
             is_repeating: false,
         };
         for name in names {
-            let index = world.add(seed, Memory::default());
-            let request = v1::CreateIdentityRequest { name: (*name).into() };
-            world.owner::<v1::CreateIdentityResponse>(index, Method::CreateIdentity, &request).unwrap();
+            let index = world.nodes.len();
+            assert_eq!(world.add_with_identity(seed, name), index);
         }
         world
+    }
+
+    /// A further person, at the place where it is expected.
+    pub(super) fn add_person(&mut self, index: usize, name: &str) -> usize {
+        assert_eq!(self.add_with_identity(1, name), index);
+        index
+    }
+
+    fn add_with_identity(&mut self, seed: u64, name: &str) -> usize {
+        let index = self.add(seed, Memory::default());
+        let request = v1::CreateIdentityRequest { name: name.into() };
+        self.owner::<v1::CreateIdentityResponse>(index, Method::CreateIdentity, &request).unwrap();
+        index
     }
 
     /// A further node over what is in `memory`.
