@@ -12,7 +12,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::Effort;
 use crate::figures::{Figures, percentile};
-use crate::nodes::{connect, resident_bytes};
+use crate::nodes::{connect, resident_bytes, until_peer};
 
 /// Messages under way at one time when the rate is measured.
 const IN_FLIGHT: usize = 32;
@@ -23,7 +23,7 @@ const WARM_UP: usize = 20;
 
 /// Round trips, the rate, and memory with many contacts and messages.
 pub(crate) fn measure(effort: Effort, runtime: &Runtime, figures: &mut Figures) -> anyhow::Result<()> {
-    let (alice, bob) = (Person::new("alice"), Person::new("bob"));
+    let (mut alice, bob) = (Person::new("alice"), Person::new("bob"));
     befriend(&alice, &bob);
     let client = Arc::new(runtime.block_on(connect(&alice))?);
 
@@ -40,6 +40,11 @@ pub(crate) fn measure(effort: Effort, runtime: &Runtime, figures: &mut Figures) 
     }
     figures.bytes("memory_loaded", "memory, with all contacts and messages, sender", resident_bytes(&alice)?);
     figures.bytes("memory_loaded_recipient", "memory, with all messages, recipient", resident_bytes(&bob)?);
+    drop(client);
+    alice.terminate();
+    alice.run_again();
+    runtime.block_on(until_peer(&alice, &bob, |peer| peer.path == "direct"))?;
+    figures.bytes("memory_restarted", "the same after a restart, sender", resident_bytes(&alice)?);
     let database = std::fs::metadata(alice.data_dir().join("node.redb"))?.len();
     figures.bytes("database", "database of the sender", database);
     Ok(())

@@ -77,7 +77,7 @@ pub(crate) fn measure_discovery(
 }
 
 /// Waits until a node sees another one as wanted. There is no event for that: it is asked every two milliseconds.
-async fn until_peer(
+pub(crate) async fn until_peer(
     node: &Node,
     other: &Node,
     wanted: impl Fn(&v1::PeerStatus) -> bool,
