@@ -249,7 +249,7 @@ impl Engine {
         Content { id: cx.message_id().to_vec(), sequence: 0, sent_at_ms: cx.now.wall_ms, kind: Some(kind) }
     }
 
-    fn is_member(
+    pub(crate) fn is_member(
         &mut self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
@@ -258,8 +258,11 @@ impl Engine {
         if conversation.stage() != crate::records::Stage::Open {
             return Ok(false);
         }
-        let group_id = conversation.group_id.clone();
-        Ok(self.group_view(cx, &group_id)?.has(identity))
+        let Ok(identity) = Identity::try_from(identity) else { return Ok(false) };
+        let is_member = |group: &mut mls::Group, _: &mut mls::Context<'_>| {
+            Ok(group.members_of(&identity).next().is_some())
+        };
+        Ok(self.with_group(cx, &conversation.group_id, is_member)?)
     }
 }
 

@@ -56,7 +56,7 @@ impl GroupCache {
         let id = group.id().0.to_vec();
         self.uses += 1;
         self.touched.insert(id.clone());
-        let bytes = GROUP_BYTES + MEMBER_BYTES * group.members().len();
+        let bytes = GROUP_BYTES + MEMBER_BYTES * group.roster().len();
         self.groups.insert(id, Cached { group, used: self.uses, bytes });
         self.make_room();
     }

@@ -120,8 +120,7 @@ impl Engine {
             Stage::Waiting => return self.seal_or_keep(cx, &conversation, &content),
             Stage::Ended => return Ok(()),
         }
-        let group_id = conversation.group_id.clone();
-        if !self.group_view(cx, &group_id)?.has(&entry.recipient) {
+        if !self.is_member(cx, &conversation, &entry.recipient)? {
             return Ok(());
         }
         self.seal_content(cx, &conversation, &content, Audience::Only(&entry.recipient))
@@ -186,14 +185,12 @@ impl Engine {
         cx: &mut Context<'_>,
         group_id: &[u8],
     ) -> Result<Vec<Vec<u8>>, GroupFailure> {
-        let mut members = Vec::new();
-        self.with_group(cx, group_id, |group, _| {
-            members = group.members();
-            Ok(())
-        })?;
         let own = self.me.as_ref().map(|me| me.identity.public());
-        let others = members.iter().map(|member| member.certificate.identity).filter(|id| Some(*id) != own);
-        Ok(others.map(|identity| identity.as_bytes().to_vec()).collect())
+        self.with_group(cx, group_id, |group, _| {
+            let members = group.roster().map(|(_, certificate)| certificate.identity);
+            let others = members.filter(|identity| Some(*identity) != own);
+            Ok(others.map(|identity| identity.as_bytes().to_vec()).collect())
+        })
     }
 }
 
