@@ -14,29 +14,25 @@
 //! too, and that one is then not answered. If both have answered, there are two groups; the one with the smaller
 //! id is kept for sending, the other for what is still under way in it.
 
-use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::{
     device_list::{DeviceList, Succession},
     signature::{Domain, Verify as _},
 };
 use qpq_proto::{
-    Failure, Method,
-    ids::{DeviceKey, Identity, NodeKey},
-    v1::{
-        ContactAcceptance, ContactRequest, Disposition, FetchHybridKeyRequest, FetchHybridKeyResponse,
-        Introduction, Profile, introduction,
-    },
+    Failure,
+    ids::{DeviceKey, Identity},
+    v1::{ContactAcceptance, ContactRequest, Disposition, Introduction, Profile, introduction},
 };
 
 use crate::{
     context::Context,
     engine::Engine,
     identity::checked_name,
-    input::{CallFailure, EngineError},
-    peers::Purpose,
     records::{Kind, PersonRecord, Standing},
 };
+
+mod requests;
 
 /// Who introduced itself, with what it proved.
 pub(crate) struct Introduced {
@@ -45,77 +41,6 @@ pub(crate) struct Introduced {
 }
 
 impl Engine {
-    /// Asks a node for its person's hybrid key if a request to that person waits for it.
-    pub(crate) fn ask_hybrid_key(&mut self, cx: &mut Context<'_>, person: &PersonRecord, node: NodeKey) {
-        let is_needed = !person.token.is_empty() && !person.request_sealed && person.hybrid_key.is_empty();
-        let purpose = Purpose::HybridKey { person: person.identity.clone() };
-        if !is_needed || self.peers.is_under_way(&purpose) {
-            return;
-        }
-        let request = FetchHybridKeyRequest { identity_key: person.identity.clone() };
-        let payload = Bytes::from(request.encode_to_vec());
-        cx.effects.push(self.peers.call(node, Method::FetchHybridKey, payload, purpose));
-    }
-
-    pub(crate) fn hybrid_key_answered(
-        &mut self,
-        cx: &mut Context<'_>,
-        identity: &[u8],
-        result: Result<Bytes, CallFailure>,
-    ) -> Result<(), EngineError> {
-        let Some(mut person) = self.person(cx, identity)? else { return Ok(()) };
-        // Unreachable: asked again when the node is connected again.
-        let response = match result {
-            Ok(response) => FetchHybridKeyResponse::decode(response).ok(),
-            Err(CallFailure::Unreachable) => return Ok(()),
-            Err(CallFailure::Refused(_)) => None,
-        };
-        let authentic = response.filter(|response| is_hybrid_key_of(identity, response));
-        let Some(response) = authentic else {
-            return self.request_failed(cx, person, "the node in the link does not serve that person");
-        };
-        person.hybrid_key = response.hybrid_public_key;
-        self.save_person(cx, &person)?;
-        self.seal_request(cx, person)
-    }
-
-    /// Seals and queues the request to a person whose hybrid key is known.
-    pub(crate) fn seal_request(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut person: PersonRecord,
-    ) -> Result<(), EngineError> {
-        let profile = self.profile(cx).map_err(|error| EngineError::Internal(error.message))?;
-        let request = ContactRequest { token: person.token.clone(), profile: Some(profile) };
-        let introduction = introduction(cx, introduction::Kind::Request(request));
-        self.ship_introduction(cx, &person, &introduction, &person.joining)
-            .map_err(|error| EngineError::Internal(error.message))?;
-        person.request_sealed = true;
-        self.save_person(cx, &person)
-    }
-
-    /// A request that this person made will not be answered: what waited for it ends, and another can be made.
-    pub(crate) fn request_failed(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut person: PersonRecord,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        person.token.clear();
-        person.request_sealed = false;
-        person.is_renewing = false;
-        let joining = std::mem::take(&mut person.joining);
-        person.is_refused = joining.is_empty() && person.standing() == Standing::Requested;
-        self.save_person(cx, &person)?;
-        if let Some(conversation) = self.conversation(cx, &joining)? {
-            self.end_conversation(cx, conversation, "refused")
-                .map_err(|failure| EngineError::Internal(failure.message))?;
-        }
-        self.log_contact(cx, &person.identity)?;
-        let text = format!("the request to {} failed: {reason}", person.name);
-        self.log_alarm(cx, "contact-request-failed", text)
-    }
-
     /// Takes a sealed introduction that a peer brought.
     pub(crate) fn introduced(&mut self, cx: &mut Context<'_>, inner: &[u8]) -> Result<Disposition, Failure> {
         let signed = self.open_introduction(inner)?;
@@ -300,11 +225,6 @@ fn is_new_device(person: &PersonRecord, from: &Introduced) -> bool {
 /// An introduction made now.
 pub(crate) fn introduction(cx: &Context<'_>, kind: introduction::Kind) -> Introduction {
     Introduction { sent_at_ms: cx.now.wall_ms, kind: Some(kind) }
-}
-
-fn is_hybrid_key_of(identity: &[u8], response: &FetchHybridKeyResponse) -> bool {
-    let Ok(identity) = Identity::try_from(identity) else { return false };
-    verify_hybrid_key(identity, &response.hybrid_public_key, response.sequence, &response.signature)
 }
 
 fn verify_hybrid_key(identity: Identity, key: &[u8], sequence: u64, signature: &[u8]) -> bool {

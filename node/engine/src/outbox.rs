@@ -27,8 +27,7 @@ use std::{
 
 use bytes::Bytes;
 use prost::Message as _;
-use qpq_crypto::digest;
-use qpq_proto::{Failure, Method, ids::NodeKey, v1::EnqueueRequest};
+use qpq_proto::{Method, ids::NodeKey, v1::EnqueueRequest};
 
 use crate::{
     context::Context,
@@ -36,8 +35,8 @@ use crate::{
     engine::Engine,
     input::{Effect, EngineError},
     peers::Purpose,
-    records::{ConversationRecord, ParcelRecord, PersonRecord},
-    tables::{self, OUTGOING, PAYLOADS},
+    records::PersonRecord,
+    tables::{self, PAYLOADS},
 };
 
 pub(crate) use entries::Entry;
@@ -49,6 +48,7 @@ mod answers;
 mod entries;
 mod pauses;
 mod rounds;
+mod ship;
 mod streams;
 
 /// How long an unanswered gap is watched before the missing contents are asked for, ms.
@@ -156,85 +156,6 @@ impl Outbox {
 }
 
 impl Engine {
-    /// Stores a payload, and sends it to those who are connected.
-    pub(crate) fn ship(
-        &mut self,
-        cx: &mut Context<'_>,
-        shipment: Shipment<'_>,
-        to: To<'_>,
-    ) -> Result<(), EngineError> {
-        let (stream, recipients, except) = match to {
-            To::Introduction(recipient) => {
-                (Stream::introductions(recipient), &[recipient.to_vec()][..], Vec::new())
-            }
-            To::Person(recipient) => {
-                (Stream::Person(recipient.to_vec()), &[recipient.to_vec()][..], Vec::new())
-            }
-            To::Members { recipients, except } => {
-                (Stream::Conversation(shipment.conversation.to_vec()), recipients, except)
-            }
-        };
-        if recipients.is_empty() {
-            return Ok(());
-        }
-        let ordinal = self.next_parcel(cx)?;
-        let parcel = ParcelRecord {
-            remaining: u32::try_from(recipients.len()).unwrap_or(u32::MAX),
-            recipient: stream.recipient().to_vec(),
-            message: shipment.message.to_vec(),
-            conversation: shipment.conversation.to_vec(),
-            expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
-            delivery: digest::delivery_id(&shipment.payload).to_vec(),
-            content: shipment.content.to_vec(),
-            device_list_sequence: self.me.as_ref().map_or(0, |me| me.device_list_sequence),
-            is_introduction: matches!(stream, Stream::Introductions(_)),
-            except,
-        };
-        self.streams(cx)?.added(&stream);
-        tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel)?;
-        cx.tx.put(PAYLOADS, tables::at(stream.key(), ordinal), shipment.payload)?;
-        self.reach(cx, recipients)
-    }
-
-    /// Looks after the queues of recipients who are connected, and asks for connections to the others.
-    fn reach(&mut self, cx: &mut Context<'_>, recipients: &[Vec<u8>]) -> Result<(), EngineError> {
-        if let [recipient] = recipients {
-            self.pump_later(recipient);
-            return Ok(());
-        }
-        for recipient in recipients {
-            if !self.peers.is_wanted(recipient)
-                && let Some(person) = self.person(cx, recipient)?
-            {
-                self.want(cx, &person);
-            }
-        }
-        let recipients: BTreeSet<&Vec<u8>> = recipients.iter().collect();
-        for node in self.peers.connected() {
-            if let Some(person) = self.owner_of_node(cx, node)?
-                && recipients.contains(&person)
-            {
-                self.pump_later(&person);
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses when so much waits in a conversation already that more would only grow the outbox.
-    pub(crate) fn check_room(
-        &mut self,
-        cx: &Context<'_>,
-        conversation: &ConversationRecord,
-    ) -> Result<(), Failure> {
-        let own = Stream::Person(conversation.contact.clone());
-        let index = self.streams(cx)?;
-        let waiting = index.waiting(&Stream::Conversation(conversation.id.clone())) + index.waiting(&own);
-        if waiting > self.limits.outbox_deliveries_max {
-            return Err(Failure::quota(format!("{waiting} deliveries wait in this conversation already")));
-        }
-        Ok(())
-    }
-
     /// Looks at what waits for a recipient when the present input is done.
     pub(crate) fn pump_later(&mut self, recipient: &[u8]) {
         self.to_pump.insert(recipient.to_vec());

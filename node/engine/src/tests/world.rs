@@ -5,12 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use prost::Message;
-use qpq_proto::{
-    Failure, Method,
-    ids::NodeKey,
-    limits::Limits,
-    v1::{self},
-};
+use qpq_proto::{Failure, Method, ids::NodeKey, limits::Limits, v1};
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::memory::Memory;
@@ -78,19 +73,6 @@ impl World {
             assert_eq!(world.add_with_identity(seed, name), index);
         }
         world
-    }
-
-    /// A further person, at the place where it is expected.
-    pub(super) fn add_person(&mut self, index: usize, name: &str) -> usize {
-        assert_eq!(self.add_with_identity(1, name), index);
-        index
-    }
-
-    fn add_with_identity(&mut self, seed: u64, name: &str) -> usize {
-        let index = self.add(seed, Memory::default());
-        let request = v1::CreateIdentityRequest { name: name.into() };
-        self.owner::<v1::CreateIdentityResponse>(index, Method::CreateIdentity, &request).unwrap();
-        index
     }
 
     /// A further node over what is in `memory`.

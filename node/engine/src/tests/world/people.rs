@@ -5,9 +5,22 @@ use qpq_proto::{
     v1::{self, Message as Text},
 };
 
-use super::World;
+use super::{Memory, World};
 
 impl World {
+    /// A further person, at the place where it is expected.
+    pub(in crate::tests) fn add_person(&mut self, index: usize, name: &str) -> usize {
+        assert_eq!(self.add_with_identity(1, name), index);
+        index
+    }
+
+    pub(in crate::tests) fn add_with_identity(&mut self, seed: u64, name: &str) -> usize {
+        let index = self.add(seed, Memory::default());
+        let request = v1::CreateIdentityRequest { name: name.into() };
+        self.owner::<v1::CreateIdentityResponse>(index, Method::CreateIdentity, &request).unwrap();
+        index
+    }
+
     /// Makes two people contacts by a one-time invitation.
     pub(in crate::tests) fn befriend(&mut self, one: usize, other: usize) {
         let link = self.invite(one, false);
