@@ -9,28 +9,31 @@
 //! A thread reads lines, since editors of lines block; the session runs everything else. What comes in is printed
 //! above the prompt. Without a terminal the same works on plain lines, so that a script can chat. Lines typed are
 //! not kept on disk: they hold what was said.
+//!
+//! A daemon that goes away does not end the chat, for the next line would go to the shell. The session says so, and
+//! goes on when the daemon is back.
 
 mod actions;
 mod completion;
 mod incoming;
 mod input;
 mod line;
+mod news;
 mod screen;
 mod slash;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use qpq_proto::v1;
-use tokio::sync::mpsc;
 
 use self::completion::Names;
 use self::input::{Input, Typed};
 use self::line::Line;
+use self::news::{News, subscribe};
 use self::screen::Screen;
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::exit::{Error, Exit};
-use crate::follow::Cursor;
 use crate::printable::printable;
 
 /// Chats until the input ends or the person quits.
@@ -39,11 +42,20 @@ pub(crate) async fn run(context: &Context) -> Result<(), Error> {
     let me = daemon.show_identity(&v1::ShowIdentityRequest {}).await?;
     let names = Names::default();
     let (input, screen) = input::open(context, &names)?;
-    let mut session = Session { daemon, screen, names, current: None, worst: Exit::Ok };
+    let interactive = input.is_interactive();
+    let mut session = Session {
+        daemon,
+        screen,
+        names,
+        current: None,
+        worst: Exit::Ok,
+        interactive,
+        is_gone: false,
+        unmarked: BTreeMap::new(),
+    };
     session.refresh_names().await?;
     session.screen.say(&format!("You are {}. /help lists the commands.", printable(&me.name)))?;
-    let interactive = input.is_interactive();
-    session.run(input).await?;
+    session.run(context, input).await?;
     // A script learns that something went wrong; a person has seen it.
     if interactive || session.worst == Exit::Ok { Ok(()) } else { Err(Error::Said(session.worst)) }
 }
@@ -58,6 +70,12 @@ struct Session {
     current: Option<String>,
     /// How the last command that failed would have ended.
     worst: Exit,
+    /// A person sits at a terminal.
+    interactive: bool,
+    /// There is no daemon for now.
+    is_gone: bool,
+    /// Conversations with what was shown last of each, as far as that is not marked as read yet.
+    unmarked: BTreeMap<String, u64>,
 }
 
 /// Whether to go on.
@@ -68,18 +86,20 @@ enum Flow {
 }
 
 impl Session {
-    async fn run(&mut self, mut input: Input) -> Result<(), Error> {
-        let mut events = self.subscribe().await?;
+    async fn run(&mut self, context: &Context, mut input: Input) -> Result<(), Error> {
+        let mut news = subscribe(context, &self.daemon).await?;
         loop {
             input.prompt(&self.prompt());
             let typed = loop {
+                // A person is told that a line was not sent; a script's lines wait for the daemon.
+                let is_heard = self.interactive || !self.is_gone;
                 tokio::select! {
                     biased;
-                    batch = events.recv() => match batch {
-                        Some(batch) => self.show_events(batch?).await?,
+                    heard = news.recv() => match heard {
+                        Some(heard) => self.hear(heard).await?,
                         None => return Ok(()),
                     },
-                    typed = input.next() => break typed,
+                    typed = input.next(), if is_heard => break typed,
                 }
             };
             let Typed::Line(text) = typed else { return Ok(()) };
@@ -91,21 +111,30 @@ impl Session {
         }
     }
 
-    /// Events from now on, read in the background.
-    async fn subscribe(&self) -> Result<mpsc::Receiver<Result<Vec<v1::Event>, Error>>, Error> {
-        let (sender, receiver) = mpsc::channel(1);
-        let daemon = self.daemon.clone();
-        let mut cursor = Cursor::newest(&daemon).await?;
-        tokio::spawn(async move {
-            loop {
-                let batch = cursor.poll(&daemon, Duration::from_secs(60)).await.map(|answer| answer.events);
-                let is_end = batch.is_err();
-                if sender.send(batch).await.is_err() || is_end {
-                    return;
-                }
+    async fn hear(&mut self, news: News) -> Result<(), Error> {
+        let outcome = match news {
+            News::Events(events) => self.show_events(events).await,
+            News::Gone(error) => {
+                self.is_gone = true;
+                self.screen.say(&format!("* {}; waiting for it to come back", printable(&error.to_string())))
             }
-        });
-        Ok(receiver)
+            News::Back(daemon) => self.go_on(daemon).await,
+            News::Ended(error) => return Err(error),
+        };
+        match outcome {
+            // The news that follows says so.
+            Err(error) if error.is_absence() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Goes on with a daemon that is back.
+    async fn go_on(&mut self, daemon: Daemon) -> Result<(), Error> {
+        self.daemon = daemon;
+        self.is_gone = false;
+        self.screen.say("* the daemon is back")?;
+        self.refresh_names().await?;
+        self.mark_read().await
     }
 
     async fn handle(&mut self, text: &str) -> Result<Flow, Error> {
@@ -132,38 +161,44 @@ impl Session {
         Ok(Flow::Continue)
     }
 
-    /// Says what went wrong; an error that leaves nothing to talk to ends the session.
+    /// Says what went wrong; only where nobody is left to hear it the session ends.
     fn report(&mut self, error: Error) -> Result<(), Error> {
-        if matches!(error, Error::Lost(_) | Error::OutputClosed) {
+        if matches!(error, Error::OutputClosed) {
             return Err(error);
         }
         self.worst = error.exit();
         self.screen.complain(&error)
     }
 
-    async fn show_events(&self, events: Vec<v1::Event>) -> Result<(), Error> {
-        for event in events {
-            self.show_event(event).await?;
+    /// Shows all of the events, before anything is asked of the daemon because of them: it may be gone by now.
+    async fn show_events(&mut self, events: Vec<v1::Event>) -> Result<(), Error> {
+        let mut changes_names = false;
+        for event in events.into_iter().filter(incoming::is_worth_showing) {
+            changes_names |= self.show_event(event)?;
         }
-        Ok(())
-    }
-
-    async fn show_event(&self, event: v1::Event) -> Result<(), Error> {
-        use v1::event::Kind;
-        if !incoming::is_worth_showing(&event) {
-            return Ok(());
-        }
-        let read = match &event.kind {
-            Some(Kind::Message(message)) => Some((message.conversation.clone(), message.cursor)),
-            _ => None,
-        };
-        let changes_names = matches!(event.kind, Some(Kind::Contact(_) | Kind::Group(_)));
-        self.screen.event(event)?;
         if changes_names {
             self.refresh_names().await?;
         }
-        if let Some((conversation, cursor)) = read {
-            self.daemon.mark_read(&v1::MarkReadRequest { conversation, cursor }).await?;
+        self.mark_read().await
+    }
+
+    /// Shows an event, and returns whether it may have changed the names there are.
+    fn show_event(&mut self, event: v1::Event) -> Result<bool, Error> {
+        use v1::event::Kind;
+        if let Some(Kind::Message(message)) = &event.kind {
+            self.unmarked.insert(message.conversation.clone(), message.cursor);
+        }
+        let changes_names = matches!(event.kind, Some(Kind::Contact(_) | Kind::Group(_)));
+        self.screen.event(event)?;
+        Ok(changes_names)
+    }
+
+    /// Marks as read what was shown.
+    async fn mark_read(&mut self) -> Result<(), Error> {
+        while let Some((conversation, cursor)) = self.unmarked.first_key_value() {
+            let request = v1::MarkReadRequest { conversation: conversation.clone(), cursor: *cursor };
+            self.daemon.mark_read(&request).await?;
+            self.unmarked.pop_first();
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Finding the daemon of this user, and saying plainly why it cannot be reached.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use qpq_net::socket::{ConnectError, SocketClient};
@@ -7,9 +8,10 @@ use qpq_proto::limits::WIRE_VERSION;
 use qpq_proto::{Client, v1};
 
 use crate::exit::Error;
+use crate::patience::Patient;
 
 /// The methods of the daemon.
-pub(crate) type Daemon = Client<SocketClient>;
+pub(crate) type Daemon = Client<Patient>;
 
 /// Where the daemon and its files are.
 #[derive(Debug, Clone)]
@@ -41,15 +43,26 @@ impl Location {
         }
         if self.named { format!("qpqd --data-dir {}", quote(&self.data_dir)) } else { "qpqd".to_owned() }
     }
+
+    /// The command that helps with a daemon that runs and does not answer.
+    fn restart_command(&self) -> &'static str {
+        if self.data_dir == Path::new(SYSTEM_DATA_DIR) {
+            "sudo systemctl restart qpqd"
+        } else if self.named {
+            "ps -C qpqd -o pid,stat,args"
+        } else {
+            "systemctl --user restart qpqd"
+        }
+    }
 }
 
 /// Connects, and checks that both sides speak a common version.
 pub(crate) async fn connect(location: &Location) -> Result<Daemon, Error> {
     let client =
         SocketClient::connect(&location.socket).await.map_err(|error| unreachable(location, &error))?;
-    let daemon = Client::new(client);
+    let daemon = Client::new(Patient::new(client));
     let spoken = v1::HealthRequest { wire_version_min: WIRE_VERSION, wire_version_max: WIRE_VERSION };
-    let health = daemon.health(&spoken).await?;
+    let health = daemon.health(&spoken).await.map_err(|error| unanswered(location, error.into()))?;
     if !(health.wire_version_min..=health.wire_version_max).contains(&WIRE_VERSION) {
         return Err(other_version(location, &health));
     }
@@ -69,16 +82,38 @@ fn unreachable(location: &Location, error: &ConnectError) -> Error {
             reason: format!("the daemon is not running: nobody listens on {socket}, which it left behind"),
             fix: start,
         },
-        ConnectError::PermissionDenied { .. } => Error::NotPermitted {
-            reason: format!(
-                "the daemon's socket {socket} belongs to another user; only its owner may use it"
-            ),
-            fix: format!("sudo -u \"$(stat -c %U {0})\" qpq --socket {0} status", quote(&location.socket)),
-        },
+        ConnectError::PermissionDenied { .. } => foreign_socket(location),
         other => Error::Unreachable {
             reason: format!("the daemon cannot be reached at {socket}: {other}"),
             fix: "qpq doctor".to_owned(),
         },
+    }
+}
+
+/// What it means that the first call brought no answer, and what helps.
+fn unanswered(location: &Location, error: Error) -> Error {
+    match error {
+        Error::Silent(reason) => Error::Unreachable {
+            reason: format!("the daemon does not answer: {reason}"),
+            fix: location.restart_command().to_owned(),
+        },
+        // A daemon ends the connection of whoever is not its user, if the socket lets them connect at all.
+        Error::Lost(_) if is_foreign(&location.socket) => foreign_socket(location),
+        other => other,
+    }
+}
+
+/// Whether a file belongs to another user, and this program does not run as root, whom every daemon serves.
+fn is_foreign(path: &Path) -> bool {
+    let user = rustix::process::geteuid();
+    !user.is_root() && path.metadata().is_ok_and(|metadata| metadata.uid() != user.as_raw())
+}
+
+fn foreign_socket(location: &Location) -> Error {
+    let socket = location.socket.display();
+    Error::NotPermitted {
+        reason: format!("the daemon's socket {socket} belongs to another user; only its owner may use it"),
+        fix: format!("sudo -u \"$(stat -c %U {0})\" qpq --socket {0} status", quote(&location.socket)),
     }
 }
 
@@ -157,6 +192,26 @@ mod tests {
         let error = connect(&location).await.unwrap_err();
         assert_eq!(error.exit(), Exit::Unreachable);
         assert_eq!(error.fix(), Some(location.start_command().as_str()));
+    }
+
+    #[test]
+    fn silence_and_a_lost_connection_are_told_apart() {
+        let location = resolve("/tmp/a b", None);
+        let silent = unanswered(&location, Error::Silent("nothing came within 5 seconds".into()));
+        assert_eq!(silent.exit(), Exit::Unreachable);
+        assert!(silent.to_string().starts_with("the daemon does not answer"), "{silent}");
+        assert!(silent.fix().is_some());
+        // A socket that is not there belongs to nobody else.
+        assert!(matches!(unanswered(&location, Error::Lost("gone".into())), Error::Lost(_)));
+        assert_eq!(foreign_socket(&location).exit(), Exit::Denied);
+    }
+
+    #[test]
+    fn own_files_are_not_foreign() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!is_foreign(directory.path()));
+        assert!(!is_foreign(&directory.path().join("absent")));
+        assert_eq!(is_foreign(Path::new("/")), !rustix::process::geteuid().is_root());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use qpq_proto::{CallError, Failure, Status};
+use qpq_proto::{CallError, Failure, Status, TransportErrorKind};
 
 /// The codes with which `qpq` ends; scripts may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,9 @@ pub(crate) enum Error {
     /// The connection to the daemon broke.
     #[error("lost the daemon: {0}")]
     Lost(String),
+    /// The daemon did not answer in time.
+    #[error("the daemon does not answer: {0}")]
+    Silent(String),
     /// The daemon's answer cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -117,7 +120,7 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Unconfirmed(_) => Exit::Usage,
             Self::Declined | Self::Negative(_) | Self::File { .. } | Self::System { .. } => Exit::Negative,
-            Self::Unreachable { .. } | Self::Lost(_) => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Lost(_) | Self::Silent(_) => Exit::Unreachable,
             Self::NotPermitted { .. } => Exit::Denied,
             Self::Failure(failure) => exit_of_failure(failure),
             Self::Incomplete(_) | Self::Unreadable(_) => Exit::Bug,
@@ -135,8 +138,17 @@ impl Error {
                 Some(fix)
             }
             Self::Failure(failure) => fix_of_failure(failure),
-            Self::Lost(_) => Some("qpq doctor"),
+            Self::Lost(_) | Self::Silent(_) => Some("qpq doctor"),
             _ => None,
+        }
+    }
+
+    /// Whether there is no daemon to talk to, at least for now.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Lost(_) | Self::Silent(_) => true,
+            Self::Failure(failure) => failure.status == Status::Unavailable,
+            _ => false,
         }
     }
 
@@ -151,6 +163,7 @@ impl From<CallError> for Error {
         match error {
             CallError::Failure(failure) => Self::Failure(failure),
             CallError::RequestTooLarge { .. } => Self::Usage(error.to_string()),
+            CallError::Transport { kind: TransportErrorKind::TimedOut, message } => Self::Silent(message),
             CallError::Transport { message, .. } => Self::Lost(message),
             other => Self::Unreadable(other.to_string()),
         }
@@ -259,12 +272,26 @@ mod tests {
             (Error::Untrusted { reason: "no".into(), fix }, Exit::Untrusted),
             (Error::TimedOut("late".into()), Exit::TimedOut),
             (Error::Lost("gone".into()), Exit::Unreachable),
+            (Error::Silent("nothing came".into()), Exit::Unreachable),
             (Error::Unreadable("garbage".into()), Exit::Bug),
             (Error::Incomplete("a message"), Exit::Bug),
             (Error::OutputClosed, Exit::Ok),
             (Error::Said(Exit::Negative), Exit::Negative),
         ] {
             assert_eq!(error.exit(), exit, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_absent_daemon_is_told_from_one_that_refuses() {
+        for (error, is_absence) in [
+            (Error::Lost("gone".into()), true),
+            (Error::Silent("nothing came".into()), true),
+            (Error::Failure(failure(Status::Unavailable, "")), true),
+            (Error::Failure(failure(Status::NotFound, "")), false),
+            (Error::OutputClosed, false),
+        ] {
+            assert_eq!(error.is_absence(), is_absence, "{error}");
         }
     }
 

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use qpq_proto::v1;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::connect::Daemon;
+use crate::context::Context;
 use crate::durations::wire_ms;
 use crate::exit::Error;
+use crate::patience::POLL_MAX;
+use crate::printable::printable;
 
 /// A place in the stream of events.
 #[derive(Debug, Clone, Copy)]
@@ -77,14 +80,39 @@ pub(crate) async fn until<T>(
     }
 }
 
-/// The longest that the daemon lets a poll wait.
-const POLL_MAX: Duration = Duration::from_secs(60);
+/// Connects again and again, with growing pauses, until a daemon answers. What is no absence of it ends that.
+pub(crate) async fn reconnect(context: &Context) -> Result<Daemon, Error> {
+    let mut pause = PAUSE_MIN;
+    loop {
+        sleep(pause).await;
+        match context.daemon().await {
+            Err(error) if error.is_absence() => pause = (pause * 2).min(PAUSE_MAX),
+            connected => return connected,
+        }
+    }
+}
+
+/// What is followed goes on where it was once the daemon is back: says so, and connects again if the daemon is merely
+/// absent; gives back any other error.
+pub(crate) async fn await_return(context: &Context, error: Error) -> Result<Daemon, Error> {
+    if !error.is_absence() {
+        return Err(error);
+    }
+    context.output.note(&format!("qpq: {}; waiting for it to come back", printable(&error.to_string())));
+    let daemon = reconnect(context).await?;
+    context.output.note("qpq: the daemon is back");
+    Ok(daemon)
+}
+
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 const EVENTS_PER_POLL: u32 = 1_024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Output;
 
     #[tokio::test(start_paused = true)]
     async fn deadlines_end() {
@@ -95,5 +123,12 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         assert!(deadline.left().is_zero());
         assert!(Deadline::after(Duration::MAX).left() > Duration::from_secs(86_400));
+    }
+
+    #[tokio::test]
+    async fn only_an_absent_daemon_is_waited_for() {
+        let context = Context { data_dir: None, socket: None, output: Output::new(false), assume_yes: false };
+        let refused = await_return(&context, Error::Negative("no".into())).await.unwrap_err();
+        assert_eq!(refused.to_string(), "no");
     }
 }

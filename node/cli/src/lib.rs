@@ -23,6 +23,7 @@ mod durations;
 mod exit;
 mod follow;
 mod output;
+mod patience;
 mod printable;
 mod prompt;
 mod times;

@@ -4,7 +4,7 @@
 
 mod scripted;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use qpq_proto::{Failure, Status, v1};
@@ -211,9 +211,59 @@ fn events_end_or_go_on() {
     for cursor in 1..=2 {
         assert_eq!(json(&lines.next().unwrap().unwrap())["cursor"], cursor);
     }
-    drop(node); // the daemon goes away
-    assert!(lines.next().is_none());
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn who_follows_waits_for_a_daemon_that_went_away() {
+    let event = |cursor| v1::Event {
+        cursor,
+        at_ms: 1,
+        kind: Some(v1::event::Kind::Message(message(cursor, "news"))),
+    };
+    let mut node = Scripted::start(Script { events: vec![event(1)], ..Script::default() });
+    let mut command = node.command(&["events", "--json", "--since", "0"]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(json(&lines.next().unwrap().unwrap())["cursor"], 1);
+    node.restart(Script { events: vec![event(1), event(2)], ..Script::default() });
+    assert!(notes.next().unwrap().unwrap().contains("waiting for it to come back"));
+    assert_eq!(notes.next().unwrap().unwrap(), "qpq: the daemon is back");
+    assert_eq!(json(&lines.next().unwrap().unwrap())["cursor"], 2, "neither lost nor repeated");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_chat_outlives_its_daemon() {
+    let mut node = Scripted::start(Script::default());
+    let mut command = node.command(&["chat"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("You are alice."));
+    node.restart(Script::default());
+    assert!(lines.next().unwrap().unwrap().contains("waiting for it to come back"));
+    input.write_all(b"@bob hello\n/quit\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "* the daemon is back");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(node.asked().contains(&"SendMessage @bob hello".to_owned()), "{:?}", node.asked());
+}
+
+#[test]
+fn a_daemon_that_never_answers_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("silent.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_qpq"));
+    let output = command.arg("--socket").arg(&socket).arg("status").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("the daemon does not answer") && stderr.contains("try: "), "{stderr}");
 }
 
 #[test]

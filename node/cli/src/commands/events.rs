@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::exit::Error;
-use crate::follow::Cursor;
+use crate::follow::{Cursor, await_return};
 use crate::views::event::{EventView, LaggedView};
 
 /// Which events.
@@ -20,7 +20,7 @@ pub(crate) struct EventsArgs {
 
 /// Prints events.
 pub(crate) async fn run(context: &Context, args: EventsArgs) -> Result<(), Error> {
-    let daemon = context.daemon().await?;
+    let mut daemon = context.daemon().await?;
     let mut cursor = match args.since {
         Some(since) => Cursor::after(since),
         None if args.no_follow => Cursor::after(0),
@@ -28,7 +28,13 @@ pub(crate) async fn run(context: &Context, args: EventsArgs) -> Result<(), Error
     };
     let timeout = if args.no_follow { Duration::ZERO } else { Duration::from_secs(60) };
     loop {
-        let answer = cursor.poll(&daemon, timeout).await?;
+        let answer = match cursor.poll(&daemon, timeout).await {
+            Err(error) if !args.no_follow => {
+                daemon = await_return(context, error).await?;
+                continue;
+            }
+            answered => answered?,
+        };
         if answer.lagged > 0 {
             context.output.show(&LaggedView { lagged: answer.lagged })?;
         }

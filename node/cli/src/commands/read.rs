@@ -8,7 +8,7 @@ use qpq_proto::v1;
 use crate::connect::Daemon;
 use crate::context::Context;
 use crate::exit::Error;
-use crate::follow::Cursor;
+use crate::follow::{Cursor, await_return};
 use crate::views::message::MessageView;
 
 /// Which messages.
@@ -32,7 +32,7 @@ pub(crate) struct ReadArgs {
 
 /// Prints the messages, one a line.
 pub(crate) async fn run(context: &Context, args: ReadArgs) -> Result<(), Error> {
-    let daemon = context.daemon().await?;
+    let mut daemon = context.daemon().await?;
     // Taken before the first look, so that nothing comes between the two unseen.
     let mut events = if args.follow { Some(Cursor::newest(&daemon).await?) } else { None };
     let mut reader = Reader {
@@ -40,13 +40,15 @@ pub(crate) async fn run(context: &Context, args: ReadArgs) -> Result<(), Error> 
         since: args.since.unwrap_or(0),
         newest: args.last,
         marks: !args.peek,
+        unmarked: BTreeMap::new(),
+        has_news: false,
     };
     reader.print_all(context, &daemon).await?;
     while let Some(cursor) = &mut events {
-        let answer = cursor.poll(&daemon, Duration::from_secs(60)).await?;
-        let has_messages = |event: &v1::Event| matches!(event.kind, Some(v1::event::Kind::Message(_)));
-        if answer.lagged > 0 || answer.events.iter().any(has_messages) {
-            reader.print_all(context, &daemon).await?;
+        if let Err(error) = reader.print_next(context, &daemon, cursor).await {
+            daemon = await_return(context, error).await?;
+            // What came in between may be no event any more.
+            reader.has_news = true;
         }
     }
     Ok(())
@@ -59,9 +61,32 @@ struct Reader {
     /// Begin with the newest so many.
     newest: Option<u32>,
     marks: bool,
+    /// Printed, and not marked as read yet.
+    unmarked: BTreeMap<String, u64>,
+    /// There may be messages after the cursor.
+    has_news: bool,
 }
 
 impl Reader {
+    /// Waits for messages and prints them. May be called again after an error: nothing is printed twice.
+    async fn print_next(
+        &mut self,
+        context: &Context,
+        daemon: &Daemon,
+        cursor: &mut Cursor,
+    ) -> Result<(), Error> {
+        if !self.has_news {
+            let answer = cursor.poll(daemon, Duration::from_secs(60)).await?;
+            let has_messages = |event: &v1::Event| matches!(event.kind, Some(v1::event::Kind::Message(_)));
+            self.has_news = answer.lagged > 0 || answer.events.iter().any(has_messages);
+        }
+        if self.has_news {
+            self.print_all(context, daemon).await?;
+            self.has_news = false;
+        }
+        Ok(())
+    }
+
     /// Prints what there is after the cursor, and marks it as read once it is printed.
     async fn print_all(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
         loop {
@@ -73,19 +98,28 @@ impl Reader {
                 newest: newest.is_some(),
             };
             let answer = daemon.read_messages(&request).await?;
-            let read_up_to = last_cursors(&answer.messages);
+            if self.marks {
+                self.unmarked.append(&mut last_cursors(&answer.messages));
+            }
             let count = answer.messages.len();
             for message in answer.messages {
                 context.output.show(&MessageView::from(message))?;
             }
             self.since = self.since.max(answer.next);
-            if self.marks {
-                mark_read(daemon, read_up_to).await?;
-            }
+            self.mark_read(daemon).await?;
             if count == 0 || newest.is_some() {
                 return Ok(());
             }
         }
+    }
+
+    async fn mark_read(&mut self, daemon: &Daemon) -> Result<(), Error> {
+        while let Some((conversation, cursor)) = self.unmarked.first_key_value() {
+            let request = v1::MarkReadRequest { conversation: conversation.clone(), cursor: *cursor };
+            daemon.mark_read(&request).await?;
+            self.unmarked.pop_first();
+        }
+        Ok(())
     }
 }
 
@@ -97,13 +131,6 @@ fn last_cursors(messages: &[v1::Message]) -> BTreeMap<String, u64> {
         *cursor = message.cursor.max(*cursor);
         cursors
     })
-}
-
-async fn mark_read(daemon: &Daemon, read_up_to: BTreeMap<String, u64>) -> Result<(), Error> {
-    for (conversation, cursor) in read_up_to {
-        daemon.mark_read(&v1::MarkReadRequest { conversation, cursor }).await?;
-    }
-    Ok(())
 }
 
 const MESSAGES_PER_CALL: u32 = 1_024;

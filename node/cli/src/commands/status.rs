@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use qpq_proto::v1;
 
+use crate::connect::Daemon;
 use crate::context::Context;
 use crate::exit::Error;
-use crate::follow::Cursor;
+use crate::follow::{Cursor, await_return};
 use crate::output::Show;
 use view::StatusView;
 
@@ -23,21 +24,29 @@ pub(crate) struct StatusArgs {
 
 /// Shows how the node is.
 pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), Error> {
-    let daemon = context.daemon().await?;
+    let mut daemon = context.daemon().await?;
     if !args.watch {
         return context.output.show(&StatusView::from(daemon.node_status(&v1::NodeStatusRequest {}).await?));
     }
     let mut cursor = Cursor::newest(&daemon).await?;
     loop {
-        let view = StatusView::from(daemon.node_status(&v1::NodeStatusRequest {}).await?);
-        if context.output.is_json() || !io::stdout().is_terminal() {
-            context.output.show(&view)?;
-        } else {
-            context.output.write(&format!("{CLEAR}{}", view.human(context.output.style())))?;
+        if let Err(error) = watch(context, &daemon, &mut cursor).await {
+            daemon = await_return(context, error).await?;
         }
-        // Peers come and go without an event, so look now and then anyway.
-        cursor.poll(&daemon, LOOK_AGAIN).await?;
     }
+}
+
+/// Shows the status and waits until it may be another.
+async fn watch(context: &Context, daemon: &Daemon, cursor: &mut Cursor) -> Result<(), Error> {
+    let view = StatusView::from(daemon.node_status(&v1::NodeStatusRequest {}).await?);
+    if context.output.is_json() || !io::stdout().is_terminal() {
+        context.output.show(&view)?;
+    } else {
+        context.output.write(&format!("{CLEAR}{}", view.human(context.output.style())))?;
+    }
+    // Peers come and go without an event, so look now and then anyway.
+    cursor.poll(daemon, LOOK_AGAIN).await?;
+    Ok(())
 }
 
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

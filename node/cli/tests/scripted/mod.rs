@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use qpq_net::socket::{SocketServer, serve};
@@ -41,8 +42,8 @@ pub(crate) struct Scripted {
     directory: TempDir,
     script: Arc<Mutex<Script>>,
     // Dropped in this order: the server needs its runtime.
-    _server: SocketServer,
-    _runtime: Runtime,
+    server: Option<SocketServer>,
+    runtime: Option<Runtime>,
 }
 
 /// What `qpq` left behind.
@@ -60,13 +61,26 @@ impl Scripted {
     /// Starts it.
     pub(crate) fn start(script: Script) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let mut node = Self { directory, script: Arc::default(), server: None, runtime: None };
+        node.run(script);
+        node
+    }
+
+    /// Ends it and starts it anew, with other answers.
+    pub(crate) fn restart(&mut self, script: Script) {
+        self.server = None;
+        // Until nothing of it listens any more.
+        self.runtime.take().unwrap().shutdown_timeout(Duration::from_secs(5));
+        self.run(script);
+    }
+
+    fn run(&mut self, script: Script) {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let script = Arc::new(Mutex::new(script));
-        let service: Arc<dyn Service> = Arc::new(Node(Arc::clone(&script)));
-        let path = directory.path().join("qpqd.sock");
-        let server = runtime.block_on(serve(&path, service, Limits::ROUTER)).unwrap();
-        Self { directory, script, _server: server, _runtime: runtime }
+        self.script = Arc::new(Mutex::new(script));
+        let service: Arc<dyn Service> = Arc::new(Node(Arc::clone(&self.script)));
+        self.server = Some(runtime.block_on(serve(&self.socket(), service, Limits::ROUTER)).unwrap());
+        self.runtime = Some(runtime);
     }
 
     /// A command for this node, without a terminal.
