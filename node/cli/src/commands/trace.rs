@@ -1,5 +1,7 @@
 //! `qpq trace`: what happened to a message, step by step, and why it is not further.
 
+use std::borrow::Cow;
+
 use qpq_proto::v1;
 use serde::Serialize;
 
@@ -94,14 +96,28 @@ impl StepView {
 
 impl RecipientView {
     fn row(&self, style: &Style) -> [String; 4] {
-        let tried = match self.attempts {
-            0 => "not tried yet".to_owned(),
-            1 => "tried once".to_owned(),
-            many => format!("tried {many} times"),
-        };
         let state = format!("{} {}", printable(&self.state), style.zone.time_of_day(self.at_ms));
         let name = style.bold(&format!("@{}", printable(&self.name)));
-        [format!("  {name}"), state, tried, printable(&self.reason).into_owned()]
+        [format!("  {name}"), state, self.tried(), self.why().into_owned()]
+    }
+
+    /// How often it was tried, as far as that tells anything.
+    fn tried(&self) -> String {
+        match (self.attempts, self.state.as_str()) {
+            (0, "queued") => "not tried yet".to_owned(),
+            // It arrived without an attempt of its own, as part of something else.
+            (0, _) => String::new(),
+            (1, _) => "tried once".to_owned(),
+            (many, _) => format!("tried {many} times"),
+        }
+    }
+
+    /// Why it is not further.
+    fn why(&self) -> Cow<'_, str> {
+        match (self.reason.as_str(), self.state.as_str()) {
+            ("", "sent") => "stored on the recipient's node, not opened there yet".into(),
+            (reason, _) => printable(reason),
+        }
     }
 }
 
@@ -158,6 +174,29 @@ mod tests {
         assert_eq!(json["message"]["state"], "queued");
         assert_eq!(json["steps"][1]["what"], "sealed");
         assert_eq!(json["recipients"][0]["reason"], "offline since 10:20");
+    }
+
+    #[test]
+    fn what_arrived_is_not_called_untried() {
+        let row = |state: &str, attempts, reason: &str| {
+            let [_, _, tried, why] = RecipientView {
+                name: "bob".into(),
+                state: state.into(),
+                at_ms: 0,
+                reason: reason.into(),
+                attempts,
+            }
+            .row(&PLAIN);
+            (tried, why)
+        };
+        let said = |tried: &str, why: &str| (tried.to_owned(), why.to_owned());
+        assert_eq!(row("queued", 0, "not met yet"), said("not tried yet", "not met yet"));
+        assert_eq!(row("delivered", 0, ""), said("", ""));
+        assert_eq!(
+            row("sent", 1, ""),
+            said("tried once", "stored on the recipient's node, not opened there yet")
+        );
+        assert_eq!(row("sent", 2, "their disk is full"), said("tried 2 times", "their disk is full"));
     }
 
     #[test]
