@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 
 use self::cast::Cast;
 use self::report::Report;
@@ -48,8 +48,19 @@ pub(crate) fn run_daemon(args: Vec<OsString>) -> ExitCode {
     qpqd::run(args.into_iter().skip(2))
 }
 
-/// Plays the story.
+/// Plays the story. Success means that all of it happened, so that somebody who stops reading does not see it.
 pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Error> {
+    match play(context, args).await {
+        Err(Error::OutputClosed) => {
+            context.output.note("qpq: nobody reads any more, so the demo was broken off");
+            Err(Error::Said(Exit::Negative))
+        }
+        outcome => outcome,
+    }
+}
+
+async fn play(context: &Context, args: DemoArgs) -> Result<(), Error> {
+    let mut interruption = Interruption::new()?;
     let directory = tempfile::Builder::new()
         .prefix("qpq-demo-")
         .tempdir()
@@ -62,9 +73,9 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Error> 
     let mut cast = Cast::new(directory.path())?;
     let outcome = tokio::select! {
         outcome = story::play(&mut cast, &mut report) => outcome,
-        () = interrupted() => Err(Error::Negative("interrupted".to_owned())),
+        () = interruption.wait() => Err(Error::Negative("interrupted".to_owned())),
     };
-    if outcome.is_err() {
+    if outcome.as_ref().is_err_and(|error| !error.is_silent()) {
         explain(context, &cast);
     }
     cast.end().await;
@@ -74,7 +85,7 @@ pub(crate) async fn run(context: &Context, args: DemoArgs) -> Result<(), Error> 
     report.finish(outcome.is_ok())?;
     outcome.map_err(|error| {
         context.output.error(&error);
-        Error::Said(if error.is_silent() { error.exit() } else { Exit::Negative })
+        Error::Said(Exit::Negative)
     })
 }
 
@@ -95,17 +106,30 @@ fn last_lines(path: &Path, count: usize) -> String {
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
-/// Ends when the person or the system wants the demo to end.
-async fn interrupted() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            Err(_) => std::future::pending().await,
+/// The signals by which the person or the system wants the demo to end; taken before there is anything to clean up.
+struct Interruption {
+    interrupt: Signals,
+    terminate: Signals,
+    /// The terminal is closed.
+    hang_up: Signals,
+}
+
+impl Interruption {
+    fn new() -> Result<Self, Error> {
+        let taken = |kind| signal(kind).map_err(|source| Error::System { what: "taking signals", source });
+        Ok(Self {
+            interrupt: taken(SignalKind::interrupt())?,
+            terminate: taken(SignalKind::terminate())?,
+            hang_up: taken(SignalKind::hangup())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
     }
 }
 
