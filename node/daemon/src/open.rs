@@ -143,7 +143,7 @@ fn open_store(
 ) -> Result<(Store, Option<PathBuf>), OpenNodeError> {
     let mut source_of_key = String::new();
     let described = |error, source_of_key: &str| describe(error, data_dir, source_of_key);
-    let mut options = Options { cache_bytes: limits.database_cache_bytes, open_counter: None };
+    let options = Options { cache_bytes: limits.database_cache_bytes, open_counter: None };
     let locked = LockedStore::open(data_dir, &options).map_err(|error| described(error, &source_of_key))?;
     let unlock = Unlock { settings, environment, data_dir };
     let id = locked.id();
@@ -155,9 +155,11 @@ fn open_store(
     });
     locked.check_key(&unlocked.key).map_err(|error| described(error, &source_of_key))?;
     // The counter lies beside the key, whose place was not known before.
-    drop(locked);
-    options.open_counter = open_counter(unlocked.key_file.as_deref(), environment, data_dir, id);
-    let store = LockedStore::open(data_dir, &options)
+    let counted = match open_counter(unlocked.key_file.as_deref(), environment, data_dir, id) {
+        Some(path) => locked.count_in(&path),
+        None => Ok(locked),
+    };
+    let store = counted
         .and_then(|locked| locked.unlock(&unlocked.key))
         .map_err(|error| described(error, &source_of_key))?;
     Ok((store, unlocked.key_file))
