@@ -8,6 +8,7 @@
 mod entries;
 mod file;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -64,13 +65,18 @@ impl From<FileError> for Failure {
         match error {
             FileError::Exists(_) => Self::conflict(message),
             FileError::Missing(_) => Self::not_found(message),
+            FileError::Io { source, .. } => match source.kind() {
+                ErrorKind::NotFound => Self::not_found(message),
+                ErrorKind::PermissionDenied => Self::forbidden(message),
+                _ => Self::conflict(message),
+            },
+            // The request was understood; the answer is that this file is no good, or not with this passphrase.
             FileError::Backup(BackupError::WrongPassphrase | BackupError::Passphrase(_)) => {
-                Self::bad_request("passphrase", message)
+                Self { field: "passphrase".to_owned(), ..Self::conflict(message) }
             }
             FileError::Backup(_) | FileError::Entries(_) | FileError::TooLarge => {
-                Self::bad_request("path", message)
+                Self { field: "path".to_owned(), ..Self::conflict(message) }
             }
-            FileError::Io { .. } => Self::unavailable(message, 0),
             FileError::Store(_) => {
                 tracing::error!("a backup failed: {message}");
                 Self::internal()

@@ -98,13 +98,13 @@ fn each_way_to_be_wrong_has_its_failure() {
     assert_eq!(failure(home.read()), (Status::NotFound, String::new()));
     home.write().unwrap();
     let wrong = read_records(&home.source("correct house"));
-    assert_eq!(failure(wrong), (Status::BadRequest, "passphrase".to_owned()));
+    assert_eq!(failure(wrong), (Status::Conflict, "passphrase".to_owned()));
     let path = home.source("").path;
     let content = fs::read(&path).unwrap();
     for damaged in [&content[..content.len() - 1], &content[..40], b"a diary", &[&content[..], b"x"].concat()]
     {
         fs::write(&path, damaged).unwrap();
-        assert_eq!(failure(home.read()), (Status::BadRequest, "path".to_owned()), "{} bytes", damaged.len());
+        assert_eq!(failure(home.read()), (Status::Conflict, "path".to_owned()), "{} bytes", damaged.len());
     }
 }
 

@@ -45,7 +45,7 @@ async fn a_backup_makes_another_node_the_same_person() {
     let client = daemon.client().await;
     let wrong = VerifyBackupRequest { passphrase: b"incorrect horse".to_vec(), ..verify };
     let refused = failure(client.verify_backup(&wrong).await);
-    assert_eq!((refused.status, refused.field.as_str()), (Status::BadRequest, "passphrase"));
+    assert_eq!((refused.status, refused.field.as_str()), (Status::Conflict, "passphrase"));
     let restored = client.restore_backup(&restore).await.unwrap();
     assert_eq!((restored.name.as_str(), &restored.identity), ("alice", &before.identity));
     let after = client.show_identity(&ShowIdentityRequest {}).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_damaged_backup_leaves_the_node_as_it_was() {
     assert_eq!(failure(client.restore_backup(&request).await).status, Status::NotFound);
     fs::write(&path, b"not a backup").unwrap();
     let refused = failure(client.restore_backup(&request).await);
-    assert_eq!((refused.status, refused.field.as_str()), (Status::BadRequest, "path"));
+    assert_eq!((refused.status, refused.field.as_str()), (Status::Conflict, "path"));
     let status = client.node_status(&NodeStatusRequest {}).await.unwrap();
     assert!(status.identities.is_empty());
     daemon.stop();
