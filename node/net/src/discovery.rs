@@ -12,9 +12,11 @@
 //! A node that starts also asks once who is there ([`inquiry`]), which finds everybody at once where mDNS by itself
 //! takes up to a second.
 //!
-//! Whatever is heard is a hint from anybody: it is bounded, checked for plausibility, and proved by the handshake.
+//! Whatever is heard is a hint from anybody: it is bounded, checked for plausibility, and proved by the handshake. A
+//! network that says more than there can be to say is not listened to for a while ([`flood`]).
 
 mod announcement;
+mod flood;
 mod inquiry;
 mod message;
 mod neighbours;
@@ -25,7 +27,7 @@ use std::time::Duration;
 
 use mdns_sd::{DaemonEvent, Receiver, ServiceDaemon, ServiceEvent};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::peers::Shared;
 use announcement::{Announcement, Heard, SERVICE_TYPE};
@@ -36,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers to our question that wait to be looked at.
 const ANSWERS_QUEUED_MAX: usize = 64;
+
+/// Most nodes that are in sight at once, whatever the limits allow: more than there are on any local network.
+const NEIGHBOURS_MAX: usize = 256;
 
 /// Whether a node takes part in discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,7 +81,7 @@ impl DiscoveryState {
 pub(crate) async fn run(shared: Arc<Shared>) {
     while shared.discovery_is_wanted().await {
         shared.set_discovery_state(DiscoveryState::Starting);
-        let mut neighbours = Neighbours::new(shared.limits().discovered_peers_max);
+        let mut neighbours = Neighbours::new(shared.limits().discovered_peers_max.min(NEIGHBOURS_MAX));
         take_part(&shared, &mut neighbours).await;
         shared.set_discovery_state(DiscoveryState::Off);
         tokio::select! {
@@ -86,24 +91,62 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Announces and listens until that is wanted no longer.
+/// Announces and listens until that is wanted no longer, with pauses when there is too much to hear.
 async fn take_part(shared: &Arc<Shared>, neighbours: &mut Neighbours) {
     let announcement = Announcement::of(shared.own_key(), &shared.bound_addresses());
-    let session = match Session::start(&announcement) {
+    let mut pauses = flood::Pauses::default();
+    while let Some(flooded) = listen_until_flooded(shared, neighbours, &announcement).await {
+        tokio::select! {
+            () = sit_out(shared, neighbours, flooded, &mut pauses) => {}
+            () = shared.discovery_is_unwanted() => return,
+        }
+        shared.set_discovery_state(DiscoveryState::Starting);
+    }
+}
+
+/// Announces and listens. Returns the session if there was too much to hear, `None` when that is wanted no longer.
+async fn listen_until_flooded(
+    shared: &Arc<Shared>,
+    neighbours: &mut Neighbours,
+    announcement: &Announcement,
+) -> Option<Session> {
+    let session = match Session::start(announcement) {
         Ok(session) => session,
         Err(error) => {
             unavailable(shared, error.to_string());
-            return shared.discovery_is_unwanted().await;
+            shared.discovery_is_unwanted().await;
+            return None;
         }
     };
     tokio::select! {
-        () = session.run(shared, neighbours) => {
-            unavailable(shared, "mDNS has ended".to_owned());
-            shared.discovery_is_unwanted().await;
-        }
+        end = session.run(shared, neighbours) => match end {
+            End::Flooded => return Some(session),
+            End::Stopped => {
+                unavailable(shared, "mDNS has ended".to_owned());
+                shared.discovery_is_unwanted().await;
+            }
+        },
         () = shared.discovery_is_unwanted() => {}
     }
     session.say_goodbye().await;
+    None
+}
+
+/// Ends a session that heard too much, forgets what it heard, and stays away for a while.
+async fn sit_out(shared: &Shared, neighbours: &mut Neighbours, flooded: Session, pauses: &mut flood::Pauses) {
+    let (pause, is_first) = pauses.next(Instant::now());
+    let seconds = pause.as_secs();
+    if is_first {
+        tracing::warn!(seconds, "the local network is flooded with announcements: discovery pauses");
+    } else {
+        tracing::debug!(seconds, "the local network is flooded with announcements again");
+    }
+    let reason = "the local network is flooded with announcements; this is tried again by itself";
+    shared.set_discovery_state(DiscoveryState::Unavailable(reason.to_owned()));
+    // The next session must not start while this one still takes memory.
+    tokio::join!(flooded.stop(), lose(shared, neighbours));
+    neighbours.clear();
+    sleep(pause).await;
 }
 
 fn unavailable(shared: &Shared, reason: String) {
@@ -124,6 +167,15 @@ struct Session {
     monitor: Receiver<DaemonEvent>,
     events: Receiver<ServiceEvent>,
     full_name: String,
+    load: flood::Watch,
+}
+
+/// Why a session is over.
+enum End {
+    /// mDNS has ended.
+    Stopped,
+    /// There is more to hear than to keep.
+    Flooded,
 }
 
 impl Session {
@@ -134,15 +186,15 @@ impl Session {
         let (monitor, events) = (daemon.monitor()?, daemon.browse(SERVICE_TYPE)?);
         let full_name = service.get_fullname().to_owned();
         daemon.register(service)?;
-        Ok(Self { daemon, monitor, events, full_name })
+        Ok(Self { daemon, monitor, events, full_name, load: flood::Watch::default() })
     }
 
-    /// Returns when mDNS has ended.
-    async fn run(&self, shared: &Arc<Shared>, neighbours: &mut Neighbours) {
+    async fn run(&self, shared: &Arc<Shared>, neighbours: &mut Neighbours) -> End {
         let (answers, answered) = mpsc::channel(ANSWERS_QUEUED_MAX);
         tokio::select! {
-            () = self.listen(shared, neighbours, answered) => {}
-            () = self.watch(shared, answers) => {}
+            () = self.listen(shared, neighbours, answered) => End::Stopped,
+            () = self.watch(shared, answers) => End::Stopped,
+            () = self.load.run(&self.daemon) => End::Flooded,
         }
     }
 
@@ -154,11 +206,15 @@ impl Session {
         mut answers: mpsc::Receiver<Heard>,
     ) {
         let mut events = self.events.clone();
+        let mut heard = flood::Heard::default();
         loop {
             let next_expiry = neighbours.next_expiry();
             tokio::select! {
                 event = events.recv_async() => match event {
-                    Ok(event) => hear(shared, neighbours, event).await,
+                    Ok(event) => {
+                        self.load.heard(&mut heard);
+                        hear(shared, neighbours, event).await;
+                    }
                     // A listener that lags behind is dropped by mDNS, and comes back.
                     Err(_) => match self.daemon.browse(SERVICE_TYPE) {
                         Ok(again) => events = again,
@@ -210,8 +266,17 @@ impl Session {
         if let Ok(withdrawn) = self.daemon.unregister(&self.full_name) {
             let _ = timeout(PATIENCE, withdrawn.recv_async()).await;
         }
-        if let Ok(stopped) = self.daemon.shutdown() {
-            let _ = timeout(PATIENCE, stopped.recv_async()).await;
+        let _ = timeout(PATIENCE, self.stop()).await;
+    }
+
+    /// Stops, and returns when all that mDNS held is given back, which it may be too busy for at the moment.
+    async fn stop(self) {
+        loop {
+            match self.daemon.shutdown() {
+                Ok(stopped) => return drop(stopped.recv_async().await),
+                Err(mdns_sd::Error::Again) => sleep(PATIENCE).await,
+                Err(_) => return,
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use prost::Message;
-use qpq_proto::{Failure, Method, ids::NodeKey, limits::Limits, v1};
+use qpq_proto::{Failure, Method, ids::NodeKey, limits::Limits};
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::memory::Memory;

@@ -92,6 +92,11 @@ impl Neighbours {
         self.in_sight.values().map(|neighbour| neighbour.node)
     }
 
+    /// Nobody is in sight any more.
+    pub(super) fn clear(&mut self) {
+        self.in_sight.clear();
+    }
+
     fn name_if_room(&self, node: NodeKey) -> Option<String> {
         let name = full_name(node);
         (self.in_sight.len() < self.max || self.in_sight.contains_key(&name)).then_some(name)
