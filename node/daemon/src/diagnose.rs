@@ -112,7 +112,8 @@ fn check_clock(wall_ms: u64) -> Check {
     warn("clock", format!("the system's clock says it is about {year}"), "timedatectl set-ntp true")
 }
 
-fn check_disk(data_dir: &Path) -> Check {
+/// Whether the disk of a directory has room: a check of the daemon that needs no daemon.
+pub fn check_disk(data_dir: &Path) -> Check {
     let shown = data_dir.display();
     match rustix::fs::statvfs(data_dir) {
         Err(error) => fail(

@@ -51,6 +51,7 @@ use settings::{Loaded, Settings};
 use supervise::{Exit, Supervisor, complain};
 
 pub use arguments::command;
+pub use diagnose::check_disk;
 pub use environment::Environment;
 
 /// Runs the program `qpqd` with these arguments and returns its exit code: 0 after a stop that was asked for, 1 if

@@ -209,6 +209,7 @@ impl LockedStore {
             rng: self.rng,
             is_latched: false,
             has_deferred: false,
+            has_warned_of_count: false,
         };
         store.finish_opening()?;
         Ok(store)

@@ -41,6 +41,8 @@ pub struct Store {
     pub(crate) is_latched: bool,
     /// Something was committed that is not durable yet.
     pub(crate) has_deferred: bool,
+    /// Somebody was told that the count beside the key cannot be written.
+    pub(crate) has_warned_of_count: bool,
 }
 
 impl Store {
@@ -180,7 +182,9 @@ impl Store {
         self.meta.opened += 1;
         self.meta.write_opened(&transaction)?;
         transaction.commit()?;
-        if let Err(error) = counter.write_soon(self.meta.opened) {
+        if let Err(error) = counter.write_soon(self.meta.opened)
+            && !std::mem::replace(&mut self.has_warned_of_count, true)
+        {
             // The batch is safe; a copy made before it may pass for the newest until the next count.
             tracing::warn!(%error, "the count of commits beside the key could not be written");
         }

@@ -174,7 +174,7 @@ impl Limits {
         call_bytes_in_memory_max: 256 * MIB,
         discovered_peers_max: 4_096,
         wanted_peers_max: 16_384,
-        dials_max: 64,
+        dials_max: 8,
         bans_max: 4_096,
         socket_connections_max: 128,
         socket_calls_per_connection_max: 64,

@@ -1,5 +1,7 @@
 //! `qpq contact`: the people this node knows.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use qpq_proto::v1;
 use serde::Serialize;
@@ -8,7 +10,7 @@ use super::WaitArgs;
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::exit::Error;
-use crate::follow::{Deadline, until};
+use crate::follow::{Cursor, Deadline, until};
 use crate::output::{Show, Style};
 use crate::printable::printable;
 use crate::views::contact::{ContactView, ContactsView, VerificationView};
@@ -88,18 +90,36 @@ pub(crate) async fn run(context: &Context, command: ContactCommand) -> Result<()
 
 async fn add(context: &Context, link: String, name: Option<String>, wait: WaitArgs) -> Result<(), Error> {
     let daemon = context.daemon().await?;
+    // Taken before the request, so that the reason of a refusal comes after it.
+    let cursor = if wait.wait { Some(Cursor::newest(&daemon).await?) } else { None };
     let request = v1::AddContactRequest { link, name: name.unwrap_or_default() };
     let contact = required(daemon.add_contact(&request).await?.contact, "the contact")?;
-    if !wait.wait || contact.state != "requested" {
+    let Some(cursor) = cursor.filter(|_| contact.state == "requested") else {
         return context.output.show(&ContactView::from(contact));
-    }
+    };
     let answered = await_answer(&daemon, &contact, Deadline::after(wait.timeout)).await?;
-    let in_time = answered.is_some();
+    let state = answered.as_ref().map(|answered| answered.state.clone());
     context.output.show(&ContactView::from(answered.unwrap_or(contact)))?;
-    if in_time {
-        Ok(())
-    } else {
-        Err(Error::TimedOut("no answer yet; it comes when both nodes are reachable".to_owned()))
+    match state.as_deref() {
+        None => Err(Error::TimedOut("no answer yet; it comes when both nodes are reachable".to_owned())),
+        Some("refused") => Err(refusal(&daemon, cursor).await),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Why a request came to nothing, as the alarm after the cursor tells it.
+pub(crate) async fn refusal(daemon: &Daemon, mut cursor: Cursor) -> Error {
+    let told = match cursor.poll(daemon, Duration::ZERO).await {
+        Ok(answer) => answer.events.into_iter().rev().find_map(reason_of_refusal),
+        Err(error) => return error,
+    };
+    Error::Negative(told.unwrap_or_else(|| "the request was refused: ask for a new link".to_owned()))
+}
+
+fn reason_of_refusal(event: v1::Event) -> Option<String> {
+    match event.kind {
+        Some(v1::event::Kind::Alarm(alarm)) if alarm.code == REQUEST_FAILED => Some(alarm.text),
+        _ => None,
     }
 }
 
@@ -200,6 +220,8 @@ impl Show for RemovedView {
     }
 }
 
+/// Code of the alarm that says why a request was refused.
+const REQUEST_FAILED: &str = "contact-request-failed";
 const SAFETY_NUMBER_DIGITS: usize = 60;
 
 #[cfg(test)]
@@ -224,6 +246,17 @@ mod tests {
             assert_eq!((request.action(), request.safety_number.len()), (action, digits));
             assert_eq!(request.name, "@bob");
         }
+    }
+
+    #[test]
+    fn the_alarm_says_why_a_request_was_refused() {
+        let event = |code: &str| {
+            let alarm = v1::AlarmEvent { code: code.into(), text: "the link was used".into() };
+            v1::Event { kind: Some(v1::event::Kind::Alarm(alarm)), ..Default::default() }
+        };
+        assert_eq!(reason_of_refusal(event(REQUEST_FAILED)).as_deref(), Some("the link was used"));
+        assert_eq!(reason_of_refusal(event("device-list-fork")), None);
+        assert_eq!(reason_of_refusal(v1::Event::default()), None);
     }
 
     #[test]

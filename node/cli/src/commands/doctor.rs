@@ -18,14 +18,21 @@ use crate::printable::printable;
 /// Runs the checks.
 pub(crate) async fn run(context: &Context) -> Result<(), Error> {
     let mut checks = match context.location() {
-        Ok(location) => vec![check_data_dir(&location), check_socket(&location)],
+        Ok(location) => {
+            vec![check_data_dir(&location), check_disk(&location.data_dir), check_socket(&location)]
+        }
         Err(error) => vec![Check::of_error("settings", &error)],
     };
+    let mut health = Vec::new();
     match context.daemon().await {
-        Ok(daemon) => checks.extend(check_daemon(&daemon).await),
+        Ok(daemon) => {
+            let (checked, items) = check_daemon(&daemon).await;
+            checks.extend(checked);
+            health = items;
+        }
         Err(error) => checks.push(Check::of_error("daemon", &error)),
     }
-    let view = DoctorView::from(without_repetition(checks));
+    let view = DoctorView::from(with_health(without_repetition(checks), health));
     context.output.show(&view)?;
     if view.outcome == Outcome::Fail { Err(Error::Said(Exit::Negative)) } else { Ok(()) }
 }
@@ -42,18 +49,34 @@ fn without_repetition(checks: Vec<Check>) -> Vec<Check> {
     kept
 }
 
-/// The checks that need the daemon: its version, and what it says about itself.
-async fn check_daemon(daemon: &Daemon) -> Vec<Check> {
+/// What the status shows as wrong and no check has found.
+fn with_health(mut checks: Vec<Check>, health: Vec<v1::HealthItem>) -> Vec<Check> {
+    let is_found = |name: &str| checks.iter().any(|check| check.name == name);
+    // The check of the identity says that there is none.
+    let is_new = |item: &v1::HealthItem| {
+        !is_found(&item.code) && !(item.code == "no-identity" && is_found("identity"))
+    };
+    let found: Vec<Check> = health.into_iter().filter(is_new).map(Check::from).collect();
+    checks.extend(found);
+    checks
+}
+
+/// The checks that need the daemon: its version, and what it says about itself; and its health.
+async fn check_daemon(daemon: &Daemon) -> (Vec<Check>, Vec<v1::HealthItem>) {
     let mut checks = Vec::new();
+    let mut health = Vec::new();
     match daemon.node_status(&v1::NodeStatusRequest {}).await {
-        Ok(status) => checks.push(check_version(&status.version, env!("CARGO_PKG_VERSION"))),
+        Ok(status) => {
+            checks.push(check_version(&status.version, env!("CARGO_PKG_VERSION")));
+            health = status.health;
+        }
         Err(error) => checks.push(Check::of_error("daemon", &error.into())),
     }
     match daemon.diagnose(&v1::DiagnoseRequest {}).await {
         Ok(answer) => checks.extend(answer.checks.into_iter().map(Check::from)),
         Err(error) => checks.push(Check::of_error("diagnosis", &error.into())),
     }
-    checks
+    (checks, health)
 }
 
 fn check_version(daemon: &str, own: &str) -> Check {
@@ -100,6 +123,12 @@ fn judge_data_dir(path: &Path, metadata: &Metadata) -> Check {
             Check::new(name, Outcome::Warn, text, &format!("chmod 700 {shown}"))
         }
     }
+}
+
+/// The disk of the data directory, or where there is none yet, of the directory in which it will be made.
+fn check_disk(data_dir: &Path) -> Check {
+    let existing = data_dir.ancestors().find(|directory| directory.is_dir()).unwrap_or(data_dir);
+    Check::from(qpqd::check_disk(existing))
 }
 
 fn check_socket(location: &Location) -> Check {
@@ -187,6 +216,14 @@ impl From<v1::Check> for Check {
     }
 }
 
+impl From<v1::HealthItem> for Check {
+    fn from(item: v1::HealthItem) -> Self {
+        let outcome = if item.severity == "error" { Outcome::Fail } else { Outcome::Warn };
+        let text = if item.text.is_empty() { item.title } else { format!("{}: {}", item.title, item.text) };
+        Self { name: item.code, outcome, text, fix: item.fix }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Serialize)]
 struct DoctorView {
@@ -240,6 +277,24 @@ mod tests {
         let socket = check_socket(&absent);
         assert_eq!(socket.outcome, Outcome::Fail);
         assert!(socket.fix.starts_with("qpqd --data-dir"), "{}", socket.fix);
+        let disk = check_disk(&absent.data_dir);
+        assert!(disk.name == "disk" && disk.text.contains("free"), "{}", disk.text);
+    }
+
+    #[test]
+    fn what_the_status_shows_as_wrong_is_not_called_well() {
+        let item = |code: &str, severity: &str| v1::HealthItem {
+            code: code.into(),
+            title: "@bob".into(),
+            severity: severity.into(),
+            ..Default::default()
+        };
+        let disk = Check::new("disk", Outcome::Warn, "little is free".into(), "df");
+        let items = vec![item("disk", "warning"), item("mismatch", "error"), item("mismatch", "error")];
+        let checks = with_health(vec![disk], items);
+        let shown: Vec<_> = checks.iter().map(|check| (check.name.as_str(), check.outcome)).collect();
+        let mismatch = ("mismatch", Outcome::Fail);
+        assert_eq!(shown, [("disk", Outcome::Warn), mismatch, mismatch]);
     }
 
     #[test]

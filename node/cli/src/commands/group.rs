@@ -9,12 +9,13 @@ use clap::Subcommand;
 use qpq_proto::v1;
 
 use super::WaitArgs;
+use super::contact::refusal;
 use super::invite::{lifetime_s, show_link};
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::durations::{self, describe, wire_ms};
 use crate::exit::{Error, Exit};
-use crate::follow::{Deadline, until};
+use crate::follow::{Cursor, Deadline, until};
 use crate::printable::printable;
 use crate::views::change::ChangeView;
 use crate::views::conversation::{ConversationView, ConversationsView, GroupView};
@@ -140,18 +141,19 @@ async fn invite(context: &Context, args: InviteArgs) -> Result<(), Error> {
 
 async fn join(context: &Context, link: String, wait: WaitArgs) -> Result<(), Error> {
     let daemon = context.daemon().await?;
+    let cursor = if wait.wait { Some(Cursor::newest(&daemon).await?) } else { None };
     let asked = daemon.join_group(&v1::JoinGroupRequest { link }).await?;
     let conversation = required(asked.conversation, "the conversation")?;
-    if !wait.wait || conversation.state != "waiting" {
+    let Some(cursor) = cursor.filter(|_| conversation.state == "waiting") else {
         return context.output.show(&ConversationView::from(conversation));
-    }
+    };
     let joined = await_welcome(&daemon, &conversation, Deadline::after(wait.timeout)).await?;
-    let in_time = joined.is_some();
+    let state = joined.as_ref().map(|joined| joined.state.clone());
     context.output.show(&ConversationView::from(joined.unwrap_or(conversation)))?;
-    if in_time {
-        Ok(())
-    } else {
-        Err(Error::TimedOut("not let in yet; it happens when their node answers".to_owned()))
+    match state.as_deref() {
+        None => Err(Error::TimedOut("not let in yet; it happens when their node answers".to_owned())),
+        Some("ended") => Err(refusal(&daemon, cursor).await),
+        Some(_) => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct ContactView {
     /// Name on this node, without a sigil.
     pub(crate) name: String,
     identity: String,
-    /// `requested`, `pending`, `accepted` or `blocked`.
+    /// `requested`, `refused`, `pending`, `accepted` or `blocked`.
     pub(crate) state: String,
     verification: String,
     verified_at_ms: u64,
@@ -45,6 +45,7 @@ impl ContactView {
         match self.state.as_str() {
             "requested" => "asked, no answer yet".to_owned(),
             "pending" => "wants to be a contact".to_owned(),
+            "refused" => "refused: ask for a new link".to_owned(),
             "accepted" => if self.online { "online" } else { "offline" }.to_owned(),
             other => printable(other).into_owned(),
         }
@@ -190,6 +191,8 @@ mod tests {
     #[test]
     fn contacts_in_a_table() {
         let asking = v1::Contact { name: "eve\u{202e}".into(), state: "pending".into(), ..sample_contact() };
+        let refused = v1::Contact { state: "refused".into(), ..sample_contact() };
+        assert_eq!(ContactView::from(refused).state_text(), "refused: ask for a new link");
         let shown = ContactsView::from(vec![sample_contact(), asking]).human(&PLAIN);
         assert_eq!(
             shown,
