@@ -5,7 +5,8 @@
 //! what a member has not got yet is a number. An entry goes when the last of its recipients is done with it.
 //!
 //! One delivery of a stream to a recipient is under way at a time, so that what one person says arrives in the order
-//! in which it was said; a person's own stream, where welcomes lie, goes before those of conversations.
+//! in which it was said; what is for one person goes before conversations, and introductions, such as welcomes, before
+//! all else.
 //!
 //! ```text
 //!             pump              DELIVERED
