@@ -27,6 +27,7 @@ pub mod direct;
 mod discovery;
 mod peers;
 mod rpc;
+mod seldom;
 mod serve;
 pub mod socket;
 mod streams;

@@ -7,11 +7,14 @@
 //! A program may shut its writing side down after its last request, and still gets every answer. One that closes the
 //! socket gives its calls up.
 //!
+//! When there are too many connections, a new one takes the place of one that is not used ([`places`]).
+//!
 //! A frame that breaks the protocol ends the connection, after an answer that says why: behind it, nobody knows
 //! where the next one starts.
 
 mod client;
 mod listen;
+mod places;
 mod server;
 
 pub use client::{ConnectError, SocketClient};

@@ -10,13 +10,15 @@ use qpq_proto::limits::Limits;
 use tokio::io::{BufReader, Interest, Ready};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
 use super::listen::{ListenError, Listener};
+use super::places::{Call, Place, Places};
 use crate::caller::{Caller, Service};
 use crate::rpc::{NO_REQUEST_ID, ReadError, Request, Server};
+use crate::seldom::Seldom;
 
 /// Listens on a Unix domain socket and brings its calls to the service, as calls of the owner's.
 ///
@@ -57,8 +59,18 @@ impl SocketServer {
     }
 }
 
+/// What a program can make happen as often as it likes.
+#[derive(Debug, Default)]
+struct Reports {
+    not_accepted: Seldom,
+    refused: Seldom,
+    crowded: Seldom,
+    broken: Seldom,
+}
+
 async fn accept(listener: Listener, server: Server, limits: Limits, mut stopped: watch::Receiver<()>) {
-    let slots = Arc::new(Semaphore::new(limits.socket_connections_max));
+    let mut places = Places::new(limits.socket_connections_max);
+    let reports = Arc::new(Reports::default());
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -69,25 +81,35 @@ async fn accept(listener: Listener, server: Server, limits: Limits, mut stopped:
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection on the socket");
+                if let Some(times) = reports.not_accepted.happened() {
+                    tracing::warn!(%error, times, "cannot accept a connection on the socket");
+                }
                 // Out of descriptors, most likely; the next try makes sense when some have been given back.
                 tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };
         if let Err(reason) = check_user(&stream) {
-            tracing::warn!(path = %listener.path().display(), reason, "refused a connection on the socket");
+            if let Some(times) = reports.refused.happened() {
+                let path = listener.path().display();
+                tracing::warn!(%path, reason, times, "refused a connection on the socket");
+            }
             continue;
         }
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            tracing::warn!(max = limits.socket_connections_max, "too many connections on the socket");
-            continue;
+        let (place, is_crowded) = places.take();
+        if is_crowded && let Some(times) = reports.crowded.happened() {
+            let max = limits.socket_connections_max;
+            tracing::warn!(max, times, "too many connections on the socket: ending the one least used");
+        }
+        let connection = Connection {
+            server: server.for_connection(),
+            calls_max: limits.socket_calls_per_connection_max,
+            drain_timeout: Duration::from_millis(limits.call_timeout_ms),
+            stopped: stopped.clone(),
+            place,
+            reports: Arc::clone(&reports),
         };
-        let connection = Connection::new(server.for_connection(), &limits, stopped.clone());
-        connections.spawn(async move {
-            connection.run(stream).await;
-            drop(slot);
-        });
+        connections.spawn(connection.run(stream));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
@@ -113,20 +135,21 @@ struct Connection {
     calls_max: usize,
     drain_timeout: Duration,
     stopped: watch::Receiver<()>,
+    place: Arc<Place>,
+    reports: Arc<Reports>,
 }
 
 impl Connection {
-    fn new(server: Server, limits: &Limits, stopped: watch::Receiver<()>) -> Self {
-        let drain_timeout = Duration::from_millis(limits.call_timeout_ms);
-        Self { server, calls_max: limits.socket_calls_per_connection_max, drain_timeout, stopped }
-    }
-
     async fn run(self, stream: UnixStream) {
         let (recv, send) = stream.into_split();
         let (responses, queue) = mpsc::channel(self.calls_max);
         let writer = write_responses(self.server.clone(), send, queue);
-        // Whoever does not take its answers in time is not read from any more either.
-        tokio::join!(self.read_requests(recv, responses), writer);
+        let place = Arc::clone(&self.place);
+        tokio::select! {
+            // Whoever does not take its answers in time is not read from any more either.
+            _ = async { tokio::join!(self.read_requests(recv, responses), writer) } => {}
+            () = place.must_leave() => {}
+        }
     }
 
     async fn read_requests(mut self, recv: OwnedReadHalf, responses: mpsc::Sender<Response>) {
@@ -143,7 +166,8 @@ impl Connection {
                     while calls.len() >= self.calls_max {
                         calls.join_next().await;
                     }
-                    calls.spawn(answer(self.server.clone(), request, responses.clone()));
+                    let call = self.place.call();
+                    calls.spawn(answer(self.server.clone(), request, responses.clone(), call));
                 }
                 // No more requests come; the answers to those that came may still be waited for.
                 Ok(None) => {
@@ -154,7 +178,7 @@ impl Connection {
                         _ = self.stopped.changed() => break,
                     }
                 }
-                Err(error) => return refuse(&error, &responses).await,
+                Err(error) => return refuse(&error, &responses, &self.reports).await,
             }
         }
         // Out of time, the calls are dropped.
@@ -179,17 +203,21 @@ async fn gone(recv: &OwnedReadHalf) {
     }
 }
 
-async fn answer(server: Server, request: Request, responses: mpsc::Sender<Response>) {
+async fn answer(server: Server, request: Request, responses: mpsc::Sender<Response>, call: Call) {
     let Request { id, method, payload, reservation } = request;
     let result = server.answer(Caller::Owner, method, payload).await;
     drop(reservation);
+    // Before the program can know, so that one which has its answers is idle.
+    drop(call);
     // An error means that the connection has ended meanwhile.
     let _ = responses.send((id, result)).await;
 }
 
 /// Says why the connection is about to end; which request was meant is not known.
-async fn refuse(error: &ReadError, responses: &mpsc::Sender<Response>) {
-    tracing::warn!(%error, "ending a connection on the socket");
+async fn refuse(error: &ReadError, responses: &mpsc::Sender<Response>, reports: &Reports) {
+    if let Some(times) = reports.broken.happened() {
+        tracing::warn!(%error, times, "ending a connection on the socket");
+    }
     if let Some(failure) = error.failure() {
         let _ = responses.send((NO_REQUEST_ID, Err(failure))).await;
     }

@@ -196,16 +196,22 @@ async fn a_program_that_takes_no_answers_is_cut_off() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_are_refused() {
-    let node = node(Limits { socket_connections_max: 2, ..Limits::ROUTER }).await;
-    let (first, second) = (node.client().await, node.client().await);
-    for client in [&first, &second] {
-        soon(client.call(Method::SendMessage, Bytes::new())).await.unwrap();
+async fn connections_that_are_left_idle_do_not_lock_the_owner_out() {
+    let mut node = node(Limits { socket_connections_max: 2, ..Limits::ROUTER }).await;
+    let mut idle = node.raw().await;
+    let busy = node.client().await;
+    let waiting =
+        tokio::spawn(async move { busy.call(Method::ReadEvents, Bytes::from_static(b"end")).await });
+    soon(node.control.calls.recv()).await.unwrap();
+    let mut left_behind = Vec::new();
+    for _ in 0..10 {
+        let newcomer = node.client().await;
+        soon(newcomer.call(Method::SendMessage, Bytes::new())).await.unwrap();
+        left_behind.push(newcomer);
     }
-    let third = node.client().await;
-    let error = soon(third.call(Method::SendMessage, Bytes::new())).await.unwrap_err();
-    assert_eq!(kind(error), TransportErrorKind::ConnectionLost);
-    soon(first.call(Method::SendMessage, Bytes::new())).await.unwrap();
+    assert!(is_ended(&mut idle).await);
+    node.control.gate.send_replace(true);
+    assert_eq!(soon(waiting).await.unwrap().unwrap(), "end");
 }
 
 #[tokio::test]
