@@ -25,6 +25,7 @@ mod slash;
 use std::collections::BTreeMap;
 
 use qpq_proto::v1;
+use tokio::sync::mpsc;
 
 use self::completion::Names;
 use self::input::{Input, Typed};
@@ -54,8 +55,9 @@ pub(crate) async fn run(context: &Context) -> Result<(), Error> {
         unmarked: BTreeMap::new(),
     };
     session.refresh_names().await?;
+    let news = subscribe(context, &session.daemon).await?;
     session.screen.say(&format!("You are {}. /help lists the commands.", printable(&me.name)))?;
-    session.run(context, input).await?;
+    session.run(news, input).await?;
     // A script learns that something went wrong; a person has seen it.
     if interactive || session.worst == Exit::Ok { Ok(()) } else { Err(Error::Said(session.worst)) }
 }
@@ -86,8 +88,7 @@ enum Flow {
 }
 
 impl Session {
-    async fn run(&mut self, context: &Context, mut input: Input) -> Result<(), Error> {
-        let mut news = subscribe(context, &self.daemon).await?;
+    async fn run(&mut self, mut news: mpsc::Receiver<News>, mut input: Input) -> Result<(), Error> {
         loop {
             input.prompt(&self.prompt());
             let typed = loop {
