@@ -52,9 +52,10 @@ fn without_repetition(checks: Vec<Check>) -> Vec<Check> {
 /// What the status shows as wrong and no check has found.
 fn with_health(mut checks: Vec<Check>, health: Vec<v1::HealthItem>) -> Vec<Check> {
     let is_found = |name: &str| checks.iter().any(|check| check.name == name);
-    // The check of the identity says that there is none.
-    let is_new = |item: &v1::HealthItem| {
-        !is_found(&item.code) && !(item.code == "no-identity" && is_found("identity"))
+    let is_new = |item: &v1::HealthItem| match item.code.as_str() {
+        // The check of the identity says that there is none.
+        "no-identity" => !is_found("identity"),
+        code => !is_found(code),
     };
     let found: Vec<Check> = health.into_iter().filter(is_new).map(Check::from).collect();
     checks.extend(found);
