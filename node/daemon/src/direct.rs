@@ -62,10 +62,9 @@ impl Direct {
         limits: Limits,
     ) -> Result<Option<Self>, DirectError> {
         let Some(listen) = settings.rpc_listen else { return Ok(None) };
-        let certificate = match (&settings.rpc_certificate_file, &settings.rpc_certificate_key_file) {
-            (Some(chain), Some(key)) => configured(chain, key)?,
-            (None, None) => writer.work(|core| kept(&mut core.storage)).await??,
-            _ => return Err(DirectError::HalfConfigured),
+        let certificate = match configured_by(settings)? {
+            Some(certificate) => certificate,
+            None => writer.work(|core| kept(&mut core.storage)).await??,
         };
         let pin = certificate.pin();
         let server = serve(DirectConfig { listen, certificate, limits }, service)?;
@@ -81,6 +80,20 @@ impl Direct {
     /// Stops, letting calls under way finish for a while.
     pub(crate) async fn shutdown(self) {
         self.server.shutdown().await;
+    }
+}
+
+/// Whether the certificate that the settings name, if they name one, can be used.
+pub(crate) fn check(settings: &Settings) -> Result<(), DirectError> {
+    configured_by(settings).map(|_| ())
+}
+
+/// The certificate that the settings name, if they name one.
+fn configured_by(settings: &Settings) -> Result<Option<Certificate>, DirectError> {
+    match (&settings.rpc_certificate_file, &settings.rpc_certificate_key_file) {
+        (Some(chain), Some(key)) => configured(chain, key).map(Some),
+        (None, None) => Ok(None),
+        _ => Err(DirectError::HalfConfigured),
     }
 }
 

@@ -24,6 +24,11 @@ impl Environment {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
+    /// The names of the variables that begin with this.
+    pub(crate) fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.keys().filter_map(|name| name.to_str()).filter(move |name| name.starts_with(prefix))
+    }
+
     /// A variable that names a directory: absolute, and the first of several.
     pub(crate) fn directory(&self, name: &str) -> Option<PathBuf> {
         self.nth_directory(name, 0)

@@ -73,15 +73,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return Exit::Stopped.into();
     }
     let environment = Environment::of_process();
-    match Settings::load(&arguments.flags, &environment) {
-        Err(error) => complain(Exit::Usage, &error.to_string()).into(),
-        Ok(loaded) if arguments.action == Action::CheckConfig => check_config(&loaded, &environment).into(),
-        Ok(loaded) => run_node(arguments, loaded, environment).into(),
+    for unknown in Settings::unknown_variables(&environment) {
+        complain(Exit::Stopped, &unknown);
+    }
+    let loaded = match Settings::load(&arguments.flags, &environment) {
+        Ok(loaded) => loaded,
+        Err(error) => return complain(Exit::Usage, &error.to_string()).into(),
+    };
+    if let Err(error) = loaded.settings.check() {
+        return complain(Exit::Usage, &error.to_string()).into();
+    }
+    match arguments.action {
+        Action::CheckConfig => check_config(&loaded, &environment).into(),
+        _ => run_node(arguments, loaded, environment).into(),
     }
 }
 
 fn check_config(loaded: &Loaded, environment: &Environment) -> Exit {
-    if let Err(error) = paths::socket_of(&loaded.settings, environment) {
+    if let Err(error) = loaded.settings.check_files(environment) {
         return complain(Exit::Usage, &error.to_string());
     }
     let file = loaded.file.as_ref().map_or("no settings file".to_owned(), |path| path.display().to_string());

@@ -8,6 +8,7 @@
 mod declare;
 mod document;
 mod load;
+mod usable;
 mod value;
 
 use std::net::SocketAddr;

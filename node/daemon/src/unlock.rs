@@ -236,7 +236,7 @@ fn read_key(path: &Path) -> Result<AtRestKey, UnlockError> {
 }
 
 /// Whether a file lies below a directory, whatever links lead there. The file need not exist.
-fn is_inside(file: &Path, directory: &Path) -> bool {
+pub(crate) fn is_inside(file: &Path, directory: &Path) -> bool {
     let resolve = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
     let (Ok(parent), Ok(directory)) = (resolve(private_file::parent(file)), resolve(directory)) else {
         return false;

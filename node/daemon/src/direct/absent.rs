@@ -16,6 +16,11 @@ pub(crate) enum DirectError {
     NotBuilt,
 }
 
+/// Refuses settings that ask for it.
+pub(crate) fn check(settings: &Settings) -> Result<(), DirectError> {
+    settings.rpc_listen.map_or(Ok(()), |_| Err(DirectError::NotBuilt))
+}
+
 /// A direct listener that serves: never.
 #[derive(Debug)]
 pub(crate) enum Direct {}
@@ -29,7 +34,7 @@ impl Direct {
         _: Arc<dyn Service>,
         _: Limits,
     ) -> Result<Option<Self>, DirectError> {
-        settings.rpc_listen.map_or(Ok(None), |_| Err(DirectError::NotBuilt))
+        check(settings).map(|()| None)
     }
 
     /// What the line of readiness says about it.

@@ -180,6 +180,20 @@ impl Settings {
         Ok(Loaded { settings, file: file.map(|(path, _)| path) })
     }
 
+    /// What is to be said about variables that look like settings and are none. They are no error: other programs of
+    /// this project have variables too, and those of the next version may be set already.
+    pub(crate) fn unknown_variables(environment: &Environment) -> Vec<String> {
+        let is_known = |name: &str| {
+            OTHER_VARIABLES.contains(&name)
+                || name.starts_with(TEST_VARIABLES)
+                || Self::KEYS.iter().any(|key| key.variable() == name)
+        };
+        let unknown = environment.names(VARIABLES).filter(|name| !is_known(name));
+        unknown
+            .map(|name| format!("{name}: no such setting{}", did_you_mean(similar(name).as_deref())))
+            .collect()
+    }
+
     fn merge_text(&mut self, key: &'static Key, value: &OsStr, origin: Origin) -> Result<(), SettingsError> {
         let Some(text) = value.to_str() else {
             return Err(SettingsError::NotUnicode { origin });
@@ -245,11 +259,21 @@ fn scalar(value: &DeValue<'_>) -> String {
     }
 }
 
+/// The variable that was probably meant.
+fn similar(variable: &str) -> Option<String> {
+    let name = variable.strip_prefix(VARIABLES)?.to_ascii_lowercase();
+    closest(&name).map(|name| format!("{VARIABLES}{}", name.to_ascii_uppercase()))
+}
+
 fn closest(name: &str) -> Option<String> {
     let candidates = Settings::KEYS.iter().map(|key| (strsim::jaro_winkler(key.name, name), key.name));
     let (likeness, best) = candidates.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (likeness >= SUGGESTION_LIKENESS_MIN).then(|| best.to_owned())
 }
 
+const VARIABLES: &str = "QPQ_";
+/// Variables that are no settings: the file of them, and what `qpq` and the tests read.
+const OTHER_VARIABLES: &[&str] = &["QPQ_CONFIG", "QPQ_PASSPHRASE", "QPQ_VECTORS", "QPQ_RATCHET"];
+const TEST_VARIABLES: &str = "QPQ_TEST_";
 const SETTINGS_BYTES_MAX: u64 = 65_536;
 const SUGGESTION_LIKENESS_MIN: f64 = 0.8;

@@ -81,6 +81,16 @@ fn an_empty_variable_clears_a_setting() {
 }
 
 #[test]
+fn variables_that_are_no_settings_are_told() {
+    let told = |name: &str| Settings::unknown_variables(&Environment::from_iter([(name, "1")]));
+    assert_eq!(told("QPQ_LISTNE"), ["QPQ_LISTNE: no such setting; did you mean `QPQ_LISTEN`?"]);
+    assert_eq!(told("QPQ_ZZZ"), ["QPQ_ZZZ: no such setting"]);
+    for known in ["QPQ_LISTEN", "QPQ_CONFIG", "QPQ_PASSPHRASE", "QPQ_TEST_SEED", "HOME"] {
+        assert!(told(known).is_empty(), "{known}");
+    }
+}
+
+#[test]
 fn a_list_flag_can_be_repeated() {
     let settings = load("", &[], &[("listen", "127.0.0.1:1"), ("listen", "127.0.0.1:2")]).unwrap();
     assert_eq!(settings.listen.len(), 2);
