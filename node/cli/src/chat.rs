@@ -157,7 +157,8 @@ impl Session {
     async fn say(&mut self, to: &str, text: &str) -> Result<Flow, Error> {
         let request =
             v1::SendMessageRequest { to: to.to_owned(), text: text.to_owned(), ..Default::default() };
-        let message = required(self.daemon.send_message(&request).await?.message, "the message")?;
+        let sent = self.daemon.send_message(&request).await.map_err(|error| Error::from(error).about(to))?;
+        let message = required(sent.message, "the message")?;
         self.current = Some(message.conversation);
         Ok(Flow::Continue)
     }

@@ -130,7 +130,7 @@ fn other_version(location: &Location, health: &v1::HealthResponse) -> Error {
 }
 
 /// A path as a shell takes it.
-fn quote(path: &Path) -> String {
+pub(crate) fn quote(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+:@%".contains(character);
     if !text.is_empty() && text.chars().all(plain) {

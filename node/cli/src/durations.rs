@@ -14,6 +14,9 @@ pub(crate) enum DurationError {
     /// The unit is none of those known.
     #[error("unknown unit {0:?}: use ms, s, m, h, d or w")]
     UnknownUnit(String),
+    /// There is more than one number with one unit, or a fraction.
+    #[error("one whole number with one unit is wanted: write 90m for one and a half hours")]
+    NotOne,
     /// Longer than ten years.
     #[error("too long: at most ten years")]
     TooLong,
@@ -36,6 +39,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
         "h" => 3_600 * SECOND_MS,
         "d" => DAY_MS,
         "w" => 7 * DAY_MS,
+        other if other.contains(|character: char| character.is_ascii_digit()) => {
+            return Err(DurationError::NotOne);
+        }
         other => return Err(DurationError::UnknownUnit(other.to_owned())),
     };
     let ms = number.checked_mul(unit_ms).filter(|ms| *ms <= LONGEST_MS).ok_or(DurationError::TooLong)?;
@@ -100,7 +106,9 @@ mod tests {
             ("-5s", DurationError::NoNumber),
             ("30", DurationError::NoUnit(30)),
             ("3y", DurationError::UnknownUnit("y".to_owned())),
-            ("1.5h", DurationError::UnknownUnit(".5h".to_owned())),
+            ("1.5h", DurationError::NotOne),
+            ("1h 30m", DurationError::NotOne),
+            ("1h30m", DurationError::NotOne),
             ("9999w", DurationError::TooLong),
             ("99999999999999999999s", DurationError::TooLong),
             ("18446744073709551615w", DurationError::TooLong),

@@ -143,6 +143,19 @@ impl Error {
         }
     }
 
+    /// With the name of the contact, where the advice is about one.
+    pub(crate) fn about(self, to: &str) -> Self {
+        match self {
+            Self::Failure(failure) if failure.field == VERIFICATION && to.starts_with('@') => {
+                Self::Untrusted {
+                    reason: describe_failure(&failure),
+                    fix: format!("qpq contact verify {to}"),
+                }
+            }
+            other => other,
+        }
+    }
+
     /// Whether there is no daemon to talk to, at least for now.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
@@ -293,6 +306,15 @@ mod tests {
         ] {
             assert_eq!(error.is_absence(), is_absence, "{error}");
         }
+    }
+
+    #[test]
+    fn advice_names_the_contact_where_it_is_known() {
+        let refused = || Error::Failure(failure(Status::Conflict, "verification"));
+        let (named, unnamed) = (refused().about("@bob"), refused().about("#picnic"));
+        assert_eq!((named.exit(), named.fix()), (Exit::Untrusted, Some("qpq contact verify @bob")));
+        assert_eq!((unnamed.exit(), unnamed.fix()), (Exit::Untrusted, Some("qpq contact verify NAME")));
+        assert!(matches!(Error::Declined.about("@bob"), Error::Declined));
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// A number and what is counted.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// A message id, or another UUID, in its usual form with hyphens; anything else in plain hexadecimal.
 pub(crate) fn uuid(bytes: &[u8]) -> String {
     let text = hex(bytes);
@@ -93,6 +98,11 @@ mod tests {
         assert_eq!(short(&[0xab; 32]), "ababababab…");
         assert_eq!(short(&[0xab; 2]), "abab");
         assert_eq!(uuid(&[1]), "01");
+    }
+
+    #[test]
+    fn one_of_something_is_not_several() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "member")), ["0 members", "1 member", "2 members"]);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use clap::Subcommand;
 use qpq_proto::v1;
 use serde::Serialize;
 
+use crate::connect::quote;
 use crate::context::Context;
 use crate::exit::Error;
 use crate::output::{Show, Style};
 use crate::printable::printable;
 use crate::prompt::{Passphrase, PassphraseArgs, passphrase};
-use crate::views::hex;
+use crate::views::{count, hex};
 
 /// What to do with backups.
 #[derive(Debug, Subcommand)]
@@ -48,15 +49,17 @@ async fn create(context: &Context, args: BackupArgs) -> Result<(), Error> {
     let passphrase = passphrase(&args.passphrase, Passphrase::New)?;
     let request = v1::CreateBackupRequest { path: path.clone(), passphrase: passphrase.to_vec() };
     let made = daemon.create_backup(&request).await?;
+    let advice = format!(
+        "Without the passphrase nobody can open it, you neither. Check it: qpq backup verify {}",
+        quote(Path::new(&path))
+    );
     context.output.show(&BackupView {
         path,
         bytes: made.bytes,
         contacts: made.contacts,
         messages: made.messages,
     })?;
-    context
-        .output
-        .note("Without the passphrase nobody can open it, you neither. Check it: qpq backup verify FILE");
+    context.output.note(&printable(&advice));
     Ok(())
 }
 
@@ -111,8 +114,8 @@ impl Show for BackupView {
     const SCHEMA: &'static str = "qpq.backup/1";
 
     fn human(&self, _style: &Style) -> String {
-        let Self { bytes, contacts, messages, .. } = self;
-        format!("{}: {bytes} bytes with {contacts} contacts and {messages} messages", printable(&self.path))
+        let content = content(self.contacts, self.messages);
+        format!("{}: {} with {content}", printable(&self.path), count(self.bytes, "byte"))
     }
 }
 
@@ -132,11 +135,8 @@ impl Show for ContentView {
 
     fn human(&self, style: &Style) -> String {
         let (name, made) = (printable(&self.name), style.zone.date_time(self.created_at_ms));
-        let (contacts, messages) = (self.contacts, self.messages);
-        format!(
-            "{}: a good backup of {name}, made {made}, with {contacts} contacts and {messages} messages",
-            printable(&self.path)
-        )
+        let content = content(self.contacts, self.messages);
+        format!("{}: a good backup of {name}, made {made}, with {content}", printable(&self.path))
     }
 }
 
@@ -154,9 +154,13 @@ impl Show for RestoredView {
 
     fn human(&self, style: &Style) -> String {
         let name = style.bold(&printable(&self.name));
-        let Self { contacts, messages, .. } = self;
-        format!("You are {name} again, on a new device, with {contacts} contacts and {messages} messages.")
+        let content = content(self.contacts, self.messages);
+        format!("You are {name} again, on a new device, with {content}.")
     }
+}
+
+fn content(contacts: u64, messages: u64) -> String {
+    format!("{} and {}", count(contacts, "contact"), count(messages, "message"))
 }
 
 #[cfg(test)]

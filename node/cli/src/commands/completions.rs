@@ -1,8 +1,10 @@
 //! `qpq completions` and `qpq man`: derived from the command line when they are asked for.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 use crate::args::command_line;
 use crate::context::Context;
@@ -39,7 +41,7 @@ pub(crate) fn man(context: &Context, args: ManArgs) -> Result<(), Error> {
 
 fn main_page() -> Result<String, Error> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command_line())
+    page_of(command_line())
         .render(&mut page)
         .map_err(|source| Error::System { what: "rendering the manual page", source })?;
     Ok(String::from_utf8_lossy(&page).into_owned())
@@ -48,7 +50,22 @@ fn main_page() -> Result<String, Error> {
 fn write_pages(directory: &Path) -> Result<(), Error> {
     let failed = |source| Error::File { path: directory.to_owned(), source };
     std::fs::create_dir_all(directory).map_err(failed)?;
-    clap_mangen::generate_to(command_line(), directory).map_err(failed)
+    let mut command = command_line().disable_help_subcommand(true);
+    command.build();
+    write_page(&command, directory).map_err(failed)
+}
+
+/// Writes the page of a command and those of the commands below it.
+fn write_page(command: &clap::Command, directory: &Path) -> io::Result<()> {
+    for below in command.get_subcommands() {
+        write_page(below, directory)?;
+    }
+    page_of(command.clone()).generate_to(directory).map(|_| ())
+}
+
+/// The page of a command; its foot names the program, as the foot of each page does.
+fn page_of(command: clap::Command) -> Man {
+    Man::new(command).source(concat!("qpq ", env!("CARGO_PKG_VERSION"))).manual("quicproquo")
 }
 
 #[cfg(test)]
@@ -73,5 +90,8 @@ mod tests {
             assert!(directory.path().join(page).is_file(), "{page}");
         }
         assert!(main_page().unwrap().contains("Exit codes"));
+        let page = std::fs::read_to_string(directory.path().join("qpq-send.1")).unwrap();
+        let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
+        assert!(title.contains("qpq 0") && title.contains("quicproquo"), "{title}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::parse_cursor;
 use crate::context::Context;
 use crate::exit::Error;
 use crate::follow::{Cursor, await_return};
@@ -11,7 +12,7 @@ use crate::views::event::{EventView, LaggedView};
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventsArgs {
     /// Only events after this cursor; 0 begins with the oldest kept. Without it, only what happens from now on.
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor)]
     pub(crate) since: Option<u64>,
     /// Print what there is and end, instead of waiting for more; begins with the oldest kept without --since.
     #[arg(long)]

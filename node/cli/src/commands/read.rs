@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use qpq_proto::v1;
 
+use super::{parse_count, parse_cursor};
 use crate::connect::Daemon;
 use crate::context::Context;
 use crate::exit::Error;
@@ -20,10 +21,10 @@ pub(crate) struct ReadArgs {
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// Only messages after this cursor, as an earlier `read --json` printed it.
-    #[arg(long, value_name = "CURSOR", conflicts_with = "last")]
+    #[arg(long, value_name = "CURSOR", value_parser = parse_cursor, conflicts_with = "last")]
     pub(crate) since: Option<u64>,
     /// Only the newest so many.
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    #[arg(long, value_name = "COUNT", value_parser = parse_count)]
     pub(crate) last: Option<u32>,
     /// Leave unread what was unread.
     #[arg(long)]

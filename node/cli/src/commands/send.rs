@@ -20,10 +20,10 @@ use crate::views::message::SendView;
 pub(crate) struct SendArgs {
     /// @name of a contact or '#name' of a group.
     pub(crate) to: String,
-    /// The text; `-`, or nothing, reads it from standard input.
+    /// The text, at most 16,384 bytes; `-`, or nothing, reads it from standard input.
     pub(crate) text: Vec<String>,
-    /// Wait until another node has stored it, or the recipient's device has decrypted and committed it. Without
-    /// this, success means that it is in this node's durable outbox.
+    /// Wait until the recipient's node has stored it, or the recipient's device has decrypted and committed it; in a
+    /// group, those of all. Without this, success means that it is in this node's durable outbox.
     #[arg(long, value_name = "STATE")]
     pub(crate) wait: Option<WaitState>,
     /// How long to wait at most, such as 30s or 5m.
@@ -34,7 +34,7 @@ pub(crate) struct SendArgs {
 /// How far a message must get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WaitState {
-    /// Another node has stored it.
+    /// The recipient's node has stored it.
     Sent,
     /// The recipient's device has decrypted and committed it.
     Delivered,
@@ -59,7 +59,8 @@ pub(crate) async fn run(context: &Context, args: SendArgs) -> Result<(), Error> 
     };
     let daemon = context.daemon().await?;
     let request = v1::SendMessageRequest { to: args.to, text, ..Default::default() };
-    let message = required(daemon.send_message(&request).await?.message, "the message")?;
+    let sent = daemon.send_message(&request).await.map_err(|error| Error::from(error).about(&request.to))?;
+    let message = required(sent.message, "the message")?;
     let Some(state) = args.wait else {
         return context.output.show(&SendView::queued(message));
     };

@@ -4,7 +4,7 @@ use qpq_proto::v1;
 use serde::Serialize;
 
 use super::change::ChangeView;
-use super::{hex, suite_name};
+use super::{count, hex, suite_name};
 use crate::output::{Show, Style, columns};
 use crate::printable::printable;
 
@@ -40,7 +40,7 @@ impl ConversationView {
     fn row(&self, style: &Style) -> [String; 4] {
         let state = match self.state.as_str() {
             "waiting" => "waits to be let in".to_owned(),
-            "open" => format!("{} members", self.members),
+            "open" => count(self.members.into(), "member"),
             other => printable(other).into_owned(),
         };
         let unread = if self.unread == 0 { String::new() } else { format!("{} unread", self.unread) };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::durations::describe;
 use crate::output::{Show, Style, columns};
 use crate::printable::printable;
-use crate::views::{hex, short};
+use crate::views::{count, hex, short};
 
 /// How the node is.
 #[derive(Debug, Serialize)]
@@ -236,11 +236,6 @@ impl HealthView {
         }
         text
     }
-}
-
-/// A number and what is counted.
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// A size with one decimal in the largest unit that keeps it above 1.
