@@ -5,6 +5,8 @@ use std::io;
 use qpq_crypto::key_value::KeyValueError;
 use qpq_engine::storage::StorageError;
 
+use crate::guard::{Panicked, guarded};
+
 /// Why an operation on open storage failed.
 ///
 /// The engine sees it boxed in a [`StorageError`]; the daemon downcasts when it wants to tell causes apart.
@@ -35,6 +37,9 @@ pub enum Failure {
     /// A secret lies under a key that was erased. Only an older copy of the database file can hold one.
     #[error("a secret lies under a key that was erased: the database file is an older copy")]
     Erased,
+    /// The database file contradicts itself. Restore a backup.
+    #[error("the database file is damaged: {0}")]
+    Contradiction(String),
     /// The database below failed.
     #[error("database: {0}")]
     Database(#[from] Box<redb::Error>),
@@ -64,6 +69,11 @@ impl Failure {
             Self::File { source, .. } => is_disk_full(source.kind()),
             _ => false,
         }
+    }
+
+    /// Runs what reads or writes the database; where that panics, the file is damaged.
+    pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
+        guarded(run).unwrap_or_else(|Panicked(reason)| Err(Self::Contradiction(reason)))
     }
 }
 

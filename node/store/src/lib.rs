@@ -51,6 +51,7 @@ mod batch;
 mod changes;
 mod error;
 mod files;
+mod guard;
 mod key;
 pub mod memory;
 mod merge;

@@ -17,6 +17,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTableMetadata, StorageBa
 
 use crate::error::Failure;
 use crate::files::{Counted, DATABASE_FILE, Files, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile};
+use crate::guard::Guarded;
 use crate::meta::{Meta, SCHEMA_VERSION};
 use crate::migrate::{MIGRATIONS, check_version, migrate};
 use crate::open_counter::OpenCounter;
@@ -68,7 +69,7 @@ impl fmt::Display for StoreId {
 
 /// A store whose key is not known yet. Other processes are kept out while it exists.
 pub struct LockedStore {
-    database: Database,
+    database: Guarded,
     secrets_key: SmallFile,
     open_counter: Option<OpenCounter>,
     meta: Meta,
@@ -95,6 +96,14 @@ impl LockedStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_files(
+        files: Files,
+        cache_bytes: usize,
+        rng: Box<dyn CryptoRng + Send>,
+    ) -> Result<Self, OpenError> {
+        OpenError::guarded(|| Self::open_unguarded(files, cache_bytes, rng))
+    }
+
+    fn open_unguarded(
         files: Files,
         cache_bytes: usize,
         mut rng: Box<dyn CryptoRng + Send>,
@@ -175,7 +184,11 @@ impl LockedStore {
     ///
     /// # Errors
     /// All of [`OpenError`]. Check the key first if there may be a second try.
-    pub fn unlock(mut self, key: &AtRestKey) -> Result<Store, OpenError> {
+    pub fn unlock(self, key: &AtRestKey) -> Result<Store, OpenError> {
+        OpenError::guarded(|| self.unlock_unguarded(key))
+    }
+
+    fn unlock_unguarded(mut self, key: &AtRestKey) -> Result<Store, OpenError> {
         self.check_key(key)?;
         let keys = Keys::new(key);
         migrate(&self.database, &mut self.meta, &keys, MIGRATIONS, SCHEMA_VERSION)?;
@@ -223,7 +236,7 @@ impl fmt::Debug for LockedStore {
 }
 
 /// Opens redb; `is_unused` if no store can have been made here yet.
-fn open_database(backend: Counted, cache_bytes: usize, is_unused: bool) -> Result<Database, OpenError> {
+fn open_database(backend: Counted, cache_bytes: usize, is_unused: bool) -> Result<Guarded, OpenError> {
     let failure = |source| Failure::File { file: DATABASE_FILE, source };
     let length = backend.len().map_err(failure)?;
     let mut start = [0; REDB_MAGIC.len()];
@@ -238,7 +251,7 @@ fn open_database(backend: Counted, cache_bytes: usize, is_unused: bool) -> Resul
         }
         backend.set_len(0).map_err(failure)?;
     }
-    Ok(Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)?)
+    Ok(Guarded::new(Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)?))
 }
 
 fn make(database: &Database, rng: &mut dyn CryptoRng) -> Result<Meta, Failure> {

@@ -7,6 +7,7 @@ use redb::DatabaseError;
 
 use crate::error::{Failure, is_disk_full};
 use crate::files::{DATABASE_FILE, SECRETS_KEY_FILE};
+use crate::guard::{Panicked, guarded};
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,7 @@ pub enum OpenError {
         file: &'static str,
     },
     /// The files contradict themselves. Restore a backup.
-    #[error("the store is damaged: {0}")]
+    #[error("the store is damaged, restore a backup: {0}")]
     Damaged(String),
     /// The file cannot be opened.
     #[error("{}: {source}", path.display())]
@@ -83,7 +84,13 @@ pub enum OpenError {
 
 impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
-        if failure.is_disk_full() { Self::DiskFull } else { Self::Failure(failure) }
+        match failure {
+            failure if failure.is_disk_full() => Self::DiskFull,
+            Failure::Contradiction(text) => Self::Damaged(text),
+            Failure::Database(error) if is_damage(&error) => Self::Damaged(error.to_string()),
+            failure @ (Failure::Damaged { .. } | Failure::Erased) => Self::Damaged(failure.to_string()),
+            failure => Self::Failure(failure),
+        }
     }
 }
 
@@ -95,6 +102,26 @@ impl OpenError {
             kind if is_disk_full(kind) => Self::DiskFull,
             _ => Self::Io { path: path.to_owned(), source },
         }
+    }
+}
+
+impl OpenError {
+    /// Runs what reads or writes the database; where that panics, the file is damaged.
+    pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
+        guarded(run).unwrap_or_else(|Panicked(reason)| Err(Self::Damaged(reason)))
+    }
+}
+
+/// Whether an error can only come from what the file says.
+fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        // A page that is said to lie behind the end of the file.
+        redb::Error::Io(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        redb::Error::Corrupted(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. } => true,
+        _ => false,
     }
 }
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use qpq_crypto::at_rest::AtRestKey;
 use qpq_engine::storage::{Direction, Table};
 use rand_core::CryptoRng;
-use redb::{Database, WriteTransaction};
+use redb::WriteTransaction;
 
 use crate::changes::Changes;
 use crate::error::{CommitError, Failure};
+use crate::guard::Guarded;
 use crate::key::{Blinded, RecordKey, SecretKey};
 use crate::meta::Meta;
 use crate::open::{LockedStore, Options, StoreId};
@@ -31,7 +32,7 @@ use crate::view::{SECRETS, SealedTable, View, redb_name};
 pub struct Store {
     // Before the database, so that it is dropped first.
     pub(crate) view: OnceCell<View>,
-    pub(crate) database: Database,
+    pub(crate) database: Guarded,
     pub(crate) keys: Arc<Keys>,
     pub(crate) secrets: SecretsKeyFile,
     pub(crate) open_counter: Option<OpenCounter>,
@@ -84,7 +85,7 @@ impl Store {
     /// [`Failure`] of the database.
     pub fn snapshot(&self) -> Result<Snapshot, Failure> {
         self.check_latch()?;
-        View::new(&self.database, &self.keys, self.secrets.sealers()).map(Snapshot::new)
+        Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers())).map(Snapshot::new)
     }
 
     /// Gives space that nothing uses back to the file system, if no snapshot is alive. Takes time and
@@ -128,7 +129,7 @@ impl Store {
         self.view.take();
         let (bytes, syncs) = self.io.totals();
         self.is_latched = true;
-        write(self)?;
+        Failure::guarded(|| write(self))?;
         self.is_latched = false;
         let (bytes_after, syncs_after) = self.io.totals();
         Ok(CommitInfo { changes: 0, bytes: bytes_after - bytes, syncs: syncs_after - syncs })
@@ -143,7 +144,7 @@ impl Store {
         if let Some(view) = self.view.get() {
             return Ok(view);
         }
-        let view = View::new(&self.database, &self.keys, self.secrets.sealers())?;
+        let view = Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers()))?;
         Ok(self.view.get_or_init(|| view))
     }
 

@@ -7,9 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use qpq_engine::storage::{Direction, Table};
-use redb::{
-    AccessGuard, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
-};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError};
 
 use crate::error::Failure;
 use crate::key::{Blinded, RecordKey, SecretKey};
@@ -61,11 +59,13 @@ impl View {
     }
 
     pub(crate) fn record(&self, table: Table, key: &RecordKey) -> Result<Option<Record>, Failure> {
-        let Some(open) = self.table(table)? else {
-            return Ok(None);
-        };
-        let sealed = open.get(key.as_bytes())?;
-        sealed.map(|sealed| self.keys.open(table, key, sealed.value())).transpose()
+        Failure::guarded(|| {
+            let Some(open) = self.table(table)? else {
+                return Ok(None);
+            };
+            let sealed = open.get(key.as_bytes())?;
+            sealed.map(|sealed| self.keys.open(table, key, sealed.value())).transpose()
+        })
     }
 
     pub(crate) fn records(
@@ -74,36 +74,56 @@ impl View {
         keys: RangeInclusive<RecordKey>,
         direction: Direction,
     ) -> Result<Records<'_>, Failure> {
-        let Some(open) = self.table(table)? else {
+        let range = Failure::guarded(|| {
+            let Some(open) = self.table(table)? else {
+                return Ok(None);
+            };
+            Ok(Some(open.range::<&[u8; 24]>(keys.start().as_bytes()..=keys.end().as_bytes())?))
+        })?;
+        let Some(mut range) = range else {
             return Ok(Box::new(std::iter::empty()));
         };
-        let range = open.range::<&[u8; 24]>(keys.start().as_bytes()..=keys.end().as_bytes())?;
-        let read = move |entry: Result<Entry<'_>, redb::StorageError>| {
+        let mut next = move || {
+            let entry = match direction {
+                Direction::Forward => range.next(),
+                Direction::Backward => range.next_back(),
+            };
+            let Some(entry) = entry else { return Ok(None) };
             let (key, sealed) = entry?;
             let key = RecordKey::from_bytes(*key.value());
-            Ok((key, self.keys.open(table, &key, sealed.value())?))
+            Ok(Some((key, self.keys.open(table, &key, sealed.value())?)))
         };
-        Ok(match direction {
-            Direction::Forward => Box::new(range.map(read)),
-            Direction::Backward => Box::new(range.rev().map(read)),
-        })
+        let mut is_over = false;
+        Ok(Box::new(std::iter::from_fn(move || {
+            if is_over {
+                return None;
+            }
+            let read = Failure::guarded(&mut next).transpose();
+            // Behind damage, nothing that redb says can be relied on.
+            is_over = matches!(read, Some(Err(Failure::Contradiction(_))));
+            read
+        })))
     }
 
     pub(crate) fn secret(&self, key: &SecretKey) -> Result<Option<Secret>, Failure> {
-        let Some(open) = self.secrets_table()? else {
-            return Ok(None);
-        };
-        let sealed = open.get(key.as_bytes())?;
-        sealed.map(|sealed| self.secrets.open(key, sealed.value())).transpose()
+        Failure::guarded(|| {
+            let Some(open) = self.secrets_table()? else {
+                return Ok(None);
+            };
+            let sealed = open.get(key.as_bytes())?;
+            sealed.map(|sealed| self.secrets.open(key, sealed.value())).transpose()
+        })
     }
 
     pub(crate) fn secret_keys(&self, namespace: Blinded) -> Result<Vec<SecretKey>, Failure> {
-        let Some(open) = self.secrets_table()? else {
-            return Ok(Vec::new());
-        };
-        let keys = SecretKey::namespace(namespace);
-        let range = open.range::<&[u8; 32]>(keys.start().as_bytes()..=keys.end().as_bytes())?;
-        range.map(|entry| Ok(SecretKey::from_bytes(*entry?.0.value()))).collect()
+        Failure::guarded(|| {
+            let Some(open) = self.secrets_table()? else {
+                return Ok(Vec::new());
+            };
+            let keys = SecretKey::namespace(namespace);
+            let range = open.range::<&[u8; 32]>(keys.start().as_bytes()..=keys.end().as_bytes())?;
+            range.map(|entry| Ok(SecretKey::from_bytes(*entry?.0.value()))).collect()
+        })
     }
 
     fn table(&self, table: Table) -> Result<OpenTable, Failure> {
@@ -125,8 +145,6 @@ impl fmt::Debug for View {
         f.debug_struct("View").finish_non_exhaustive()
     }
 }
-
-type Entry<'a> = (AccessGuard<'a, &'static [u8; 24]>, AccessGuard<'a, &'static [u8]>);
 
 /// A table that nothing was written to yet is as good as an empty one.
 pub(crate) fn existing<T>(opened: Result<T, TableError>) -> Result<Option<T>, Failure> {

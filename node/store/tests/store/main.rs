@@ -5,6 +5,7 @@ mod backup;
 mod batches;
 mod common;
 mod crash;
+mod damage;
 mod full;
 mod model;
 mod opening;
