@@ -11,6 +11,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 use super::memory::Memory;
 use crate::{CallFailure, CallId, Caller, Config, Effect, Engine, Input, Now, storage::Transaction as _};
 
+mod inside;
 mod people;
 
 /// A moment at which every clock starts: 2026-11-21.

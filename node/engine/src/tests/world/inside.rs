@@ -1,0 +1,42 @@
+//! What only a test may do to a node: set its limits, and act from inside its engine.
+
+use qpq_proto::limits::Limits;
+
+use super::{START_MS, World};
+use crate::{Caller, Engine, Now, context::Context};
+
+impl World {
+    /// Changes a node's limits until it is started again.
+    pub(in crate::tests) fn limit(&mut self, node: usize, change: impl FnOnce(&mut Limits)) {
+        change(&mut self.nodes[node].engine.limits);
+    }
+
+    /// Makes a node do what an honest engine does not, and carries out what follows from it.
+    pub(in crate::tests) fn act<R>(
+        &mut self,
+        index: usize,
+        action: impl FnOnce(&mut Engine, &mut Context<'_>) -> R,
+    ) -> R {
+        let node = &mut self.nodes[index];
+        let wall_ms = (START_MS + self.now_ms).saturating_add_signed(node.clock_error_ms);
+        let now = Now { monotonic_ms: self.now_ms, wall_ms };
+        let mut cx = Context {
+            now,
+            node_ms: node.engine.clock.node_ms(now),
+            rng: &mut node.rng,
+            tx: &mut node.memory,
+            caller: Caller::Owner,
+            effects: Vec::new(),
+            newest_event: None,
+        };
+        let result = action(&mut node.engine, &mut cx);
+        node.engine.pump_all(&mut cx).unwrap();
+        let effects = cx.effects;
+        node.engine.groups.keep();
+        node.engine.outbox.keep();
+        for effect in effects {
+            self.carry_out(index, effect);
+        }
+        result
+    }
+}
