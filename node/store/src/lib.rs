@@ -19,6 +19,9 @@
 //!   has and how long they are.
 //! - **Deletion.** Records that are deleted stay in free pages, sealed, until these are used again. Secrets
 //!   are gone for good after [`Store::rotate_secrets`].
+//! - **Damage.** A value that was damaged is never read as another: its seal does not open. Where the pages around
+//!   it contradict themselves, that is an error and no panic. Not noticed is damage in pages that nobody reads,
+//!   and a damaged key hides its record: to know better means to read everything at every start.
 //! - **Rollback.** An older copy of the data directory is told at opening by a single commit that it lacks, if
 //!   there is an open counter beside the at-rest key: see [`Store::is_rolled_back`]. A process that is killed
 //!   is not taken for one. Not noticed is whoever can write the file and puts back an older value of one
