@@ -172,7 +172,7 @@ impl Limits {
         send_window_bytes: 8 * MIB,
         in_flight_calls_per_peer_max: 32,
         call_bytes_in_memory_max: 256 * MIB,
-        discovered_peers_max: 4_096,
+        discovered_peers_max: 256,
         wanted_peers_max: 16_384,
         dials_max: 8,
         bans_max: 4_096,
