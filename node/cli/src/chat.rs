@@ -35,6 +35,7 @@ use self::screen::Screen;
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::exit::{Error, Exit};
+use crate::follow::absence;
 use crate::printable::printable;
 
 /// Chats until the input ends or the person quits.
@@ -117,7 +118,7 @@ impl Session {
             News::Events(events) => self.show_events(events).await,
             News::Gone(error) => {
                 self.is_gone = true;
-                self.screen.say(&format!("* {}; waiting for it to come back", printable(&error.to_string())))
+                self.screen.say(&format!("* {}; waiting for it to come back", absence(&error)))
             }
             News::Back(daemon) => self.go_on(daemon).await,
             News::Ended(error) => return Err(error),

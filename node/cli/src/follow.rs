@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::durations::wire_ms;
 use crate::exit::Error;
 use crate::patience::POLL_MAX;
-use crate::printable::printable;
 
 /// A place in the stream of events.
 #[derive(Debug, Clone, Copy)]
@@ -92,13 +91,21 @@ pub(crate) async fn reconnect(context: &Context) -> Result<Daemon, Error> {
     }
 }
 
+/// What has become of an absent daemon, in words.
+pub(crate) fn absence(error: &Error) -> &'static str {
+    match error {
+        Error::Silent(_) => "the daemon does not answer",
+        _ => "the daemon is gone",
+    }
+}
+
 /// What is followed goes on where it was once the daemon is back: says so, and connects again if the daemon is merely
 /// absent; gives back any other error.
 pub(crate) async fn await_return(context: &Context, error: Error) -> Result<Daemon, Error> {
     if !error.is_absence() {
         return Err(error);
     }
-    context.output.note(&format!("qpq: {}; waiting for it to come back", printable(&error.to_string())));
+    context.output.note(&format!("qpq: {}; waiting for it to come back", absence(&error)));
     let daemon = reconnect(context).await?;
     context.output.note("qpq: the daemon is back");
     Ok(daemon)
