@@ -1,6 +1,7 @@
 //! The engine as a whole: several of them over memory, joined by a network that the tests command.
 
 mod authority;
+mod contacts;
 mod crashes;
 mod events;
 mod groups;
@@ -8,9 +9,10 @@ mod history;
 mod hostile;
 mod invitations;
 mod leaving;
-mod memory;
+pub(crate) mod memory;
 mod people;
 mod requests;
 mod restoring;
+mod status;
 mod streams;
 mod world;

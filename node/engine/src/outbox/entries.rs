@@ -215,3 +215,6 @@ impl To<'_> {
         To::Members { recipients, except: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

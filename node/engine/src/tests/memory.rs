@@ -9,7 +9,7 @@ use crate::storage::{Direction, Key, StorageError, Table, Transaction};
 
 /// Everything a node has written.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     records: BTreeMap<(&'static str, Vec<u8>, u64), Bytes>,
     secrets: Secrets,
 }
@@ -19,7 +19,7 @@ struct Secrets(BTreeMap<(Vec<u8>, Vec<u8>), Vec<u8>>);
 
 impl Memory {
     /// How many records a table holds.
-    pub(super) fn count(&self, table: Table) -> usize {
+    pub(crate) fn count(&self, table: Table) -> usize {
         self.records.keys().filter(|(name, ..)| *name == table.0).count()
     }
 
