@@ -9,6 +9,7 @@ mod history;
 mod hostile;
 mod invitations;
 mod leaving;
+mod losses;
 pub(crate) mod memory;
 mod people;
 mod requests;
