@@ -103,7 +103,7 @@ impl Engine {
         let bare = name.strip_prefix('#').unwrap_or(name);
         let found: Option<NameRecord> = tables::load(cx.tx, NAMES, tables::key(&name_key('#', bare)))?;
         found.and_then(|found| found.target.as_slice().try_into().ok()).ok_or_else(|| {
-            Failure::not_found(format!("no group is named #{bare}: `qpq read` shows the conversations"))
+            Failure::not_found(format!("no group is named #{bare}: `qpq group list` shows the groups"))
         })
     }
 

@@ -70,6 +70,15 @@ impl Engine {
                 fix: format!("qpq contact verify @{}", person.name),
             });
         }
+        for person in people.iter().filter(|person| person.is_refused) {
+            items.push(HealthItem {
+                code: "contact-request-failed".into(),
+                title: format!("the request to @{} failed", person.name),
+                text: "the link was used before, has run out or was taken back: ask for a new one".into(),
+                severity: "warning".into(),
+                fix: "qpq contact add LINK".into(),
+            });
+        }
         items
     }
 
@@ -94,7 +103,10 @@ impl Engine {
             Some(name) => Check {
                 name: "requests".into(),
                 outcome: "warn".into(),
-                text: format!("{} contact requests wait for an answer", pending.len()),
+                text: match pending.len() {
+                    1 => "a contact request waits for an answer".into(),
+                    count => format!("{count} contact requests wait for an answer"),
+                },
                 fix: format!("qpq contact accept @{name}"),
             },
         });

@@ -20,18 +20,19 @@ mod flood;
 mod inquiry;
 mod message;
 mod neighbours;
+mod session;
 
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mdns_sd::{DaemonEvent, Receiver, ServiceDaemon, ServiceEvent};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use mdns_sd::ServiceEvent;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::peers::Shared;
-use announcement::{Announcement, Heard, SERVICE_TYPE};
+use announcement::{Announcement, Heard};
 use neighbours::Neighbours;
+use session::{End, Session};
 
 /// How long the first announcement may take before discovery counts as not possible; and the goodbye at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -158,126 +159,6 @@ fn unavailable(shared: &Shared, reason: String) {
 async fn lose(shared: &Shared, neighbours: &Neighbours) {
     for node in neighbours.nodes() {
         shared.lost(node).await;
-    }
-}
-
-/// A running announcement and search.
-struct Session {
-    daemon: ServiceDaemon,
-    monitor: Receiver<DaemonEvent>,
-    events: Receiver<ServiceEvent>,
-    full_name: String,
-    load: flood::Watch,
-}
-
-/// Why a session is over.
-enum End {
-    /// mDNS has ended.
-    Stopped,
-    /// There is more to hear than to keep.
-    Flooded,
-}
-
-impl Session {
-    /// Listens, and then announces: whoever announces itself later must be heard.
-    fn start(announcement: &Announcement) -> Result<Self, mdns_sd::Error> {
-        let service = announcement.service()?;
-        let daemon = ServiceDaemon::new()?;
-        let (monitor, events) = (daemon.monitor()?, daemon.browse(SERVICE_TYPE)?);
-        let full_name = service.get_fullname().to_owned();
-        daemon.register(service)?;
-        Ok(Self { daemon, monitor, events, full_name, load: flood::Watch::default() })
-    }
-
-    async fn run(&self, shared: &Arc<Shared>, neighbours: &mut Neighbours) -> End {
-        let (answers, answered) = mpsc::channel(ANSWERS_QUEUED_MAX);
-        tokio::select! {
-            () = self.listen(shared, neighbours, answered) => End::Stopped,
-            () = self.watch(shared, answers) => End::Stopped,
-            () = self.load.run(&self.daemon) => End::Flooded,
-        }
-    }
-
-    /// Hears what others announce, and what they answer. Returns when mDNS has ended.
-    async fn listen(
-        &self,
-        shared: &Arc<Shared>,
-        neighbours: &mut Neighbours,
-        mut answers: mpsc::Receiver<Heard>,
-    ) {
-        let mut events = self.events.clone();
-        let mut heard = flood::Heard::default();
-        loop {
-            let next_expiry = neighbours.next_expiry();
-            tokio::select! {
-                event = events.recv_async() => match event {
-                    Ok(event) => {
-                        self.load.heard(&mut heard);
-                        hear(shared, neighbours, event).await;
-                    }
-                    // A listener that lags behind is dropped by mDNS, and comes back.
-                    Err(_) => match self.daemon.browse(SERVICE_TYPE) {
-                        Ok(again) => events = again,
-                        Err(_) => return,
-                    },
-                },
-                Some(answer) = answers.recv() => {
-                    discovered(shared, neighbours.answered(answer, Instant::now())).await;
-                }
-                now = due(next_expiry) => for node in neighbours.expired(now) {
-                    shared.lost(node).await;
-                },
-            }
-        }
-    }
-
-    /// Keeps the state of discovery up to date, and asks who is there when the node can be heard. Returns when mDNS has
-    /// ended.
-    async fn watch(&self, shared: &Shared, answers: mpsc::Sender<Heard>) {
-        // Sockets that cannot be opened and groups that cannot be joined are only noticed by the absence of
-        // announcements.
-        let mut announced = timeout(PATIENCE, self.announced()).await;
-        if announced.is_err() {
-            unavailable(shared, "no interface allows multicast".to_owned());
-            announced = Ok(self.announced().await);
-        }
-        if announced == Ok(true) {
-            shared.set_discovery_state(DiscoveryState::Running);
-            inquiry::run(&answers).await;
-        }
-        drop(answers);
-        while self.monitor.recv_async().await.is_ok() {}
-    }
-
-    /// Waits for the first announcement; false if mDNS has ended.
-    async fn announced(&self) -> bool {
-        while let Ok(event) = self.monitor.recv_async().await {
-            match event {
-                DaemonEvent::Announce(..) => return true,
-                DaemonEvent::Error(error) => tracing::debug!(%error, "mDNS"),
-                _ => {}
-            }
-        }
-        false
-    }
-
-    /// Withdraws the announcement, and stops. What does not happen soon does not happen: records expire.
-    async fn say_goodbye(self) {
-        if let Ok(withdrawn) = self.daemon.unregister(&self.full_name) {
-            let _ = timeout(PATIENCE, withdrawn.recv_async()).await;
-        }
-        let _ = timeout(PATIENCE, self.stop()).await;
-    }
-
-    /// Stops, and returns when all that mDNS held is given back, which it may be too busy for at the moment.
-    async fn stop(self) {
-        loop {
-            match self.daemon.shutdown() {
-                Ok(stopped) => return drop(stopped.recv_async().await),
-                Err(mdns_sd::Error::Again) => sleep(PATIENCE).await,
-                Err(_) => return,
-            }
-        }
     }
 }
 
