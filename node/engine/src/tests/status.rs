@@ -93,7 +93,7 @@ fn requests_that_wait_and_mismatches_are_pointed_out() {
     let link = world.invite(ALICE, true);
     world.follow(2, &link).unwrap();
     world.settle();
-    assert_eq!(checks(&mut world)[1], "warn requests: 1 contact requests wait for an answer");
+    assert_eq!(checks(&mut world)[1], "warn requests: a contact request waits for an answer");
     assert_eq!(status(&mut world).health, []);
     let request = v1::VerifyContactRequest {
         name: "bob".into(),
