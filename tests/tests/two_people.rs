@@ -82,7 +82,7 @@ fn a_one_time_invitation_serves_one_person() {
     carol.ok(&["contact", "add", &link]);
     befriend(&bob, &carol);
     assert_eq!(alice.state_of("carol"), "");
-    assert_eq!(carol.state_of("alice"), "requested");
+    carol.await_contact("alice", "refused");
 }
 
 #[test]

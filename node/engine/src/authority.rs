@@ -125,10 +125,7 @@ impl Allowed {
                 for package in &add.key_packages {
                     let package = mls::KeyPackage::validate(package)
                         .map_err(|_| Refusal("a key package is not valid"))?;
-                    let identity = package.certificate.identity.as_bytes().to_vec();
-                    // Somebody who comes back with another device takes the place of the old one.
-                    self.removed.insert(identity.clone());
-                    self.added.insert(identity);
+                    self.added.insert(package.certificate.identity.as_bytes().to_vec());
                 }
             }
             Some(change::Kind::Remove(remove)) => drop(self.removed.insert(remove.identity.clone())),
@@ -136,10 +133,7 @@ impl Allowed {
                 self.removed.insert(change.author.clone());
                 self.leaving.push(change.author.clone());
             }
-            Some(change::Kind::Rotate(_)) => {
-                self.added.insert(change.author.clone());
-                self.removed.insert(change.author.clone());
-            }
+            Some(change::Kind::Rotate(_)) => drop(self.added.insert(change.author.clone())),
             None => {}
         }
         Ok(())
@@ -168,7 +162,8 @@ pub(crate) fn check_commit(group: &GroupView, commit: &mls::CommitView<'_>) -> R
     if added.len() != commit.added.len() || !added.is_subset(&allowed.added) {
         return Err(Refusal("the commit adds somebody whom nobody asked to add"));
     }
-    if !removed.is_subset(&allowed.removed) {
+    // Who is added takes the place of an own leaf, and of nobody else's; without the new leaf the old one stays.
+    if removed.difference(&added).any(|identity| !allowed.removed.contains(identity)) {
         return Err(Refusal("the commit removes somebody whom nobody may remove"));
     }
     if added.iter().any(|identity| group.has(identity) && !removed.contains(identity)) {

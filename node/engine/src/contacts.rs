@@ -19,7 +19,7 @@ use crate::{
     context::Context,
     engine::Engine,
     identity::checked_name,
-    records::{Kind, PersonRecord, Standing, Verification},
+    records::{Kind, PersonRecord, PlaceRecord, Standing, Verification},
     tables::{self, CONVERSATIONS, GROUPS, KEY_PACKAGES, MESSAGES, NODES, PEOPLE, UNSEALED},
 };
 
@@ -252,7 +252,11 @@ impl Engine {
         let messages: Vec<(u64, crate::records::MessageRecord)> =
             tables::first(cx.tx, MESSAGES, conversation, usize::MAX)?;
         for (cursor, message) in messages {
-            tables::clear(cx.tx, tables::MESSAGE_IDS, &message.id)?;
+            let places: Vec<(u64, PlaceRecord)> =
+                tables::first(cx.tx, tables::MESSAGE_IDS, &message.id, usize::MAX)?;
+            for (ordinal, _) in places.iter().filter(|(_, place)| place.conversation == conversation) {
+                cx.tx.delete(tables::MESSAGE_IDS, tables::at(&message.id, *ordinal))?;
+            }
             cx.tx.delete(MESSAGES, tables::at(conversation, cursor))?;
         }
         Ok(())

@@ -197,6 +197,11 @@ impl Engine {
         receipt: &Receipt,
     ) -> Result<(), Failure> {
         for id in receipt.ids.iter().take(RECEIPT_IDS_MAX) {
+            // Only who was sent a message can have opened it.
+            let own = self.own_message(cx, id)?;
+            if own.is_none_or(|(place, _)| place.conversation != conversation.id) {
+                continue;
+            }
             self.opened_elsewhere(cx, &conversation.id, from.as_bytes(), id)?;
             self.delivery_progressed(cx, id, from.as_bytes(), Progress::Delivered, "")?;
         }

@@ -210,7 +210,7 @@ impl Engine {
     ) -> Result<Disposition, Failure> {
         match opened {
             Taken::Content { sender, epoch, plaintext } => {
-                self.check_not_revoked(cx, &sender)?;
+                self.check_heard(cx, conversation, &sender)?;
                 self.note_reached(cx, conversation, &sender, &epoch)?;
                 self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
             }
@@ -225,8 +225,18 @@ impl Engine {
         Ok(Disposition::Delivered)
     }
 
-    /// Refuses what comes from a device that its person has revoked, as after restoring a backup elsewhere.
-    fn check_not_revoked(&self, cx: &Context<'_>, sender: &mls::Member) -> Result<(), Failure> {
+    /// Refuses what comes from somebody who is no longer a member, and from a device that its person has revoked, as
+    /// after restoring a backup elsewhere.
+    fn check_heard(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        sender: &mls::Member,
+    ) -> Result<(), Failure> {
+        let is_open = conversation.stage() == Stage::Open && conversation.kind() == Kind::Group;
+        if is_open && !self.is_member(cx, conversation, sender.certificate.identity.as_bytes())? {
+            return Err(Failure::forbidden("the sender is no longer a member"));
+        }
         let person = self.person(cx, sender.certificate.identity.as_bytes())?.unwrap_or_default();
         let list = DeviceList::decode_and_verify(&person.device_list).ok();
         if list.is_some_and(|list| list.revoked.contains(&sender.certificate.device)) {

@@ -56,7 +56,8 @@ impl Engine {
         for expired in existing.iter().filter(|record| is_expired(record, cx.node_ms)) {
             cx.tx.delete(INVITATIONS, tables::key(&expired.token))?;
         }
-        if existing.len() >= self.limits.invitations_max {
+        let open = existing.iter().filter(|record| !is_expired(record, cx.node_ms)).count();
+        if open >= self.limits.invitations_max {
             return Err(Failure::quota("there are too many open invitations: revoke some first"));
         }
         let token = cx.random::<16>();

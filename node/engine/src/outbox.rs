@@ -95,6 +95,8 @@ pub(crate) struct Shipment<'a> {
     pub conversation: &'a [u8],
     /// A content that is no text; empty for everything else.
     pub content: &'a [u8],
+    /// Token of a request; empty for everything else.
+    pub request: &'a [u8],
 }
 
 /// For whom a payload is.

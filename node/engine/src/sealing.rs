@@ -12,7 +12,7 @@ use qpq_crypto::{
 use qpq_proto::{
     Failure,
     ids::Identity,
-    v1::{Content, Introduction, Parcel, SignedIntroduction, content},
+    v1::{Content, Introduction, Parcel, SignedIntroduction, content, introduction},
 };
 use zeroize::Zeroizing;
 
@@ -58,6 +58,7 @@ impl Engine {
             message: if is_text { &content.id } else { &[] },
             conversation: &conversation.id,
             content: if is_text { &[] } else { &plaintext },
+            request: &[],
         };
         match audience {
             Audience::Only(recipient) => self.ship(cx, shipment, To::Person(recipient)),
@@ -154,6 +155,10 @@ impl Engine {
         let hybrid = HybridPublic::from_bytes(person.hybrid_key.as_slice())
             .map_err(|_| EngineError::Internal("a hybrid key is not 1,216 bytes long".into()))?;
         let me = self.me()?;
+        let request = match &introduction.kind {
+            Some(introduction::Kind::Request(request)) => request.token.clone(),
+            _ => Vec::new(),
+        };
         let introduction = introduction.encode_to_vec();
         let signature = me.device.sign(Domain::Introduction, &[identity.as_bytes(), &introduction]);
         let signed = SignedIntroduction {
@@ -165,7 +170,7 @@ impl Engine {
         let inner =
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
         let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
-        let shipment = Shipment { payload, message: &[], conversation, content: &[] };
+        let shipment = Shipment { payload, message: &[], conversation, content: &[], request: &request };
         Ok(self.ship(cx, shipment, To::Introduction(&person.identity))?)
     }
 

@@ -83,8 +83,13 @@ impl Engine {
         gone: &BTreeSet<Vec<u8>>,
     ) -> Result<(), EngineError> {
         let payload = self.group_parcel(cx, conversation, commit)?;
-        let shipment =
-            |payload| Shipment { payload, message: &[], conversation: &conversation.id, content: &[] };
+        let shipment = |payload| Shipment {
+            payload,
+            message: &[],
+            conversation: &conversation.id,
+            content: &[],
+            request: &[],
+        };
         let own = self.config.node;
         let members = before.members.iter().filter(|member| member.certificate.node != own);
         let members = members.map(|member| member.certificate.identity.as_bytes().to_vec());

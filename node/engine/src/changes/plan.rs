@@ -122,7 +122,7 @@ impl Engine {
             }
             plan.remove.insert(member.leaf);
         }
-        if group.members.len() + plan.add.len() >= self.limits.group_members_max {
+        if group.members.len() - plan.remove.len() + plan.add.len() >= self.limits.group_members_max {
             return Err("the group has as many members as a group can have".into());
         }
         plan.profiles.push(profile.cloned().unwrap_or_default());

@@ -103,7 +103,9 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let Some(conversation) = self.conversation_of_group(cx, group_id)? else { return Ok(false) };
         match opened {
-            Taken::Content { sender, .. } if self.check_not_revoked(cx, &sender).is_err() => Ok(false),
+            Taken::Content { sender, .. } if self.check_heard(cx, &conversation, &sender).is_err() => {
+                Ok(false)
+            }
             Taken::Content { sender, epoch, plaintext } => {
                 self.note_reached(cx, &conversation, &sender, &epoch)?;
                 // Its content may be malformed; it was answered long ago, so there is nobody to tell.

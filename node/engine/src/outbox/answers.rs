@@ -131,7 +131,7 @@ impl Engine {
         reason: &str,
     ) -> Result<(), EngineError> {
         if entry.parcel.message.is_empty() {
-            return self.introduction_finished(cx, &entry.recipient, progress, reason);
+            return self.introduction_finished(cx, entry, progress, reason);
         }
         self.delivery_progressed(cx, &entry.parcel.message, &entry.recipient, progress, reason)
     }
@@ -140,13 +140,15 @@ impl Engine {
     fn introduction_finished(
         &mut self,
         cx: &mut Context<'_>,
-        recipient: &[u8],
+        entry: &Entry,
         progress: Progress,
         reason: &str,
     ) -> Result<(), EngineError> {
         let is_lost = matches!(progress, Progress::Failed | Progress::Expired);
-        let asked = self.person(cx, recipient)?.filter(|person| is_lost && person.request_sealed);
-        match asked.filter(|person| !person.token.is_empty()) {
+        let is_request = is_lost && !entry.parcel.request.is_empty();
+        // Another request may have been made since.
+        let asked = self.person(cx, &entry.recipient)?.filter(|person| person.token == entry.parcel.request);
+        match asked.filter(|_| is_request) {
             Some(person) => self.request_failed(cx, person, reason),
             None => Ok(()),
         }

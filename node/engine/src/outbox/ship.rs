@@ -46,6 +46,7 @@ impl Engine {
             expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
             delivery: digest::delivery_id(&shipment.payload).to_vec(),
             content: shipment.content.to_vec(),
+            request: shipment.request.to_vec(),
             device_list_sequence: self.me.as_ref().map_or(0, |me| me.device_list_sequence),
             is_introduction: matches!(stream, Stream::Introductions(_)),
             except,

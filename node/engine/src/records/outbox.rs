@@ -29,6 +29,9 @@ pub(crate) struct ParcelRecord {
     /// It is an introduction, which says who it is from and belongs to no group.
     #[prost(bool, tag = "10")]
     pub is_introduction: bool,
+    /// Token of a request; empty for everything else.
+    #[prost(bytes = "vec", tag = "11")]
+    pub request: Vec<u8>,
     /// Sequence of the own device list under which it was sealed.
     #[prost(uint64, tag = "9")]
     pub device_list_sequence: u64,

@@ -63,7 +63,8 @@ impl Bench {
         let except = except.iter().copied().map(person).collect();
         self.with(|engine, cx, _| {
             let payload = Bytes::from_static(b"payload");
-            let shipment = Shipment { payload, message: &[], conversation: &CONVERSATION, content: &[] };
+            let shipment =
+                Shipment { payload, message: &[], conversation: &CONVERSATION, content: &[], request: &[] };
             engine.ship(cx, shipment, To::Members { recipients: &recipients, except }).unwrap();
             engine.newest_parcel(cx).unwrap()
         })
