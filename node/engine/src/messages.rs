@@ -12,10 +12,7 @@
 use qpq_proto::{
     Failure,
     limits::TEXT_BYTES_MAX,
-    v1::{
-        Content, MarkReadRequest, MarkReadResponse, Message, ReadMessagesRequest, ReadMessagesResponse,
-        SendMessageRequest, SendMessageResponse, Text, content,
-    },
+    v1::{Content, Message, SendMessageRequest, SendMessageResponse, Text, content},
 };
 
 use crate::{
@@ -27,16 +24,14 @@ use crate::{
         ConversationRecord, EventRecord, MessageRecord, PersonRecord, PlaceRecord, Stage, Standing,
         Verification,
     },
-    storage::Direction,
-    tables::{self, CONVERSATIONS, MESSAGE_IDS, MESSAGES},
+    tables::{self, MESSAGE_IDS, MESSAGES},
 };
 
 use progress::state_word;
 
 mod progress;
+mod reading;
 
-const LIMIT_DEFAULT: usize = 256;
-const LIMIT_MAX: usize = 1_024;
 /// Senders who may use one message id before it is ignored; honest ones never share any.
 const SAME_ID_MAX: usize = 16;
 
@@ -212,65 +207,6 @@ impl Engine {
             recipients: record.recipients,
             sent: record.sent,
         })
-    }
-
-    pub(crate) fn read_messages(
-        &self,
-        cx: &Context<'_>,
-        request: &ReadMessagesRequest,
-    ) -> Result<ReadMessagesResponse, Failure> {
-        let limit = match request.limit as usize {
-            0 => LIMIT_DEFAULT,
-            limit => limit.min(LIMIT_MAX),
-        };
-        let conversations: Vec<ConversationRecord> = match request.conversation.as_str() {
-            "" => tables::all(cx.tx, CONVERSATIONS)?,
-            name => vec![self.named_conversation(cx, name)?],
-        };
-        let range = request.since.saturating_add(1)..u64::MAX;
-        let direction = if request.newest { Direction::Backward } else { Direction::Forward };
-        let mut found: Vec<(u64, usize, MessageRecord)> = Vec::new();
-        for (index, conversation) in conversations.iter().enumerate() {
-            let records = tables::scan(cx.tx, MESSAGES, &conversation.id, range.clone(), direction, limit)?;
-            found.extend(records.into_iter().map(|(cursor, record)| (cursor, index, record)));
-        }
-        found.sort_by_key(|(cursor, ..)| *cursor);
-        let surplus = found.len().saturating_sub(limit);
-        match direction {
-            Direction::Forward => found.truncate(limit),
-            Direction::Backward => drop(found.drain(..surplus)),
-        }
-        let next = found.last().map_or(request.since, |(cursor, ..)| *cursor);
-        let views = found
-            .iter()
-            .map(|(cursor, index, record)| self.message_view(cx, &conversations[*index], *cursor, record));
-        Ok(ReadMessagesResponse { messages: views.collect::<Result<_, EngineError>>()?, next })
-    }
-
-    fn named_conversation(&self, cx: &Context<'_>, name: &str) -> Result<ConversationRecord, Failure> {
-        Ok(match self.find_named(cx, name)? {
-            Named::Group(id) => self.conversation_of(cx, &id)?,
-            Named::Person(person) => self
-                .conversation(cx, &person.conversation)?
-                .ok_or_else(|| Failure::not_found(format!("there is no conversation with {name} yet")))?,
-        })
-    }
-
-    pub(crate) fn mark_read(
-        &self,
-        cx: &mut Context<'_>,
-        request: &MarkReadRequest,
-    ) -> Result<MarkReadResponse, Failure> {
-        let mut conversation = self.named_conversation(cx, &request.conversation)?;
-        if request.cursor > conversation.read_cursor {
-            conversation.read_cursor = request.cursor;
-            let after = request.cursor.saturating_add(1)..u64::MAX;
-            let newer: Vec<(u64, MessageRecord)> =
-                tables::scan(cx.tx, MESSAGES, &conversation.id, after, Direction::Forward, LIMIT_MAX)?;
-            conversation.unread = newer.iter().filter(|(_, record)| !record.own).count() as u64;
-            self.save_conversation(cx, &conversation)?;
-        }
-        Ok(MarkReadResponse {})
     }
 }
 
