@@ -7,7 +7,7 @@
 //! A program may shut its writing side down after its last request, and still gets every answer. One that closes the
 //! socket gives its calls up.
 //!
-//! When there are too many connections, a new one takes the place of one that is not used ([`places`]).
+//! When there are too many connections, a new one takes the place of one that is not used (`places.rs`).
 //!
 //! A frame that breaks the protocol ends the connection, after an answer that says why: behind it, nobody knows
 //! where the next one starts.
