@@ -58,8 +58,7 @@ impl Engine {
         let state =
             ChangeStateRecord { conversation: conversation.id.clone(), ..ChangeStateRecord::default() };
         tables::save(cx.tx, CHANGE_IDS, tables::key(&id), &state)?;
-        let is_committer = authority::committer(&group, conversation.away())
-            .is_some_and(|member| member.certificate.identity.as_bytes().as_slice() == own);
+        let is_committer = self.is_committer(&group, &conversation)?;
         if is_committer {
             self.commit_pending(cx, &conversation.id)?;
         } else {
@@ -71,6 +70,13 @@ impl Engine {
             return Err(Failure::conflict(view.failed));
         }
         Ok(view)
+    }
+
+    /// Whether this node makes the group's commits.
+    fn is_committer(&self, group: &GroupView, conversation: &ConversationRecord) -> Result<bool, Failure> {
+        let me = self.me()?;
+        let committer = authority::committer(group, conversation.away());
+        Ok(committer.is_some_and(|member| me.is(member.certificate.identity.as_bytes())))
     }
 
     fn sign_change(

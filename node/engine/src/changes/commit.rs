@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::mls::{self};
+use qpq_crypto::mls;
 use qpq_proto::{
     Failure,
     ids::Identity,
@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     conversations::GroupView,
     engine::Engine,
+    identity::Me,
     input::EngineError,
     introductions::introduction,
     outbox::{Shipment, To},
@@ -90,9 +91,9 @@ impl Engine {
             content: &[],
             request: &[],
         };
-        let own = self.config.node;
-        let members = before.members.iter().filter(|member| member.certificate.node != own);
-        let members = members.map(|member| member.certificate.identity.as_bytes().to_vec());
+        let own = self.me.as_ref().map(Me::id);
+        let members = before.members.iter().map(|member| member.certificate.identity.as_bytes().to_vec());
+        let members = members.filter(|identity| Some(identity) != own.as_ref());
         // Whoever gets a new leaf gets the welcome instead: its new device could not open the commit.
         let (renewed, others): (Vec<_>, Vec<_>) = members.partition(|identity| added.contains(identity));
         let (removed, recipients): (Vec<_>, Vec<_>) =

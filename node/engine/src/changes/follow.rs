@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::mls::{self};
+use qpq_crypto::mls;
 use qpq_proto::{
     Failure,
     v1::{Change, CommitAnnotation, MemberProfile, SignedChange, change},

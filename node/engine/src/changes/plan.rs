@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a set of changes comes to in the group as it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Plan {
     pub(super) changes: Vec<SignedChange>,
     pub(super) add: Vec<ValidatedKeyPackage>,
@@ -40,9 +40,7 @@ impl Engine {
             return Ok(());
         }
         let group = self.group_view(cx, &conversation.group_id)?;
-        let own = self.me()?.id();
-        let is_committer = authority::committer(&group, conversation.away())
-            .is_some_and(|member| member.certificate.identity.as_bytes().as_slice() == own);
+        let is_committer = self.is_committer(&group, &conversation)?;
         let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, conversation_id, usize::MAX)?;
         if !is_committer || pending.is_empty() {
             return Ok(());
@@ -52,12 +50,17 @@ impl Engine {
             if plan.changes.len() == authority::CHANGES_MAX {
                 break;
             }
+            // Of a change that cannot be made as a whole, nothing may stay in the plan: nobody asked for that part.
+            let mut with_change = plan.clone();
             let planned = SignedChange::decode(record.signed.as_slice())
                 .map_err(|_| "the change is malformed".to_owned())
-                .and_then(|signed| self.plan_change(&group, &mut plan, signed));
-            if let Err(reason) = planned {
-                cx.tx.delete(CHANGES, tables::at(conversation_id, ordinal))?;
-                self.change_failed(cx, &record.id, &reason)?;
+                .and_then(|signed| self.plan_change(&group, &mut with_change, signed));
+            match planned {
+                Ok(()) => plan = with_change,
+                Err(reason) => {
+                    cx.tx.delete(CHANGES, tables::at(conversation_id, ordinal))?;
+                    self.change_failed(cx, &record.id, &reason)?;
+                }
             }
         }
         if plan.changes.is_empty() {

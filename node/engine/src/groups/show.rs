@@ -1,6 +1,6 @@
 //! Finding groups by name, and showing them.
 
-use qpq_crypto::mls::{self};
+use qpq_crypto::mls;
 use qpq_proto::{
     Failure,
     v1::{GroupChange, GroupMember, ShowGroupRequest, ShowGroupResponse},
