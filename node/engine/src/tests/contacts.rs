@@ -7,12 +7,6 @@ use super::{groups::group, world::World};
 const ALICE: usize = 0;
 const BOB: usize = 1;
 
-fn friends() -> World {
-    let mut world = World::of(&["alice", "bob", "carol"]);
-    world.befriend(ALICE, BOB);
-    world
-}
-
 fn list(world: &mut World) -> Vec<v1::Contact> {
     let request = v1::ListContactsRequest {};
     world.owner::<v1::ListContactsResponse>(ALICE, Method::ListContacts, &request).unwrap().contacts
@@ -43,7 +37,7 @@ fn remove(world: &mut World, name: &str) -> Result<v1::RemoveContactResponse, Fa
 
 #[test]
 fn names_are_checked_and_taken_names_refused() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     world.befriend(ALICE, 2);
     for (name, new_name, status) in [
         ("bob", "", Status::BadRequest),
@@ -64,7 +58,7 @@ fn names_are_checked_and_taken_names_refused() {
 
 #[test]
 fn a_renamed_contact_is_found_by_the_new_name_only() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     for (from, to) in [("bob", "Bob"), ("@BOB", "@robert"), ("robert", "robert")] {
         assert_eq!(rename(&mut world, from, to).unwrap(), to.trim_start_matches('@'));
     }
@@ -97,7 +91,7 @@ fn a_name_given_with_the_link_is_used_and_checked() {
 #[test]
 fn what_was_verified_is_kept_until_it_is_compared_again() {
     use v1::VerifyAction::{Compare, Match, Mismatch, Show};
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     assert_eq!(verify(&mut world, Show, "").unwrap().verified_at_ms, 0);
     let zeros = "0".repeat(60);
     for (action, number, recorded) in [
@@ -126,7 +120,7 @@ fn what_was_verified_is_kept_until_it_is_compared_again() {
 
 #[test]
 fn blocking_can_be_repeated_and_undone() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     for (unblock, state) in
         [(true, "accepted"), (false, "blocked"), (false, "blocked"), (true, "accepted"), (true, "accepted")]
     {
@@ -140,7 +134,7 @@ fn blocking_can_be_repeated_and_undone() {
 
 #[test]
 fn blocking_ends_what_waits_for_the_contact() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     world.stop(BOB);
     let sent = world.send(ALICE, "@bob", "never mind").unwrap();
     block(&mut world, "bob", false).unwrap();
@@ -155,7 +149,7 @@ fn blocking_ends_what_waits_for_the_contact() {
 
 #[test]
 fn a_block_outlives_a_restart_and_a_new_link() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     block(&mut world, "bob", false).unwrap();
     world.stop(ALICE);
     world.start(ALICE);
@@ -192,7 +186,7 @@ fn a_removed_contact_is_forgotten_but_stays_a_member() {
 
 #[test]
 fn there_is_room_for_only_so_many_contacts() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     world.limit(ALICE, |limits| limits.contacts_max = 1);
     let link = world.invite(2, false);
     assert_eq!(world.follow(ALICE, &link).unwrap_err().status, Status::QuotaExceeded);

@@ -7,12 +7,6 @@ use super::world::World;
 const ALICE: usize = 0;
 const BOB: usize = 1;
 
-fn friends() -> World {
-    let mut world = World::of(&["alice", "bob"]);
-    world.befriend(ALICE, BOB);
-    world
-}
-
 fn read(world: &mut World, since: u64, limit: u32) -> v1::ReadEventsResponse {
     let request = v1::ReadEventsRequest { since, limit, timeout_ms: 0 };
     world.owner(ALICE, Method::ReadEvents, &request).unwrap()
@@ -36,7 +30,7 @@ fn words(events: &[v1::Event]) -> Vec<String> {
 
 #[test]
 fn what_happens_is_told_in_order() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     let before = world.events(ALICE).len();
     world.send(ALICE, "@bob", "hello").unwrap();
     world.settle();
@@ -52,7 +46,7 @@ fn what_happens_is_told_in_order() {
 
 #[test]
 fn cursors_grow_by_one_and_survive_a_restart() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     for number in 0..5 {
         world.send(ALICE, "@bob", &format!("{number}")).unwrap();
         world.settle();
@@ -66,7 +60,7 @@ fn cursors_grow_by_one_and_survive_a_restart() {
 
 #[test]
 fn pages_go_on_where_the_last_one_ended() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     for number in 0..7 {
         world.send(BOB, "@alice", &format!("{number}")).unwrap();
     }
@@ -94,7 +88,7 @@ fn pages_go_on_where_the_last_one_ended() {
 
 #[test]
 fn old_events_make_room_and_readers_learn_how_many_they_missed() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     world.limit(ALICE, |limits| limits.events_kept_max = 10);
     let since = read(&mut world, 0, 0).next;
     for number in 0..30 {
@@ -109,7 +103,7 @@ fn old_events_make_room_and_readers_learn_how_many_they_missed() {
 
 #[test]
 fn what_a_removed_contact_did_is_not_told_any_more() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     world.send(BOB, "@alice", "forget me").unwrap();
     world.settle();
     let remove = v1::RemoveContactRequest { name: "bob".into() };

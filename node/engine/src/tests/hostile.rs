@@ -66,12 +66,6 @@ fn enqueue(
     Ok(v1::EnqueueResponse::decode(answer).unwrap())
 }
 
-fn friends() -> World {
-    let mut world = World::of(&["alice", "bob", "carol"]);
-    world.befriend(ALICE, BOB);
-    world
-}
-
 #[test]
 fn malformed_contents_inside_the_seal_are_not_shown() {
     let unnamed = v1::Content { id: vec![1; 15], ..content(1, 1, "a short id") };
@@ -79,7 +73,7 @@ fn malformed_contents_inside_the_seal_are_not_shown() {
     for bad in
         [content(2, 1, ""), content(3, 1, &"x".repeat(16_385)), content(4, 0, "number 0"), unnamed, kindless]
     {
-        let mut world = friends();
+        let mut world = World::friends(&["alice", "bob", "carol"]);
         say(&mut world, BOB, "@alice", &bad);
         world.pass(60_000);
         assert_eq!(world.received(ALICE), Vec::<String>::new(), "{:?}", bad.id);
@@ -91,7 +85,7 @@ fn malformed_contents_inside_the_seal_are_not_shown() {
 
 #[test]
 fn one_id_is_shown_once_whatever_it_carries() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     for (sequence, text) in [(1, "first"), (1, "first"), (2, "second"), (9, "third")] {
         say(&mut world, BOB, "@alice", &content(5, sequence, text));
         world.settle();
@@ -101,7 +95,7 @@ fn one_id_is_shown_once_whatever_it_carries() {
 
 #[test]
 fn a_parcel_that_is_brought_again_changes_nothing() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     let alice = identity(&mut world, ALICE);
     let payload = parcel(&mut world, BOB, "@alice", "once");
     let first = enqueue(&mut world, BOB, &alice, payload.clone(), Vec::new()).unwrap();
@@ -118,7 +112,7 @@ fn a_parcel_that_is_brought_again_changes_nothing() {
 
 #[test]
 fn parcels_for_others_and_broken_ones_are_refused() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     let (alice, bob) = (identity(&mut world, ALICE), identity(&mut world, BOB));
     let good = parcel(&mut world, BOB, "@alice", "hello");
     let flip = |at: usize| {
@@ -176,7 +170,7 @@ fn changes_are_taken_only_from_their_author_and_only_if_allowed() {
 
 #[test]
 fn a_node_serves_only_its_own_person() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     for identity_key in [identity(&mut world, BOB), Vec::new(), vec![0; 31], vec![0; 32]] {
         let request = v1::FetchHybridKeyRequest { identity_key };
         let answer = world.bring(BOB, ALICE, Method::FetchHybridKey, request.encode_to_vec().into());

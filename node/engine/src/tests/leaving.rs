@@ -222,3 +222,28 @@ fn a_group_grows_to_its_limit() {
     world.settle();
     assert_eq!(members(&mut world, CAROL), 3);
 }
+
+#[test]
+fn a_change_that_fails_in_part_leaves_nothing_in_the_commit() {
+    let mut world = village(&["alice", "bob", "carol", "dave", "erin"]);
+    create(&mut world, ALICE, &["bob", "carol"]).unwrap();
+    world.settle();
+    world.cut(ALICE, BOB);
+    world.cut(ALICE, CAROL);
+    // Two changes wait for alice; of the second one part contradicts the first.
+    add(&mut world, BOB, "dave").unwrap();
+    world.settle();
+    let names = vec!["erin".into(), "dave".into()];
+    let both = v1::AddGroupMembersRequest { group: "#village".into(), members: names };
+    world.owner::<v1::AddGroupMembersResponse>(CAROL, Method::AddGroupMembers, &both).unwrap();
+    world.settle();
+    // She leaves, and bob finds both waiting when he takes over.
+    leave(&mut world, ALICE).unwrap();
+    world.join(ALICE, BOB);
+    world.join(ALICE, CAROL);
+    world.pass(60_000);
+    assert_eq!((members(&mut world, BOB), members(&mut world, CAROL)), (3, 3), "bob, carol and dave");
+    world.send(CAROL, "#village", "still one group").unwrap();
+    world.pass(60_000);
+    assert!(world.received(BOB).contains(&"carol: still one group".to_owned()));
+}

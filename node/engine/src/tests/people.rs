@@ -7,12 +7,6 @@ use super::world::World;
 const ALICE: usize = 0;
 const BOB: usize = 1;
 
-fn friends() -> World {
-    let mut world = World::of(&["alice", "bob"]);
-    world.befriend(ALICE, BOB);
-    world
-}
-
 fn contact(world: &mut World, node: usize, name: &str) -> v1::Contact {
     let listed: v1::ListContactsResponse =
         world.owner(node, Method::ListContacts, &v1::ListContactsRequest {}).unwrap();
@@ -21,7 +15,7 @@ fn contact(world: &mut World, node: usize, name: &str) -> v1::Contact {
 
 #[test]
 fn a_one_time_link_makes_contacts_and_messages_go_both_ways() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     assert_eq!(contact(&mut world, ALICE, "bob").state, "accepted");
     assert_eq!(contact(&mut world, BOB, "alice").state, "accepted");
     let sent = world.send(ALICE, "@bob", "hello").unwrap();
@@ -36,7 +30,7 @@ fn a_one_time_link_makes_contacts_and_messages_go_both_ways() {
 
 #[test]
 fn the_direct_group_is_hybrid() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     assert_eq!(contact(&mut world, ALICE, "bob").suite, 0x004F);
     assert_eq!(world.show(BOB, "@alice").unwrap().suite, 0x004F);
 }
@@ -140,7 +134,7 @@ fn repeated_and_reordered_deliveries_show_each_message_once() {
 
 #[test]
 fn a_repeated_send_with_one_id_sends_once() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     let request = v1::SendMessageRequest { to: "@bob".into(), text: "once".into(), id: vec![7; 16] };
     for _ in 0..3 {
         world.owner::<v1::SendMessageResponse>(ALICE, Method::SendMessage, &request).unwrap();
@@ -151,7 +145,7 @@ fn a_repeated_send_with_one_id_sends_once() {
 
 #[test]
 fn texts_and_names_have_limits() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     for (text, status) in [("", Status::BadRequest), (&*"x".repeat(16_385), Status::BadRequest)] {
         assert_eq!(world.send(ALICE, "@bob", text).unwrap_err().status, status);
     }
@@ -165,7 +159,7 @@ fn texts_and_names_have_limits() {
 
 #[test]
 fn a_mismatched_safety_number_blocks_sending() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     let verify = |world: &mut World, node, name: &str, action: v1::VerifyAction, number: &str| {
         let request = v1::VerifyContactRequest {
             name: name.into(),
@@ -187,7 +181,7 @@ fn a_mismatched_safety_number_blocks_sending() {
 
 #[test]
 fn a_blocked_contact_is_not_heard() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     let block = v1::BlockContactRequest { name: "@bob".into(), unblock: false };
     world.owner::<v1::BlockContactResponse>(ALICE, Method::BlockContact, &block).unwrap();
     world.send(BOB, "@alice", "hello?").unwrap();
@@ -203,7 +197,7 @@ fn a_blocked_contact_is_not_heard() {
 
 #[test]
 fn a_removed_contact_can_come_back_by_a_new_link() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     world.send(BOB, "@alice", "before").unwrap();
     world.settle();
     let remove = v1::RemoveContactRequest { name: "@bob".into() };
@@ -251,7 +245,7 @@ fn clocks_wrong_by_decades_do_not_matter() {
 
 #[test]
 fn nonsense_from_peers_is_refused_and_changes_nothing() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     let alice = world.nodes[ALICE].memory.clone();
     let mailbox = contact(&mut world, BOB, "alice").identity;
     let parcels: [&[u8]; 4] = [b"", b"\xff\xff\xff", &[0x0a, 0x08], &[0; 4_096]];
@@ -269,7 +263,7 @@ fn nonsense_from_peers_is_refused_and_changes_nothing() {
 
 #[test]
 fn the_outbox_is_empty_when_all_is_delivered() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     for number in 0..30 {
         world.send(ALICE, "@bob", &format!("{number}")).unwrap();
     }
@@ -281,7 +275,7 @@ fn the_outbox_is_empty_when_all_is_delivered() {
 
 #[test]
 fn what_nobody_fetches_expires_after_weeks_and_says_so() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     world.stop(BOB);
     let lost = world.send(ALICE, "@bob", "hello?").unwrap();
     world.pass(34 * 86_400_000);
@@ -292,7 +286,7 @@ fn what_nobody_fetches_expires_after_weeks_and_says_so() {
 
 #[test]
 fn a_trace_tells_why_a_message_is_not_there() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob"]);
     world.stop(BOB);
     let sent = world.send(ALICE, "@bob", "hello?").unwrap();
     let request = v1::TraceMessageRequest { id: sent.id.clone() };

@@ -8,12 +8,6 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const DAY_MS: u64 = 86_400_000;
 
-fn friends() -> World {
-    let mut world = World::of(&["alice", "bob", "carol"]);
-    world.befriend(ALICE, BOB);
-    world
-}
-
 fn status(world: &mut World) -> v1::NodeStatusResponse {
     world.owner(ALICE, Method::NodeStatus, &v1::NodeStatusRequest {}).unwrap()
 }
@@ -65,7 +59,7 @@ fn an_identity_is_made_once_with_a_name_that_is_fit() {
 
 #[test]
 fn the_status_counts_what_waits_and_for_how_long() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     world.stop(BOB);
     for text in ["one", "two", "three"] {
         world.send(ALICE, "@bob", text).unwrap();
@@ -88,7 +82,7 @@ fn the_status_counts_what_waits_and_for_how_long() {
 
 #[test]
 fn requests_that_wait_and_mismatches_are_pointed_out() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     assert_eq!(checks(&mut world)[1], "ok requests: no contact request waits");
     let link = world.invite(ALICE, true);
     world.follow(2, &link).unwrap();
@@ -126,7 +120,7 @@ fn only_so_many_requests_wait_for_the_owner() {
 
 #[test]
 fn a_full_outbox_refuses_more_and_takes_it_when_there_is_room() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     world.limit(ALICE, |limits| limits.outbox_deliveries_max = 3);
     world.stop(BOB);
     (0..4).for_each(|number| drop(world.send(ALICE, "@bob", &format!("{number}")).unwrap()));
@@ -142,7 +136,7 @@ fn a_full_outbox_refuses_more_and_takes_it_when_there_is_room() {
 #[test]
 fn what_waits_expires_by_the_nodes_own_time() {
     for error_ms in [0, -1_795_000_000_000, 14 * 365 * 86_400_000_i64] {
-        let mut world = friends();
+        let mut world = World::friends(&["alice", "bob", "carol"]);
         world.stop(BOB);
         let sent = world.send(ALICE, "@bob", "hello?").unwrap();
         world.nodes[ALICE].clock_error_ms = error_ms;
@@ -173,7 +167,7 @@ fn what_a_group_waits_for_expires_for_those_who_stay_away() {
 
 #[test]
 fn waiting_and_tracing_need_a_message_and_a_state() {
-    let mut world = friends();
+    let mut world = World::friends(&["alice", "bob", "carol"]);
     let sent = world.send(ALICE, "@bob", "hello").unwrap();
     world.settle();
     for (id, state, status) in [

@@ -8,6 +8,13 @@ use qpq_proto::{
 use super::{Memory, World};
 
 impl World {
+    /// People of whom the first two are contacts.
+    pub(in crate::tests) fn friends(names: &[&'static str]) -> Self {
+        let mut world = Self::of(names);
+        world.befriend(0, 1);
+        world
+    }
+
     /// A further person, at the place where it is expected.
     pub(in crate::tests) fn add_person(&mut self, index: usize, name: &str) -> usize {
         assert_eq!(self.add_with_identity(1, name), index);
