@@ -11,6 +11,7 @@ mod invitations;
 mod leaving;
 mod losses;
 pub(crate) mod memory;
+mod messaging;
 mod people;
 mod requests;
 mod restoring;

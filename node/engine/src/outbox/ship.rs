@@ -10,7 +10,8 @@ use crate::{
     engine::Engine,
     input::EngineError,
     records::{ConversationRecord, ParcelRecord},
-    tables::{self, OUTGOING, PAYLOADS},
+    storage::Direction,
+    tables::{self, OUTGOING, PAYLOADS, UNSEALED},
 };
 
 use super::{OUTBOX_LIFETIME_MS, Shipment, Stream, To};
@@ -81,7 +82,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses when so much waits in a conversation already that more would only grow the outbox.
+    /// Refuses when as much waits in a conversation already, sealed or not, as may wait there.
     pub(crate) fn check_room(
         &mut self,
         cx: &Context<'_>,
@@ -89,8 +90,11 @@ impl Engine {
     ) -> Result<(), Failure> {
         let own = Stream::Person(conversation.contact.clone());
         let index = self.streams(cx)?;
-        let waiting = index.waiting(&Stream::Conversation(conversation.id.clone())) + index.waiting(&own);
-        if waiting > self.limits.outbox_deliveries_max {
+        let sealed = index.waiting(&Stream::Conversation(conversation.id.clone())) + index.waiting(&own);
+        let room = self.limits.outbox_deliveries_max.saturating_sub(sealed);
+        let unsealed = cx.tx.scan(UNSEALED, &conversation.id, 0..u64::MAX, Direction::Forward, room)?.len();
+        if unsealed == room {
+            let waiting = sealed + unsealed;
             return Err(Failure::quota(format!("{waiting} deliveries wait in this conversation already")));
         }
         Ok(())

@@ -1,0 +1,3 @@
+//! How messages travel between nodes, and what happens when somebody does not keep to the rules.
+
+mod waiting;
