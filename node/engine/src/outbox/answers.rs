@@ -29,6 +29,10 @@ impl Engine {
         result: Result<Bytes, CallFailure>,
     ) -> Result<(), EngineError> {
         self.pump_later(recipient);
+        // Whoever was removed while the delivery was under way is done with the stream; the others are not.
+        if !self.recipients(cx, stream)?.is_some_and(|readers| readers.contains(recipient)) {
+            return Ok(());
+        }
         let Some(entry) = self.pending_entry(cx, stream, recipient, ordinal)? else { return Ok(()) };
         match result {
             Ok(response) => {

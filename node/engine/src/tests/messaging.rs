@@ -1,3 +1,4 @@
 //! How messages travel between nodes, and what happens when somebody does not keep to the rules.
 
+mod late_answers;
 mod waiting;
