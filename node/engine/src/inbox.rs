@@ -74,6 +74,9 @@ impl Engine {
         }
         if let Some(seen) = tables::load::<SeenRecord>(cx.tx, SEEN, tables::key(&delivery))? {
             let disposition = seen.disposition;
+            if let Some(refusal) = seen.refusal {
+                return Err(refusal.into());
+            }
             return Ok(EnqueueResponse { disposition, duplicate: true, ..EnqueueResponse::default() });
         }
         let disposition = self.receive(cx, node, &request.payload)?;
@@ -109,12 +112,15 @@ impl Engine {
         &self,
         cx: &mut Context<'_>,
         delivery: &[u8],
-        disposition: Disposition,
+        answer: Result<Disposition, &Failure>,
     ) -> Result<(), EngineError> {
         let Some(mut seen) = tables::load::<SeenRecord>(cx.tx, SEEN, tables::key(delivery))? else {
             return Ok(());
         };
-        seen.disposition = disposition.into();
+        match answer {
+            Ok(disposition) => seen.disposition = disposition.into(),
+            Err(refusal) => seen.refusal = Some(refusal.into()),
+        }
         tables::save(cx.tx, SEEN, tables::key(delivery), &seen)
     }
 
@@ -124,7 +130,8 @@ impl Engine {
         delivery: &[u8; 16],
         disposition: Disposition,
     ) -> Result<(), EngineError> {
-        let record = SeenRecord { disposition: disposition.into(), delivery: delivery.to_vec() };
+        let (disposition, delivery_id) = (disposition.into(), delivery.to_vec());
+        let record = SeenRecord { disposition, delivery: delivery_id, refusal: None };
         tables::save(cx.tx, SEEN, tables::key(delivery), &record)?;
         let ordinal = tables::next_ordinal(cx.tx, SEEN_ORDER, SINGLE)?;
         tables::save(cx.tx, SEEN_ORDER, tables::at(SINGLE, ordinal), &record)?;

@@ -158,7 +158,8 @@ impl Engine {
         self.save_conversation(cx, conversation)?;
         let id = conversation.conversation_id()?;
         self.log_group(cx, id, what, text, conversation.members)?;
-        self.seal_waiting(cx, conversation)
+        self.seal_waiting(cx, conversation)?;
+        self.offer_in(cx, &conversation.id)
     }
 
     /// Gives a contact fresh key packages after it used one up.

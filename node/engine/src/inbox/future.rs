@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use qpq_crypto::mls;
-use qpq_proto::{Failure, ids::NodeKey, v1::Disposition};
+use qpq_proto::{Failure, Status, ids::NodeKey, v1::Disposition};
 
 use crate::{
     context::Context,
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    records::FutureRecord,
+    records::{FutureRecord, RefusalRecord},
     tables::{self, FUTURE, SEEN},
 };
 
@@ -48,7 +48,7 @@ impl Engine {
         let kept: Vec<(u64, FutureRecord)> = tables::first(cx.tx, FUTURE, group_id, usize::MAX)?;
         let mut is_progress = true;
         let mut waiting = kept;
-        let mut unopenable = BTreeSet::new();
+        let mut not_taken = BTreeSet::new();
         while std::mem::take(&mut is_progress) {
             let mut later = Vec::new();
             for (ordinal, record) in waiting {
@@ -61,30 +61,30 @@ impl Engine {
                         cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
                         // When it is offered again it is looked at again, and the sender told why it is refused.
                         cx.tx.delete(SEEN, tables::key(&record.delivery))?;
-                        unopenable.insert(record.node);
+                        not_taken.insert(record.node);
                     }
                     Ok(opened) => {
                         cx.tx.delete(FUTURE, tables::at(group_id, ordinal))?;
-                        self.answer_from_now_on(cx, &record.delivery, Disposition::Delivered)?;
-                        is_progress |= self.take_late(cx, group_id, &record, opened)?;
+                        let taken = self.take_late(cx, group_id, &record, opened)?;
+                        let answer = taken.as_ref().map(|_| Disposition::Delivered);
+                        self.answer_from_now_on(cx, &record.delivery, answer)?;
+                        if taken.is_err() {
+                            not_taken.insert(record.node);
+                        }
+                        is_progress |= taken.unwrap_or_default();
                     }
                 }
             }
             waiting = later;
         }
-        for node in unopenable {
+        for node in not_taken {
             self.ask_bringer(cx, group_id, &node)?;
         }
         Ok(())
     }
 
-    /// What a node brought early could not be opened after all: ask its person for it again.
-    pub(super) fn ask_bringer(
-        &mut self,
-        cx: &mut Context<'_>,
-        group_id: &[u8],
-        node: &[u8],
-    ) -> Result<(), EngineError> {
+    /// What a node brought early could not be taken after all: ask its person for it again.
+    fn ask_bringer(&mut self, cx: &mut Context<'_>, group_id: &[u8], node: &[u8]) -> Result<(), EngineError> {
         let Ok(node) = NodeKey::try_from(node) else { return Ok(()) };
         let conversation = self.conversation_of_group(cx, group_id)?;
         match (conversation, self.owner_of_node(cx, node)?) {
@@ -93,33 +93,59 @@ impl Engine {
         }
     }
 
-    /// Takes a message that was kept; true if it was a commit, after which others may open.
-    pub(super) fn take_late(
+    /// Takes a message that was kept; true if it was a commit, after which others may open. A refusal is for the sender
+    /// when it offers the message again.
+    fn take_late(
         &mut self,
         cx: &mut Context<'_>,
         group_id: &[u8],
         record: &FutureRecord,
         opened: Taken,
-    ) -> Result<bool, EngineError> {
-        let Some(conversation) = self.conversation_of_group(cx, group_id)? else { return Ok(false) };
+    ) -> Result<Result<bool, Failure>, EngineError> {
+        let Some(conversation) = self.conversation_of_group(cx, group_id)? else { return Ok(Ok(false)) };
         match opened {
-            Taken::Content { sender, .. } if self.check_heard(cx, &conversation, &sender).is_err() => {
-                Ok(false)
-            }
             Taken::Content { sender, epoch, plaintext } => {
-                self.note_reached(cx, &conversation, &sender, &epoch)?;
-                // Its content may be malformed; it was answered long ago, so there is nobody to tell.
-                if let Ok(Some(id)) = self.take_content(cx, &conversation, group_id, &sender, &plaintext) {
-                    self.send_receipt(cx, &conversation, sender.certificate.identity, id)?;
+                if let Err(refusal) = self.check_heard(cx, &conversation, &sender) {
+                    return Ok(Err(for_good(refusal)));
                 }
-                Ok(false)
+                self.note_reached(cx, &conversation, &sender, &epoch)?;
+                match self.take_content(cx, &conversation, group_id, &sender, &plaintext) {
+                    Ok(Some(id)) => self.send_receipt(cx, &conversation, sender.certificate.identity, id)?,
+                    Ok(None) => {}
+                    Err(refusal) => return Ok(Err(for_good(refusal))),
+                }
+                Ok(Ok(false))
             }
             Taken::Commit(before, followed) => {
                 let result = self.follow_commit(cx, &conversation, &before, &record.message, &followed);
                 result.map_err(|failure| EngineError::Internal(failure.message))?;
-                Ok(!followed.removed_us)
+                Ok(Ok(!followed.removed_us))
             }
-            Taken::Known => Ok(false),
+            Taken::Known => Ok(Ok(false)),
         }
+    }
+}
+
+/// A refusal that can be repeated. The key of a message that was opened is gone: what might have been taken at another
+/// time has to be sealed again.
+fn for_good(refusal: Failure) -> Failure {
+    match refusal.status {
+        Status::BadRequest | Status::Forbidden | Status::NotFound | Status::Conflict => refusal,
+        _ => Failure::conflict("the message could not be taken when its epoch came: seal it again"),
+    }
+}
+
+impl From<&Failure> for RefusalRecord {
+    fn from(failure: &Failure) -> Self {
+        let (field, message) = (failure.field.clone(), failure.message.clone());
+        Self { status: failure.status.number().into(), field, message }
+    }
+}
+
+impl From<RefusalRecord> for Failure {
+    fn from(record: RefusalRecord) -> Self {
+        let status = u8::try_from(record.status).ok().and_then(Status::from_u8);
+        let status = status.unwrap_or(Status::Conflict);
+        Self { status, message: record.message, field: record.field, retry_after_ms: 0 }
     }
 }

@@ -69,6 +69,18 @@ impl Engine {
         Ok(())
     }
 
+    /// A conversation has its group again: what lies in its stream is taken up with those who are connected.
+    pub(crate) fn offer_in(&mut self, cx: &mut Context<'_>, conversation: &[u8]) -> Result<(), EngineError> {
+        let stream = Stream::Conversation(conversation.to_vec());
+        for recipient in self.recipients(cx, &stream)?.cloned().unwrap_or_default() {
+            if !self.cursor(cx, &stream, &recipient)?.stored.is_empty() {
+                self.offer_now(&stream, &recipient);
+            }
+            self.pump_later(&recipient);
+        }
+        Ok(())
+    }
+
     /// The next entry of a round that is under way; ends the round after the last.
     pub(super) fn next_offer(
         &mut self,

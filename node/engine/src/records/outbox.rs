@@ -68,6 +68,21 @@ pub(crate) struct SeenRecord {
     /// Delivery id, 16 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub delivery: Vec<u8>,
+    /// Why it was not taken, if it was stored first and refused when it could be opened.
+    #[prost(message, optional, tag = "3")]
+    pub refusal: Option<RefusalRecord>,
+}
+
+/// A refusal, so that it can be repeated.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RefusalRecord {
+    /// A `Status`.
+    #[prost(uint32, tag = "1")]
+    pub status: u32,
+    #[prost(string, tag = "2")]
+    pub field: String,
+    #[prost(string, tag = "3")]
+    pub message: String,
 }
 
 /// An MLS message of an epoch that is not here yet.

@@ -1,4 +1,5 @@
 //! How messages travel between nodes, and what happens when somebody does not keep to the rules.
 
 mod late_answers;
+mod revoked;
 mod waiting;
