@@ -68,11 +68,16 @@ pub struct SocketClient {
 /// A request on its way to the task that writes.
 type Outgoing = Frame<RequestHeader>;
 
-/// Calls that wait for their answers.
+/// Where the answer to a call goes.
+type Waiting = oneshot::Sender<Result<Bytes, CallError>>;
+
+/// Calls whose answers are still to come.
 #[derive(Debug, Default)]
 struct Pending {
     last_id: u32,
-    waiting: BTreeMap<u32, oneshot::Sender<Result<Bytes, CallError>>>,
+    /// By number; `None` for a call that was given up after it was sent, whose answer comes all the same. A node that
+    /// answers none of its calls soon reads no more of them, which bounds their number.
+    unanswered: BTreeMap<u32, Option<Waiting>>,
     /// Why the connection ended, once it has.
     ended: Option<CallError>,
 }
@@ -97,10 +102,11 @@ impl SocketClient {
     /// As [`Transport::call`].
     pub async fn call(&self, method: Method, payload: Bytes) -> Result<Bytes, CallError> {
         let (id, answer) = lock(&self.pending).enter()?;
-        let _leave = Leave { pending: &self.pending, id };
+        let mut leave = Leave { pending: &self.pending, id, is_sent: false };
         let header = RequestHeader::new(method, id, &payload);
         let header = header.map_err(|_| CallError::RequestTooLarge { bytes: payload.len() })?;
         let sent = self.requests.send(Frame { header, payload }).await;
+        leave.is_sent = sent.is_ok();
         match answer.await {
             Ok(result) => result,
             // The tasks of the connection are gone, with the runtime that they ran on.
@@ -123,33 +129,55 @@ impl Pending {
             return Err(error.clone());
         }
         let mut id = self.last_id.wrapping_add(1);
-        while id == NO_REQUEST_ID || self.waiting.contains_key(&id) {
+        while id == NO_REQUEST_ID || self.unanswered.contains_key(&id) {
             id = id.wrapping_add(1);
         }
         self.last_id = id;
         let (sender, receiver) = oneshot::channel();
-        self.waiting.insert(id, sender);
+        self.unanswered.insert(id, Some(sender));
         Ok((id, receiver))
+    }
+
+    /// Whether an answer with this number can come.
+    fn expects(&self, id: u32) -> bool {
+        self.unanswered.contains_key(&id)
+    }
+
+    /// The answer to a call has come; nobody may wait for it any more.
+    fn answered(&mut self, id: u32, result: Result<Bytes, Failure>) {
+        if let Some(waiting) = self.unanswered.remove(&id).flatten() {
+            let _ = waiting.send(result.map_err(CallError::from));
+        }
+    }
+
+    /// Nobody waits for the answer to a call, which comes only if the call was sent.
+    fn leave(&mut self, id: u32, is_sent: bool) {
+        match self.unanswered.get_mut(&id) {
+            Some(waiting) if is_sent => *waiting = None,
+            Some(_) => drop(self.unanswered.remove(&id)),
+            None => {}
+        }
     }
 
     /// Fails every call, those that wait and those to come.
     fn end(&mut self, error: CallError) {
-        for (_, waiting) in std::mem::take(&mut self.waiting) {
+        for waiting in std::mem::take(&mut self.unanswered).into_values().flatten() {
             let _ = waiting.send(Err(error.clone()));
         }
         self.ended.get_or_insert(error);
     }
 }
 
-/// Forgets a call when its future goes, finished or not. An answer that comes later is thrown away.
+/// Leaves a call when its future goes, finished or not. An answer that comes later is thrown away.
 struct Leave<'a> {
     pending: &'a Mutex<Pending>,
     id: u32,
+    is_sent: bool,
 }
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        lock(self.pending).waiting.remove(&self.id);
+        lock(self.pending).leave(self.id, self.is_sent);
     }
 }
 
@@ -188,16 +216,18 @@ async fn read_responses(recv: OwnedReadHalf, pending: &Mutex<Pending>) -> CallEr
             Ok(header) => header,
             Err(error) => return protocol_violation(error.to_string()),
         };
+        let id = header.request_id;
+        // Whose the answer is nobody knows, and whoever waits for it would wait in vain.
+        if id != NO_REQUEST_ID && !lock(pending).expects(id) {
+            return protocol_violation(format!("the node answers request {id}, which was not made"));
+        }
         let Ok(payload) = rpc::read_payload(&mut recv, header.payload_bytes, PATIENCE).await else {
             return connection_lost("the node ended the connection inside an answer");
         };
-        match (header.request_id, header.into_result(payload)) {
+        match (id, header.into_result(payload)) {
             (NO_REQUEST_ID, Err(failure)) => return refused(&failure),
-            (id, result) => {
-                if let Some(waiting) = lock(pending).waiting.remove(&id) {
-                    let _ = waiting.send(result.map_err(CallError::from));
-                }
-            }
+            (NO_REQUEST_ID, Ok(_)) => return protocol_violation("the node answers no request".to_owned()),
+            (id, result) => lock(pending).answered(id, result),
         }
     }
 }
@@ -224,3 +254,6 @@ fn connect_error(path: &Path, source: std::io::Error) -> ConnectError {
         _ => ConnectError::Io { path, source },
     }
 }
+
+#[cfg(test)]
+mod tests;
