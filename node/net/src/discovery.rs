@@ -13,7 +13,8 @@
 //! takes up to a second.
 //!
 //! Whatever is heard is a hint from anybody: it is bounded, checked for plausibility, and proved by the handshake. A
-//! network that says more than there can be to say is not listened to for a while ([`flood`]).
+//! network that says more than there can be to say is not listened to for a while, and mDNS is started anew when it may
+//! have kept too much ([`flood`]).
 
 mod announcement;
 mod flood;
@@ -31,6 +32,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::peers::Shared;
 use announcement::{Announcement, Heard};
+use flood::Excess;
 use neighbours::Neighbours;
 use session::{End, Session};
 
@@ -96,21 +98,26 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 async fn take_part(shared: &Arc<Shared>, neighbours: &mut Neighbours) {
     let announcement = Announcement::of(shared.own_key(), &shared.bound_addresses());
     let mut pauses = flood::Pauses::default();
-    while let Some(flooded) = listen_until_flooded(shared, neighbours, &announcement).await {
-        tokio::select! {
-            () = sit_out(shared, neighbours, flooded, &mut pauses) => {}
-            () = shared.discovery_is_unwanted() => return,
+    while let Some((session, excess)) = listen_until_excess(shared, neighbours, &announcement).await {
+        match excess {
+            Excess::Wear => renew(session, neighbours).await,
+            Excess::Flood => {
+                tokio::select! {
+                    () = sit_out(shared, neighbours, session, &mut pauses) => {}
+                    () = shared.discovery_is_unwanted() => return,
+                }
+                shared.set_discovery_state(DiscoveryState::Starting);
+            }
         }
-        shared.set_discovery_state(DiscoveryState::Starting);
     }
 }
 
-/// Announces and listens. Returns the session if there was too much to hear, `None` when that is wanted no longer.
-async fn listen_until_flooded(
+/// Announces and listens. Returns the session if it holds too much, `None` when that is wanted no longer.
+async fn listen_until_excess(
     shared: &Arc<Shared>,
     neighbours: &mut Neighbours,
     announcement: &Announcement,
-) -> Option<Session> {
+) -> Option<(Session, Excess)> {
     let session = match Session::start(announcement) {
         Ok(session) => session,
         Err(error) => {
@@ -121,7 +128,7 @@ async fn listen_until_flooded(
     };
     tokio::select! {
         end = session.run(shared, neighbours) => match end {
-            End::Flooded => return Some(session),
+            End::Excess(excess) => return Some((session, excess)),
             End::Stopped => {
                 unavailable(shared, "mDNS has ended".to_owned());
                 shared.discovery_is_unwanted().await;
@@ -131,6 +138,14 @@ async fn listen_until_flooded(
     }
     session.say_goodbye().await;
     None
+}
+
+/// Ends a session that may have kept too much over time. Who was in sight stays so if the next session soon finds it.
+async fn renew(worn: Session, neighbours: &mut Neighbours) {
+    tracing::debug!("mDNS is started anew, with nothing in its memory");
+    // The next session must not start while this one still takes memory.
+    worn.stop().await;
+    neighbours.doubt(Instant::now());
 }
 
 /// Ends a session that heard too much, forgets what it heard, and stays away for a while.

@@ -3,7 +3,13 @@
 //! mDNS keeps every record of an answer until it expires, without a limit, and whoever is on the network can make up as
 //! many as it likes. mDNS tells on request how many it holds. When those are too many for any network that people
 //! build, it is stopped, which gives its memory back, and starts again after a pause with nothing in its memory.
+//!
+//! Of records that have expired, it goes on keeping names, of which it does not tell: those of services that it has
+//! resolved, and those of types that somebody else's records had. A stranger with records that live for a second adds
+//! thousands of names without ever having many records held. So it is estimated how many names there can be, and when
+//! those are too many, mDNS is started anew, at once if it took a while to get there.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mdns_sd::{Error, ServiceDaemon};
@@ -17,6 +23,15 @@ const RECORDS_MAX: i64 = 4_096;
 /// already or not.
 const TIMERS_MAX: i64 = 16 * RECORDS_MAX;
 
+/// Names that mDNS may have kept of records that it holds no longer, each of at most 255 bytes.
+const NAMES_KEPT_MAX: u64 = 32_768;
+
+/// The shortest life of a record that is not a goodbye, milliseconds: so often at most one makes room for another.
+const RECORD_LIFE_MIN_MS: u64 = 1_000;
+
+/// Who lasts this long before there are too many names was not flooded.
+const LASTING: Duration = Duration::from_secs(60);
+
 /// How often is looked while little is heard: as often as mDNS itself looks at the interfaces.
 const CALM_CHECK: Duration = Duration::from_secs(5);
 
@@ -24,7 +39,7 @@ const CALM_CHECK: Duration = Duration::from_secs(5);
 const CLOSE_CHECK: Duration = Duration::from_millis(250);
 
 /// So many events are a reason to look at once.
-const EVENTS_PER_CHECK: u32 = 128;
+const EVENTS_PER_CHECK: usize = 128;
 
 /// How long mDNS may be too busy to say how much it holds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -33,28 +48,39 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     much_was_heard: Notify,
+    /// Events heard so far. Each name of a service that is kept has led to one.
+    events: AtomicUsize,
+    /// Nodes in sight: as many pointers are held with good reason.
+    in_sight: AtomicUsize,
 }
 
-/// Counts what one listener hears.
-#[derive(Debug, Default)]
-pub(super) struct Heard(u32);
+/// Why mDNS has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// It holds too much, or has more to do than it can.
+    Flood,
+    /// It may have kept too many names, little by little.
+    Wear,
+}
 
 impl Watch {
-    /// The listener heard something.
-    pub(super) fn heard(&self, heard: &mut Heard) {
-        heard.0 += 1;
-        if heard.0 >= EVENTS_PER_CHECK {
-            heard.0 = 0;
+    /// The listener heard something, and has so many nodes in sight.
+    pub(super) fn heard(&self, in_sight: usize) {
+        self.in_sight.store(in_sight, Ordering::Relaxed);
+        if (self.events.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(EVENTS_PER_CHECK) {
             self.much_was_heard.notify_one();
         }
     }
 
-    /// Returns when mDNS holds too much, or has more to do than it can. Goes on for ever if mDNS has ended.
-    pub(super) async fn run(&self, daemon: &ServiceDaemon) {
+    /// Returns when mDNS has to end, and why. Goes on for ever if mDNS has ended.
+    pub(super) async fn run(&self, daemon: &ServiceDaemon) -> Excess {
+        let mut wear = Wear::begin(Instant::now());
         loop {
-            let Some(load) = Load::of(daemon).await else { return };
-            if load.is_too_much() {
-                return;
+            let Some(load) = Load::of(daemon).await else { return Excess::Flood };
+            wear.look(load, self.in_sight.load(Ordering::Relaxed), Instant::now());
+            let names = wear.names(self.events.load(Ordering::Relaxed));
+            if let Some(excess) = excess(load, names, wear.age()) {
+                return excess;
             }
             let pause = if load.is_close() { CLOSE_CHECK } else { CALM_CHECK };
             let _ = timeout(pause, self.much_was_heard.notified()).await;
@@ -62,10 +88,21 @@ impl Watch {
     }
 }
 
+fn excess(load: Load, names: u64, age: Duration) -> Option<Excess> {
+    match names > NAMES_KEPT_MAX {
+        _ if load.is_too_much() => Some(Excess::Flood),
+        true if age >= LASTING => Some(Excess::Wear),
+        true => Some(Excess::Flood),
+        false => None,
+    }
+}
+
 /// What mDNS holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Load {
     records: i64,
+    /// Those of the records that point from a type to a service.
+    pointers: i64,
     timers: i64,
 }
 
@@ -87,12 +124,15 @@ impl Load {
     }
 
     fn of_counters<'a>(counters: impl Iterator<Item = (&'a str, i64)>) -> Self {
-        let mut load = Self { records: 0, timers: 0 };
+        let mut load = Self { records: 0, pointers: 0, timers: 0 };
         for (name, count) in counters {
             if name.starts_with("cached-") {
                 load.records = load.records.saturating_add(count);
-            } else if name == "timer" {
-                load.timers = count;
+            }
+            match name {
+                "cached-ptr" => load.pointers = count,
+                "timer" => load.timers = count,
+                _ => {}
             }
         }
         load
@@ -104,6 +144,43 @@ impl Load {
 
     fn is_close(self) -> bool {
         self.records > RECORDS_MAX / 4 || self.timers > TIMERS_MAX / 4
+    }
+}
+
+/// Estimates how many names mDNS may have kept.
+///
+/// How often a pointer of somebody else's made room for another cannot be seen, but not more than once in the shortest
+/// life of a record. Those that are held whenever one looks, summed up over time, are therefore as many as there can
+/// have been, as long as nobody knows when one looks.
+#[derive(Debug)]
+struct Wear {
+    begun: Instant,
+    looked: Instant,
+    /// Pointers times milliseconds.
+    strange_pointers_ms: u64,
+}
+
+impl Wear {
+    fn begin(now: Instant) -> Self {
+        Self { begun: now, looked: now, strange_pointers_ms: 0 }
+    }
+
+    fn look(&mut self, load: Load, in_sight: usize, now: Instant) {
+        let pointers = u64::try_from(load.pointers).unwrap_or(0);
+        let strange = pointers.saturating_sub(in_sight as u64);
+        let elapsed_ms = u64::try_from(now.saturating_duration_since(self.looked).as_millis());
+        let passed = strange.saturating_mul(elapsed_ms.unwrap_or(u64::MAX));
+        self.strange_pointers_ms = self.strange_pointers_ms.saturating_add(passed);
+        self.looked = now;
+    }
+
+    /// How many names there can be, after so many events.
+    fn names(&self, events: usize) -> u64 {
+        (events as u64).saturating_add(self.strange_pointers_ms / RECORD_LIFE_MIN_MS)
+    }
+
+    fn age(&self) -> Duration {
+        self.looked.saturating_duration_since(self.begun)
     }
 }
 
@@ -129,44 +206,4 @@ impl Pauses {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::soon;
-
-    #[test]
-    fn records_of_all_kinds_count_and_so_do_timers() {
-        let counters = [("cached-ptr", 5), ("cached-addr", 7), ("timer", 9), ("respond", 100_000)];
-        let load = Load::of_counters(counters.into_iter());
-        assert_eq!(load, Load { records: 12, timers: 9 });
-        assert!(!load.is_too_much() && !load.is_close());
-        assert!(Load { records: RECORDS_MAX / 2, timers: 0 }.is_close());
-        assert!(Load { records: RECORDS_MAX + 1, timers: 0 }.is_too_much());
-        assert!(Load { records: 0, timers: TIMERS_MAX + 1 }.is_too_much());
-    }
-
-    #[test]
-    fn pauses_grow_up_to_a_bound_and_are_forgiven() {
-        let (mut pauses, mut now) = (Pauses::default(), Instant::now());
-        assert_eq!(pauses.next(now), (Pauses::MIN, true));
-        assert_eq!(pauses.next(now), (2 * Pauses::MIN, false));
-        for _ in 0..20 {
-            now += Pauses::MAX;
-            assert!(!pauses.next(now).1);
-        }
-        assert_eq!(pauses.next(now), (Pauses::MAX, false));
-        now += Pauses::FORGIVEN;
-        assert_eq!(pauses.next(now), (Pauses::MIN, true));
-    }
-
-    /// The names of the counters are those of mDNS, which must go on using them.
-    #[tokio::test]
-    async fn mdns_says_what_it_holds() {
-        let daemon = ServiceDaemon::new_with_port(0).unwrap();
-        let asked = daemon.get_metrics().unwrap();
-        let counters = soon(asked.recv_async()).await.unwrap();
-        for name in ["cached-ptr", "cached-srv", "cached-txt", "cached-addr", "cached-nsec", "timer"] {
-            assert!(counters.contains_key(name), "{name} in {counters:?}");
-        }
-        soon(daemon.shutdown().unwrap().recv_async()).await.unwrap();
-    }
-}
+mod tests;

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!             answered            announced
-//!   unknown ───────────► answered ──────────► announced
-//!      │ ▲                   │                 ▲  │
-//!      │ └──── 10 seconds ───┘                 │  │
-//!      └──────────────── announced ────────────┘  │ goodbye, or records expired
-//!        ▲                                        │
-//!        └────────────────────────────────────────┘
+//!   unknown ───────────► answered ──────────► announced ◄──┐
+//!      │ ▲                   │                 ▲  │  │     │ announced
+//!      │ ├──── 10 seconds ───┘                 │  │  └──► doubted
+//!      └─│────────────── announced ────────────┘  │ mDNS   │
+//!        │                                        │ began  │
+//!        ├────── goodbye, or records expired ─────┘ anew   │
+//!        └────── 10 seconds ───────────────────────────────┘
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,8 +32,17 @@ pub(super) struct Neighbours {
 
 struct Neighbour {
     node: NodeKey,
-    /// The answer to our question, until the node was heard to announce itself.
-    answer: Option<Answer>,
+    standing: Standing,
+}
+
+/// What is known of a neighbour.
+enum Standing {
+    /// It announces itself.
+    Announced,
+    /// It answered our question, and was not heard to announce itself.
+    Answered(Answer),
+    /// It announced itself to an mDNS that has forgotten it. Valid until then.
+    Doubted(Instant),
 }
 
 struct Answer {
@@ -48,7 +58,7 @@ impl Neighbours {
     /// A node announces itself. Returns where it is to be reached, unless there is no room for it.
     pub(super) fn announced(&mut self, heard: Heard) -> Option<Heard> {
         let name = self.name_if_room(heard.node)?;
-        self.in_sight.insert(name, Neighbour { node: heard.node, answer: None });
+        self.in_sight.insert(name, Neighbour { node: heard.node, standing: Standing::Announced });
         Some(heard)
     }
 
@@ -56,17 +66,32 @@ impl Neighbours {
     /// there is no room for it, or its announcement was heard, which knows better.
     pub(super) fn answered(&mut self, heard: Heard, now: Instant) -> Option<Heard> {
         let name = self.name_if_room(heard.node)?;
-        let addresses = match self.in_sight.get(&name) {
-            Some(Neighbour { answer: None, .. }) => return None,
-            Some(Neighbour { answer: Some(earlier), .. }) => {
+        let valid_until = now + UNCONFIRMED;
+        let addresses = match self.in_sight.get_mut(&name).map(|neighbour| &mut neighbour.standing) {
+            Some(Standing::Announced) => return None,
+            // It is there. Where, its announcement told better.
+            Some(Standing::Doubted(until)) => {
+                *until = valid_until;
+                return None;
+            }
+            Some(Standing::Answered(earlier)) => {
                 best(earlier.heard.addresses.iter().chain(&heard.addresses).copied())
             }
             None => heard.addresses,
         };
         let heard = Heard { node: heard.node, addresses };
-        let answer = Answer { heard: heard.clone(), valid_until: now + UNCONFIRMED };
-        self.in_sight.insert(name, Neighbour { node: heard.node, answer: Some(answer) });
+        let standing = Standing::Answered(Answer { heard: heard.clone(), valid_until });
+        self.in_sight.insert(name, Neighbour { node: heard.node, standing });
         Some(heard)
+    }
+
+    /// mDNS has forgotten everybody: whoever announced itself is in sight as long as it takes to hear it again.
+    pub(super) fn doubt(&mut self, now: Instant) {
+        for neighbour in self.in_sight.values_mut() {
+            if matches!(neighbour.standing, Standing::Announced) {
+                neighbour.standing = Standing::Doubted(now + UNCONFIRMED);
+            }
+        }
     }
 
     /// The announcement of this name is over. Returns whose it was.
@@ -79,7 +104,7 @@ impl Neighbours {
         self.in_sight.values().filter_map(Neighbour::valid_until).min()
     }
 
-    /// Forgets nodes that answered and were not heard to announce themselves in time, and returns them.
+    /// Forgets nodes that were not heard to announce themselves in time, and returns them.
     pub(super) fn expired(&mut self, now: Instant) -> Vec<NodeKey> {
         let is_due = |_: &String, neighbour: &mut Neighbour| {
             neighbour.valid_until().is_some_and(|valid_until| valid_until <= now)
@@ -90,6 +115,11 @@ impl Neighbours {
     /// Every node in sight.
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeKey> {
         self.in_sight.values().map(|neighbour| neighbour.node)
+    }
+
+    /// How many nodes are in sight.
+    pub(super) fn len(&self) -> usize {
+        self.in_sight.len()
     }
 
     /// Nobody is in sight any more.
@@ -105,80 +135,13 @@ impl Neighbours {
 
 impl Neighbour {
     fn valid_until(&self) -> Option<Instant> {
-        self.answer.as_ref().map(|answer| answer.valid_until)
+        match &self.standing {
+            Standing::Announced => None,
+            Standing::Answered(answer) => Some(answer.valid_until),
+            Standing::Doubted(until) => Some(*until),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn heard(node: u8, address: &str) -> Heard {
-        Heard { node: NodeKey::from_bytes([node; 32]), addresses: vec![address.parse().unwrap()] }
-    }
-
-    fn name(node: u8) -> String {
-        full_name(NodeKey::from_bytes([node; 32]))
-    }
-
-    fn nodes(neighbours: &Neighbours) -> Vec<u8> {
-        neighbours.nodes().map(|node| node.as_bytes()[0]).collect()
-    }
-
-    #[test]
-    fn an_answer_counts_until_it_expires() {
-        let (mut neighbours, now) = (Neighbours::new(9), Instant::now());
-        let answer = heard(1, "192.0.2.1:1");
-        assert_eq!(neighbours.answered(answer.clone(), now), Some(answer.clone()));
-        assert_eq!(neighbours.next_expiry(), Some(now + UNCONFIRMED));
-        assert!(neighbours.expired(now + UNCONFIRMED - Duration::from_millis(1)).is_empty());
-        assert_eq!(neighbours.expired(now + UNCONFIRMED), [answer.node]);
-        assert_eq!((nodes(&neighbours), neighbours.next_expiry()), (vec![], None));
-    }
-
-    #[test]
-    fn an_announcement_confirms_an_answer_and_knows_better() {
-        let (mut neighbours, now) = (Neighbours::new(9), Instant::now());
-        neighbours.answered(heard(1, "192.0.2.1:1"), now).unwrap();
-        let announced = heard(1, "192.0.2.2:1");
-        assert_eq!(neighbours.announced(announced.clone()), Some(announced.clone()));
-        assert_eq!(neighbours.answered(heard(1, "192.0.2.1:1"), now), None);
-        assert_eq!(neighbours.next_expiry(), None);
-        assert!(neighbours.expired(now + 2 * UNCONFIRMED).is_empty());
-        assert_eq!(neighbours.removed(&name(1)), Some(announced.node));
-        assert_eq!(neighbours.removed(&name(1)), None);
-    }
-
-    #[test]
-    fn answers_on_several_interfaces_add_up() {
-        let (mut neighbours, now) = (Neighbours::new(9), Instant::now());
-        let reached = |heard: Option<Heard>| {
-            heard.unwrap().addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(reached(neighbours.answered(heard(1, "[fe80::1%2]:1"), now)), ["[fe80::1%2]:1"]);
-        assert_eq!(reached(neighbours.answered(heard(1, "192.0.2.1:1"), now)), ["192.0.2.1:1"]);
-        let both = reached(neighbours.answered(heard(1, "[2001:db8::1]:1"), now));
-        assert_eq!(both, ["192.0.2.1:1", "[2001:db8::1]:1"]);
-    }
-
-    #[test]
-    fn a_goodbye_ends_an_answer_too() {
-        let mut neighbours = Neighbours::new(9);
-        let answer = neighbours.answered(heard(1, "192.0.2.1:1"), Instant::now()).unwrap();
-        assert_eq!(neighbours.removed(&name(1)), Some(answer.node));
-        assert_eq!(neighbours.next_expiry(), None);
-    }
-
-    #[test]
-    fn there_is_room_for_so_many_and_no_more() {
-        let (mut neighbours, now) = (Neighbours::new(2), Instant::now());
-        neighbours.answered(heard(1, "192.0.2.1:1"), now).unwrap();
-        neighbours.announced(heard(2, "192.0.2.2:1")).unwrap();
-        assert_eq!(neighbours.answered(heard(3, "192.0.2.3:1"), now), None);
-        assert_eq!(neighbours.announced(heard(3, "192.0.2.3:1")), None);
-        assert!(neighbours.announced(heard(1, "192.0.2.9:1")).is_some());
-        assert_eq!(nodes(&neighbours), [1, 2]);
-        neighbours.removed(&name(1));
-        assert!(neighbours.announced(heard(3, "192.0.2.3:1")).is_some());
-    }
-}
+mod tests;

@@ -25,8 +25,8 @@ pub(super) struct Session {
 pub(super) enum End {
     /// mDNS has ended.
     Stopped,
-    /// There is more to hear than to keep.
-    Flooded,
+    /// mDNS holds more than there is reason to keep.
+    Excess(flood::Excess),
 }
 
 impl Session {
@@ -45,7 +45,7 @@ impl Session {
         tokio::select! {
             () = self.listen(shared, neighbours, answered) => End::Stopped,
             () = self.watch(shared, answers) => End::Stopped,
-            () = self.load.run(&self.daemon) => End::Flooded,
+            excess = self.load.run(&self.daemon) => End::Excess(excess),
         }
     }
 
@@ -57,14 +57,13 @@ impl Session {
         mut answers: mpsc::Receiver<Heard>,
     ) {
         let mut events = self.events.clone();
-        let mut heard = flood::Heard::default();
         loop {
             let next_expiry = neighbours.next_expiry();
             tokio::select! {
                 event = events.recv_async() => match event {
                     Ok(event) => {
-                        self.load.heard(&mut heard);
                         hear(shared, neighbours, event).await;
+                        self.load.heard(neighbours.len());
                     }
                     // A listener that lags behind is dropped by mDNS, and comes back.
                     Err(_) => match self.daemon.browse(SERVICE_TYPE) {

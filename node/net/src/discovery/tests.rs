@@ -129,3 +129,17 @@ async fn discovery_that_was_off_from_the_start_can_be_switched_on_and_the_node_s
         soon(a.shutdown()).await;
     }
 }
+
+#[tokio::test]
+async fn an_mdns_that_is_started_anew_keeps_who_is_in_sight_for_a_while() {
+    let announcement = Announcement::of(NodeKey::from_bytes([7; 32]), &["192.0.2.1:1".parse().unwrap()]);
+    let session = Session::start(&announcement).unwrap();
+    let mut neighbours = Neighbours::new(2);
+    let node = NodeKey::from_bytes([8; 32]);
+    let heard = Heard { node, addresses: vec!["192.0.2.2:1".parse().unwrap()] };
+    neighbours.announced(heard).unwrap();
+    assert_eq!(neighbours.next_expiry(), None);
+    soon(renew(session, &mut neighbours)).await;
+    assert_eq!(neighbours.nodes().collect::<Vec<_>>(), [node]);
+    assert!(neighbours.next_expiry().is_some(), "unless it is found again");
+}
