@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use super::{Change, Disk, State};
+use super::Disk;
+use super::state::{Change, State};
 
 /// A file of a [`Disk`], open.
 pub(super) struct DiskFile {
