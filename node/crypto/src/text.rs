@@ -6,6 +6,10 @@ use qpq_proto::limits::NAME_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+pub use look_alikes::looks;
+
+mod look_alikes;
+
 /// Bytes of a name beyond which it is not looked at: more than 64 characters need in any form.
 const NAME_INPUT_BYTES_MAX: usize = 1024;
 
@@ -51,7 +55,7 @@ pub fn check_name(name: &str) -> Result<String, NameError> {
 
 /// The form in which names are compared: compatibility forms (NFKC) and case folded away.
 ///
-/// Names that look alike in different scripts stay different.
+/// Names that look alike in different scripts stay different; [`looks`] finds them.
 pub fn fold_name(name: &str) -> String {
     name.nfkc().flat_map(fold_case).nfkc().collect()
 }
