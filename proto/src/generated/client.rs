@@ -984,4 +984,16 @@ impl<T: Transport> Client<T> {
     ) -> Result<v1::WaitChangeResponse, CallError> {
         self.call(Method::WaitChange, request).await
     }
+
+    /// Deletes a group that was left, or that removed this person, from this node, with its messages; its name is free
+    /// again. Conflict while this person is a member.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn delete_group(
+        &self,
+        request: &v1::DeleteGroupRequest,
+    ) -> Result<v1::DeleteGroupResponse, CallError> {
+        self.call(Method::DeleteGroup, request).await
+    }
 }

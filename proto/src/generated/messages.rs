@@ -2645,6 +2645,16 @@ pub struct WaitChangeResponse {
     #[prost(message, optional, tag = "1")]
     pub change: ::core::option::Option<GroupChange>,
 }
+/// Deletes a group.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteGroupRequest {
+    /// The group's name.
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+}
+/// Deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteGroupResponse {}
 /// What `VerifyContact` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

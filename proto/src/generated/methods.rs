@@ -184,6 +184,9 @@ pub enum Method {
     RotateGroup = 1167,
     /// Waits until a change of a group has been committed, at most timeout_ms.
     WaitChange = 1168,
+    /// Deletes a group that was left, or that removed this person, from this node, with its messages; its name is free
+    /// again. Conflict while this person is a member.
+    DeleteGroup = 1169,
 }
 
 impl Method {
@@ -276,6 +279,7 @@ impl Method {
         Self::ShowGroup,
         Self::RotateGroup,
         Self::WaitChange,
+        Self::DeleteGroup,
     ];
 
     /// The method of an id; `None` if there is none.
@@ -369,6 +373,7 @@ impl Method {
             1166 => Self::ShowGroup,
             1167 => Self::RotateGroup,
             1168 => Self::WaitChange,
+            1169 => Self::DeleteGroup,
             _ => return None,
         })
     }
@@ -476,6 +481,7 @@ impl Method {
             Self::ShowGroup => "ShowGroup",
             Self::RotateGroup => "RotateGroup",
             Self::WaitChange => "WaitChange",
+            Self::DeleteGroup => "DeleteGroup",
         }
     }
 
@@ -570,6 +576,7 @@ impl Method {
             Self::ShowGroup => "show_group",
             Self::RotateGroup => "rotate_group",
             Self::WaitChange => "wait_change",
+            Self::DeleteGroup => "delete_group",
         }
     }
 
@@ -654,7 +661,8 @@ impl Method {
             | Self::RemoveGroupMember
             | Self::ShowGroup
             | Self::RotateGroup
-            | Self::WaitChange => Service::Owner,
+            | Self::WaitChange
+            | Self::DeleteGroup => Service::Owner,
         }
     }
 
@@ -748,7 +756,8 @@ impl Method {
             | Self::RemoveGroupMember
             | Self::ShowGroup
             | Self::RotateGroup
-            | Self::WaitChange => Access::of(&[CallerClass::Owner]),
+            | Self::WaitChange
+            | Self::DeleteGroup => Access::of(&[CallerClass::Owner]),
         }
     }
 
@@ -843,6 +852,7 @@ impl Method {
             Self::ShowGroup => "ShowGroupRequest",
             Self::RotateGroup => "RotateGroupRequest",
             Self::WaitChange => "WaitChangeRequest",
+            Self::DeleteGroup => "DeleteGroupRequest",
         }
     }
 
@@ -937,6 +947,7 @@ impl Method {
             Self::ShowGroup => "ShowGroupResponse",
             Self::RotateGroup => "RotateGroupResponse",
             Self::WaitChange => "WaitChangeResponse",
+            Self::DeleteGroup => "DeleteGroupResponse",
         }
     }
 
@@ -1019,7 +1030,8 @@ impl Method {
             | Self::RemoveGroupMember
             | Self::ShowGroup
             | Self::RotateGroup
-            | Self::WaitChange => 65_536,
+            | Self::WaitChange
+            | Self::DeleteGroup => 65_536,
             Self::SetDeliveryTokens
             | Self::UpdateGroupMetadata
             | Self::ReportMessage
@@ -1117,7 +1129,8 @@ impl Method {
             | Self::RemoveGroupMember
             | Self::ShowGroup
             | Self::RotateGroup
-            | Self::WaitChange => 4_194_304,
+            | Self::WaitChange
+            | Self::DeleteGroup => 4_194_304,
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
             Self::ExchangeTreeHead => 262_144,

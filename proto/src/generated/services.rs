@@ -1519,6 +1519,20 @@ pub trait Owner<C> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::WaitChange))
     }
+
+    /// Deletes a group that was left, or that removed this person, from this node, with its messages; its name is free
+    /// again. Conflict while this person is a member.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn delete_group(
+        &mut self,
+        context: &mut C,
+        request: v1::DeleteGroupRequest,
+    ) -> Result<v1::DeleteGroupResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::DeleteGroup))
+    }
 }
 
 /// Answers a call of a method of [`Owner`].
@@ -1582,6 +1596,7 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ShowGroup => answer(method, payload, |request| handler.show_group(context, request)),
         Method::RotateGroup => answer(method, payload, |request| handler.rotate_group(context, request)),
         Method::WaitChange => answer(method, payload, |request| handler.wait_change(context, request)),
+        Method::DeleteGroup => answer(method, payload, |request| handler.delete_group(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }
