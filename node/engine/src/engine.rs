@@ -50,6 +50,13 @@ pub struct Engine {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
+/// What an input found and must leave behind if its transaction is dropped.
+#[derive(Clone, Copy)]
+struct Before {
+    had_identity: bool,
+    next_event: u64,
+}
+
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("node", &self.config.node).finish_non_exhaustive()
@@ -98,18 +105,18 @@ impl Engine {
             _ => Caller::Public,
         };
         let node_ms = self.clock.node_ms(now);
-        let had_identity = self.me.is_some();
+        let before = Before { had_identity: self.me.is_some(), next_event: self.next_event };
         let mut cx = Context { now, node_ms, rng, tx, caller, effects: Vec::new(), newest_event: None };
         let result = self.handle_in(&mut cx, input);
         let (effects, newest_event) = (cx.effects, cx.newest_event);
         match result {
             Ok(answer) if !matches!(answer, Some(Err(_))) => Ok(self.kept(answer, effects, newest_event)),
             Ok(answer) => {
-                self.dropped(had_identity);
+                self.dropped(before);
                 Ok(Outcome { answer, effects: Vec::new(), keep: false })
             }
             Err(error) => {
-                self.dropped(had_identity);
+                self.dropped(before);
                 Err(error)
             }
         }
@@ -186,16 +193,19 @@ impl Engine {
     ) -> Outcome {
         self.groups.keep();
         self.outbox.keep();
+        self.peers.keep();
         effects.extend(newest_event.map(|newest| crate::input::Effect::Events { newest }));
         Outcome { answer, effects, keep: true }
     }
 
-    fn dropped(&mut self, had_identity: bool) {
-        if !had_identity {
+    fn dropped(&mut self, before: Before) {
+        if !before.had_identity {
             self.me = None;
         }
+        self.next_event = before.next_event;
         self.groups.discard();
         self.outbox.discard();
+        self.peers.discard();
         self.to_pump.clear();
     }
 }

@@ -28,6 +28,17 @@ pub(crate) struct Peers {
     /// Recipients and streams of the deliveries among the calls.
     delivering: BTreeSet<(Vec<u8>, Stream)>,
     next_call: u64,
+    /// What the present input has changed, and what its effects say.
+    changes: Vec<Change>,
+}
+
+/// A change that is undone if its effect does not go out.
+#[derive(Debug)]
+enum Change {
+    Wanted(NodeKey),
+    PersonWanted(Vec<u8>),
+    Released(NodeKey),
+    Called(CallId),
 }
 
 /// What a call is for.
@@ -63,8 +74,37 @@ impl Peers {
 
     /// Notes that a person's nodes are wanted; returns those that were not.
     pub(crate) fn want(&mut self, person: &[u8], nodes: &[NodeKey]) -> Vec<NodeKey> {
-        self.people_wanted.insert(person.to_vec());
-        nodes.iter().copied().filter(|node| self.wanted.insert(*node)).collect()
+        if self.people_wanted.insert(person.to_vec()) {
+            self.changes.push(Change::PersonWanted(person.to_vec()));
+        }
+        let new: Vec<NodeKey> = nodes.iter().copied().filter(|node| self.wanted.insert(*node)).collect();
+        self.changes.extend(new.iter().copied().map(Change::Wanted));
+        new
+    }
+
+    /// Notes that a person's nodes are no longer wanted; returns those that were.
+    fn release(&mut self, person: &[u8], nodes: &[NodeKey]) -> Vec<NodeKey> {
+        self.people_wanted.remove(person);
+        let gone: Vec<NodeKey> = nodes.iter().copied().filter(|node| self.wanted.remove(node)).collect();
+        self.changes.extend(gone.iter().copied().map(Change::Released));
+        gone
+    }
+
+    /// The present input's effects go out.
+    pub(crate) fn keep(&mut self) {
+        self.changes.clear();
+    }
+
+    /// The present input's effects do not go out: what they say has not happened.
+    pub(crate) fn discard(&mut self) {
+        for change in std::mem::take(&mut self.changes).into_iter().rev() {
+            match change {
+                Change::Wanted(node) => drop(self.wanted.remove(&node)),
+                Change::PersonWanted(person) => drop(self.people_wanted.remove(&person)),
+                Change::Released(node) => drop(self.wanted.insert(node)),
+                Change::Called(call) => drop(self.ended(call)),
+            }
+        }
     }
 
     /// A person may have further nodes.
@@ -89,6 +129,7 @@ impl Peers {
             self.delivering.insert((recipient.clone(), stream.clone()));
         }
         self.calls.insert(call, purpose);
+        self.changes.push(Change::Called(call));
         Effect::Call { call, node, method, payload }
     }
 }
@@ -121,11 +162,8 @@ impl Engine {
 
     /// Lets go of a person's nodes.
     pub(crate) fn release(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
-        self.peers.people_wanted.remove(&person.identity);
-        for node in person.node_keys() {
-            if self.peers.wanted.remove(&node) {
-                cx.effects.push(Effect::Release { node });
-            }
+        for node in self.peers.release(&person.identity, &person.node_keys()) {
+            cx.effects.push(Effect::Release { node });
         }
     }
 

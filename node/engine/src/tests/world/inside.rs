@@ -34,6 +34,7 @@ impl World {
         let effects = cx.effects;
         node.engine.groups.keep();
         node.engine.outbox.keep();
+        node.engine.peers.keep();
         for effect in effects {
             self.carry_out(index, effect);
         }
