@@ -148,7 +148,8 @@ impl Engine {
         if !self.name_is_free(cx, '@', &name)? {
             return Err(Failure::conflict(format!("another contact is named @{name} already")));
         }
-        person.name = self.claim_name(cx, '@', &name, &person.identity)?;
+        self.take_name(cx, '@', &name, &person.identity)?;
+        person.name = name;
         self.save_person(cx, &person)?;
         self.log_contact(cx, &person.identity)?;
         Ok(RenameContactResponse { contact: Some(self.contact_view(cx, &person)) })

@@ -60,7 +60,8 @@ impl Engine {
         let view = GroupView::of(&group)?;
         self.groups.insert(group);
         let mut conversation = self.new_conversation(cx, Kind::Group, &[])?;
-        conversation.name = self.claim_name(cx, '#', &name, &conversation.id)?;
+        self.take_name(cx, '#', &name, &conversation.id)?;
+        conversation.name.clone_from(&name);
         self.open_group(cx, &mut conversation, &view, "created", format!("you created #{name}"))?;
         if !request.members.is_empty() {
             let kind = self.add_change(cx, suite, &request.members)?;

@@ -2,9 +2,10 @@
 //!
 //! Contacts have names that are unique on this node, compared after folding. A mere member of a group is shown
 //! with the name it gave itself and the start of its identity key, `~bob-1f2e`, so that nobody passes for a
-//! contact by choosing a contact's name.
+//! contact by choosing a contact's name. A contact whose name looks like that of another, or like this person's own,
+//! gets a number behind it, just as if the name were taken; the owner can give any name that is free.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use qpq_crypto::text;
 use qpq_proto::{
@@ -18,8 +19,8 @@ use crate::{
     conversations::ConversationId,
     engine::Engine,
     input::EngineError,
-    records::{NameRecord, PersonRecord, Standing, Verification},
-    tables::{self, NAMES, NODES, PEOPLE},
+    records::{ConversationRecord, Kind, NameRecord, PersonRecord, Standing, Verification},
+    tables::{self, CONVERSATIONS, NAMES, NODES, PEOPLE},
 };
 
 /// Most addresses kept for a person.
@@ -116,7 +117,8 @@ impl Engine {
         }
     }
 
-    /// Gives a name to a person or group: the wanted one, or with a number behind it if that is taken.
+    /// Gives a name to a person or group: the wanted one, or with a number behind it if that is taken or looks like
+    /// one that is.
     pub(crate) fn claim_name(
         &self,
         cx: &mut Context<'_>,
@@ -125,18 +127,52 @@ impl Engine {
         target: &[u8],
     ) -> Result<String, EngineError> {
         let base = text::check_name(wanted).unwrap_or_else(|_| "unnamed".to_owned());
+        let others = self.looks_of_others(cx, sigil, target)?;
         let mut name = base.clone();
         for number in 2u32.. {
             let key = name_key(sigil, &name);
             let owner: Option<NameRecord> = tables::load(cx.tx, NAMES, tables::key(&key))?;
-            if owner.is_none_or(|owner| owner.target == target) {
-                tables::save(cx.tx, NAMES, tables::key(&key), &NameRecord { target: target.to_vec() })?;
+            let is_free = owner.is_none_or(|owner| owner.target == target);
+            if is_free && text::looks(&name).iter().all(|look| !others.contains(look)) {
                 break;
             }
             let kept: String = base.chars().take(56).collect();
             name = format!("{kept}-{number}");
         }
+        self.take_name(cx, sigil, &name, target)?;
         Ok(name)
+    }
+
+    /// Gives a name that is free, whatever it looks like: the owner wants it.
+    pub(crate) fn take_name(
+        &self,
+        cx: &mut Context<'_>,
+        sigil: char,
+        name: &str,
+        target: &[u8],
+    ) -> Result<(), EngineError> {
+        let owner = NameRecord { target: target.to_vec() };
+        tables::save(cx.tx, NAMES, tables::key(&name_key(sigil, name)), &owner)
+    }
+
+    /// What the names of all other groups look like, or those of all other contacts and this person's own.
+    fn looks_of_others(
+        &self,
+        cx: &Context<'_>,
+        sigil: char,
+        target: &[u8],
+    ) -> Result<BTreeSet<String>, EngineError> {
+        let names: Vec<String> = if sigil == '#' {
+            let mut groups: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+            groups.retain(|group| group.kind() == Kind::Group && group.id != target);
+            groups.into_iter().map(|group| group.name).collect()
+        } else {
+            let mut people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+            people.retain(|person| person.is_contact() && person.identity != target);
+            let own = self.me.iter().map(|me| me.name.clone());
+            people.into_iter().map(|person| person.name).chain(own).collect()
+        };
+        Ok(names.iter().flat_map(|name| text::looks(name)).collect())
     }
 
     /// Whether a name is free for a person or group.
@@ -176,11 +212,8 @@ impl Engine {
 
     /// A contact as the owner's programs see it.
     pub(crate) fn contact_view(&self, cx: &Context<'_>, person: &PersonRecord) -> Contact {
-        let suite = tables::load::<crate::records::ConversationRecord>(
-            cx.tx,
-            tables::CONVERSATIONS,
-            tables::key(&person.conversation),
-        );
+        let suite =
+            tables::load::<ConversationRecord>(cx.tx, CONVERSATIONS, tables::key(&person.conversation));
         let suite = match suite {
             Ok(Some(conversation)) if !conversation.group_id.is_empty() => conversation.suite,
             _ => 0,
