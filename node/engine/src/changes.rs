@@ -167,7 +167,9 @@ impl Engine {
             failed: state.failed,
         };
         if !view.committed && view.failed.is_empty() {
-            let conversation = self.conversation_of(cx, &state.conversation)?;
+            let conversation = self.conversation(cx, &state.conversation)?;
+            let conversation =
+                conversation.ok_or_else(|| Failure::not_found("the group of this change was deleted"))?;
             view.waiting_for = self.committer_name(cx, &conversation)?;
         }
         Ok(view)

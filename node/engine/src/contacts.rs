@@ -19,9 +19,12 @@ use crate::{
     context::Context,
     engine::Engine,
     identity::checked_name,
-    records::{Kind, PersonRecord, PlaceRecord, Standing, Verification},
-    tables::{self, CONVERSATIONS, GROUPS, KEY_PACKAGES, MESSAGES, NODES, PEOPLE, UNSEALED},
+    records::{Kind, PersonRecord, Standing, Verification},
+    tables::{self, CONVERSATIONS, KEY_PACKAGES, NODES, PEOPLE},
 };
+
+/// Why what waited for a contact will not arrive.
+const REMOVED: &str = "the contact was removed";
 
 impl Engine {
     pub(crate) fn add_contact(
@@ -52,6 +55,11 @@ impl Engine {
             }
             None | Some(Standing::Member | Standing::Requested) => {}
         }
+        if known.as_ref().is_some_and(|person| !person.joining.is_empty()) {
+            let message =
+                "an earlier request to this person, to join a group, is still open: wait for its answer";
+            return Err(Failure::conflict(message));
+        }
         self.check_contacts_room(cx)?;
         let mut person = known.unwrap_or_else(|| PersonRecord {
             identity: identity.as_bytes().to_vec(),
@@ -67,7 +75,6 @@ impl Engine {
         person.nodes = vec![node.as_bytes().to_vec()];
         person.learn_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
         person.token = token.to_vec();
-        person.joining.clear();
         person.request_sealed = false;
         person.is_refused = false;
         self.save_person(cx, &person)?;
@@ -216,17 +223,11 @@ impl Engine {
         cx: &mut Context<'_>,
         request: &RemoveContactRequest,
     ) -> Result<RemoveContactResponse, Failure> {
-        let person = self.find_contact(cx, &request.name)?;
-        self.drop_queue(cx, &person.identity, &person.conversation, "the contact was removed")?;
+        let mut person = self.find_contact(cx, &request.name)?;
+        self.end_requests(cx, &mut person)?;
+        self.drop_queue(cx, &person.identity, &person.conversation, REMOVED)?;
         if let Some(conversation) = self.conversation(cx, &person.conversation)? {
-            for group_id in conversation.retired_groups.iter().chain([&conversation.group_id]) {
-                self.delete_group(cx, group_id)?;
-                cx.tx.delete(GROUPS, tables::key(group_id))?;
-            }
-            self.forget_messages(cx, &conversation.id)?;
-            tables::clear(cx.tx, UNSEALED, &conversation.id)?;
-            cx.tx.delete(CONVERSATIONS, tables::key(&conversation.id))?;
-            self.routes = None;
+            self.forget_conversation(cx, &conversation)?;
         }
         cx.tx.delete(KEY_PACKAGES, tables::key(&person.identity))?;
         self.release_name(cx, '@', &person.name)?;
@@ -249,18 +250,17 @@ impl Engine {
         Ok(RemoveContactResponse {})
     }
 
-    fn forget_messages(&self, cx: &mut Context<'_>, conversation: &[u8]) -> Result<(), Failure> {
-        let messages: Vec<(u64, crate::records::MessageRecord)> =
-            tables::first(cx.tx, MESSAGES, conversation, usize::MAX)?;
-        for (cursor, message) in messages {
-            let places: Vec<(u64, PlaceRecord)> =
-                tables::first(cx.tx, tables::MESSAGE_IDS, &message.id, usize::MAX)?;
-            for (ordinal, _) in places.iter().filter(|(_, place)| place.conversation == conversation) {
-                cx.tx.delete(tables::MESSAGE_IDS, tables::at(&message.id, *ordinal))?;
-            }
-            cx.tx.delete(MESSAGES, tables::at(conversation, cursor))?;
+    /// What was asked of a contact need not be answered any more.
+    fn end_requests(&mut self, cx: &mut Context<'_>, person: &mut PersonRecord) -> Result<(), Failure> {
+        person.token.clear();
+        let joining = std::mem::take(&mut person.joining);
+        self.save_person(cx, person)?;
+        // A request to become contacts belongs to no conversation, as none does that is named by no bytes.
+        self.drop_queue(cx, &person.identity, &joining, REMOVED)?;
+        match self.conversation(cx, &joining)? {
+            Some(waiting) => self.end_conversation(cx, waiting, "refused"),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn shares_group(&mut self, cx: &mut Context<'_>, identity: &[u8]) -> Result<bool, Failure> {

@@ -38,6 +38,7 @@ mod conversations;
 mod direct;
 mod engine;
 mod events;
+mod forgetting;
 mod gaps;
 mod group_cache;
 mod groups;

@@ -95,6 +95,14 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         Engine::list_contacts(self, context)
     }
 
+    fn delete_group(
+        &mut self,
+        context: &mut Context<'a>,
+        request: v1::DeleteGroupRequest,
+    ) -> Result<v1::DeleteGroupResponse, Failure> {
+        self.delete_ended_group(context, &request)
+    }
+
     fn list_conversations(
         &mut self,
         context: &mut Context<'a>,
@@ -131,5 +139,6 @@ impl<'a> services::Blobs<Context<'a>> for Engine {}
 impl<'a> services::Devices<Context<'a>> for Engine {}
 impl<'a> services::Recovery<Context<'a>> for Engine {}
 impl<'a> services::Peers<Context<'a>> for Engine {}
+impl<'a> services::Mesh<Context<'a>> for Engine {}
 impl<'a> services::Federation<Context<'a>> for Engine {}
 impl<'a> services::Account<Context<'a>> for Engine {}

@@ -87,6 +87,8 @@ impl Engine {
         )?;
         let Some((ordinal, _)) = newest.iter().find(|(_, log)| log.epoch == epoch.0) else { return Ok(()) };
         record.epoch_ordinal = *ordinal;
+        record.conversation.clone_from(&conversation.id);
+        record.identity = sender.certificate.identity.as_bytes().to_vec();
         tables::save(cx.tx, SENDERS, tables::key(&key), &record)
     }
 
@@ -203,7 +205,7 @@ impl Engine {
 }
 
 /// Deleting secrets means erasing the key under which they lie.
-fn want_rotation(cx: &mut Context<'_>) {
+pub(crate) fn want_rotation(cx: &mut Context<'_>) {
     if !cx.effects.contains(&Effect::RotateSecrets) {
         cx.effects.push(Effect::RotateSecrets);
     }

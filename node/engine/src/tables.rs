@@ -32,7 +32,7 @@ pub const SENDERS: Table = Table("senders");
 pub const MESSAGES: Table = Table("messages");
 /// Message ids to where the message lies; one entry for each sender who used the id.
 pub const MESSAGE_IDS: Table = Table("message_ids");
-/// How far a message got with a recipient, by message id and identity key.
+/// How far a message got with each recipient, by message id.
 pub const DELIVERIES: Table = Table("deliveries");
 /// Contents that wait until their conversation has an MLS group, by conversation id.
 pub const UNSEALED: Table = Table("unsealed");

@@ -1,5 +1,6 @@
 //! How far own messages got: the states, waiting for one, and the trace.
 
+use qpq_crypto::digest;
 use qpq_proto::{
     Failure,
     v1::{
@@ -15,6 +16,7 @@ use crate::{
     input::EngineError,
     outbox::Entry,
     records::{ConversationRecord, DeliveryRecord, Kind, MessageRecord, Progress, Stage},
+    storage::Key,
     tables::{self, DELIVERIES, MESSAGES},
 };
 
@@ -43,8 +45,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
         let key = delivery_key(message_id, recipient);
-        let mut delivery: DeliveryRecord =
-            tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+        let mut delivery: DeliveryRecord = tables::load(cx.tx, DELIVERIES, key)?.unwrap_or_default();
         let before = delivery.progress();
         if before == Progress::Delivered || progress == before {
             return Ok(());
@@ -57,7 +58,7 @@ impl Engine {
         if progress != Progress::Sent {
             delivery.ended_at_ms = cx.now.wall_ms;
         }
-        tables::save(cx.tx, DELIVERIES, tables::key(&key), &delivery)?;
+        tables::save(cx.tx, DELIVERIES, key, &delivery)?;
         let state_before = state_word(&record);
         count(&mut record, before, progress);
         tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)?;
@@ -80,11 +81,10 @@ impl Engine {
             return Ok(());
         }
         let key = delivery_key(&entry.parcel.message, &entry.recipient);
-        let mut delivery: DeliveryRecord =
-            tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+        let mut delivery: DeliveryRecord = tables::load(cx.tx, DELIVERIES, key)?.unwrap_or_default();
         delivery.attempts = delivery.attempts.saturating_add(1);
         reason.clone_into(&mut delivery.reason);
-        tables::save(cx.tx, DELIVERIES, tables::key(&key), &delivery)
+        tables::save(cx.tx, DELIVERIES, key, &delivery)
     }
 
     /// `WaitMessage` without the waiting, which is the driver's.
@@ -162,7 +162,7 @@ impl Engine {
         };
         let with_delivery = recipients.into_iter().map(|identity| {
             let key = delivery_key(&record.id, &identity);
-            let delivery = tables::load(cx.tx, DELIVERIES, tables::key(&key))?.unwrap_or_default();
+            let delivery = tables::load(cx.tx, DELIVERIES, key)?.unwrap_or_default();
             Ok((identity, delivery))
         });
         with_delivery.collect()
@@ -257,8 +257,11 @@ pub(super) fn step(at_ms: u64, what: &str, detail: String) -> TraceStep {
     TraceStep { at_ms, what: what.into(), detail }
 }
 
-pub(super) fn delivery_key(message_id: &[u8], recipient: &[u8]) -> Vec<u8> {
-    [message_id, recipient].concat()
+/// A delivery's record lies behind its message's id, and goes with it. The ordinal, which is visible on disk, is a
+/// hash that nobody can compute who does not know that id.
+fn delivery_key<'a>(message_id: &'a [u8], recipient: &[u8]) -> Key<'a> {
+    let [a, b, c, d, e, f, g, h, ..] = digest::delivery_id(&[message_id, recipient].concat());
+    tables::at(message_id, u64::from_be_bytes([a & 0x7f, b, c, d, e, f, g, h]))
 }
 
 #[cfg(test)]

@@ -184,6 +184,19 @@ impl Engine {
         Ok(cx.tx.delete(OUTGOING, tables::at(stream.key(), ordinal))?)
     }
 
+    /// A conversation is deleted: whatever still lies in its stream goes with it.
+    pub(crate) fn drop_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+    ) -> Result<(), EngineError> {
+        let stream = Stream::Conversation(conversation.to_vec());
+        for (ordinal, _) in self.entries_after(cx, &stream, 0, usize::MAX)? {
+            self.remove_entry(cx, &stream, ordinal)?;
+        }
+        Ok(())
+    }
+
     /// Somebody becomes a member of a conversation: what lies in its stream already is not for it.
     pub(crate) fn read_from_now_on(
         &mut self,
