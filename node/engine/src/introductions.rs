@@ -130,7 +130,8 @@ impl Engine {
             !invitation.reusable || matches!(was_contact, Standing::Requested | Standing::Accepted);
         if !is_wanted {
             let pending: Vec<PersonRecord> = crate::tables::all(cx.tx, crate::tables::PEOPLE)?;
-            let pending = pending.iter().filter(|person| person.standing() == Standing::Pending).count();
+            let others = pending.iter().filter(|other| other.identity != person.identity);
+            let pending = others.filter(|other| other.standing() == Standing::Pending).count();
             if pending >= self.limits.pending_requests_max {
                 return Err(Failure::quota("too many contact requests wait for an answer here"));
             }
