@@ -16,9 +16,9 @@ use crate::{
     group_cache::GroupFailure,
     identity::new_device,
     input::EngineError,
-    records::{ConversationRecord, IdentityRecord, Kind, PersonRecord, Stage, Standing},
+    records::{ConversationRecord, IdentityRecord, InvitationRecord, Kind, PersonRecord, Stage, Standing},
     storage::Direction,
-    tables::{self, CONVERSATIONS, EVENTS, IDENTITY, PEOPLE, SINGLE},
+    tables::{self, CONVERSATIONS, EVENTS, IDENTITY, INVITATIONS, PEOPLE, SINGLE},
 };
 
 impl Engine {
@@ -42,6 +42,7 @@ impl Engine {
         let me = new_device(cx, self.config.node, &identity, Some(&list), record.name.clone())?;
         self.me = Some(me);
         self.forget_groups(cx)?;
+        forget_invitations(cx)?;
         let last = cx.tx.scan(EVENTS, SINGLE, 0..u64::MAX, Direction::Backward, 1)?;
         self.next_event = last.first().map_or(1, |(cursor, _)| cursor + 1);
         let contacts = self.ask_contacts_again(cx)?;
@@ -112,4 +113,12 @@ impl Engine {
         }
         Ok(contacts)
     }
+}
+
+/// Links lead to the node that made them, and end in its time: on another node they lead nowhere and never end.
+fn forget_invitations(cx: &mut Context<'_>) -> Result<(), EngineError> {
+    for invitation in tables::all::<InvitationRecord>(cx.tx, INVITATIONS)? {
+        cx.tx.delete(INVITATIONS, tables::key(&invitation.token))?;
+    }
+    Ok(())
 }
