@@ -9,8 +9,8 @@ use bytes::Bytes;
 use prost::Message;
 use qpq_proto::limits::FRAME_PAYLOAD_BYTES_MAX;
 use qpq_proto::services::{
-    Account, Auth, Blobs, Channels, Delivery, Devices, Federation, Groups, KeyTransparency, Keys, Moderation,
-    Owner, Peers, Recovery, Users, dispatch_delivery,
+    Account, Auth, Blobs, Channels, Delivery, Devices, Federation, Groups, KeyTransparency, Keys, Mesh,
+    Moderation, Owner, Peers, Recovery, Users, dispatch_delivery,
 };
 use qpq_proto::{
     CallError, Client, Failure, Method, Status, Transport, TransportErrorKind, dispatch, frame, v1,
@@ -41,6 +41,7 @@ impl Delivery<Calls> for Node {
     }
 }
 
+impl Mesh<Calls> for Node {}
 impl Peers<Calls> for Node {
     fn health(&mut self, calls: &mut Calls, _: v1::HealthRequest) -> Result<v1::HealthResponse, Failure> {
         *calls += 1;

@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 88] = [
+const CONTRACT: [(u16, &str, &str); 94] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),
@@ -54,6 +54,12 @@ const CONTRACT: [(u16, &str, &str); 88] = [
     (800, "PublishEndpoint", "S/N"),
     (801, "ResolveEndpoint", "S/N"),
     (802, "Health", "P"),
+    (810, "MeshHello", "N"),
+    (811, "MeshReconcile", "N"),
+    (812, "MeshOffer", "N"),
+    (813, "MeshTransfer", "N"),
+    (814, "MeshSettle", "N"),
+    (815, "MeshFetch", "N"),
     (900, "RelayEnqueue", "F"),
     (901, "RelayBatchEnqueue", "F"),
     (902, "ProxyFetchKeyPackage", "F"),
@@ -168,6 +174,7 @@ fn services_are_named_as_declared() {
             "Devices",
             "Recovery",
             "Peers",
+            "Mesh",
             "Federation",
             "Account",
             "Owner"

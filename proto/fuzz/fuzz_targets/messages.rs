@@ -6,8 +6,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use qpq_proto::services::{
-    Account, Auth, Blobs, Channels, Delivery, Devices, Federation, Groups, KeyTransparency, Keys, Moderation,
-    Owner, Peers, Recovery, Users,
+    Account, Auth, Blobs, Channels, Delivery, Devices, Federation, Groups, KeyTransparency, Keys, Mesh,
+    Moderation, Owner, Peers, Recovery, Users,
 };
 use qpq_proto::{Failure, Method, Status, dispatch, v1};
 
@@ -50,5 +50,6 @@ impl Keys<()> for Nothing {}
 impl Moderation<()> for Nothing {}
 impl Owner<()> for Nothing {}
 impl Peers<()> for Nothing {}
+impl Mesh<()> for Nothing {}
 impl Recovery<()> for Nothing {}
 impl Users<()> for Nothing {}

@@ -542,6 +542,75 @@ impl<T: Transport> Client<T> {
     }
 }
 
+/// Mesh.
+impl<T: Transport> Client<T> {
+    /// The first call on every link, by the side with the smaller node key.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn mesh_hello(
+        &self,
+        request: &v1::MeshHelloRequest,
+    ) -> Result<v1::MeshHelloResponse, CallError> {
+        self.call(Method::MeshHello, request).await
+    }
+
+    /// One step of finding out what one side holds and the other does not.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn mesh_reconcile(
+        &self,
+        request: &v1::MeshReconcileRequest,
+    ) -> Result<v1::MeshReconcileResponse, CallError> {
+        self.call(Method::MeshReconcile, request).await
+    }
+
+    /// Offers bundles; the answer says which ones are wanted.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn mesh_offer(
+        &self,
+        request: &v1::MeshOfferRequest,
+    ) -> Result<v1::MeshOfferResponse, CallError> {
+        self.call(Method::MeshOffer, request).await
+    }
+
+    /// Hands over bundles; what is answered as accepted has been committed.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn mesh_transfer(
+        &self,
+        request: &v1::MeshTransferRequest,
+    ) -> Result<v1::MeshTransferResponse, CallError> {
+        self.call(Method::MeshTransfer, request).await
+    }
+
+    /// Reveals the secrets of bundles that have arrived, so that their holders drop them.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn mesh_settle(
+        &self,
+        request: &v1::MeshSettleRequest,
+    ) -> Result<v1::MeshSettleResponse, CallError> {
+        self.call(Method::MeshSettle, request).await
+    }
+
+    /// Asks for bundles that were offered.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn mesh_fetch(
+        &self,
+        request: &v1::MeshFetchRequest,
+    ) -> Result<v1::MeshFetchResponse, CallError> {
+        self.call(Method::MeshFetch, request).await
+    }
+}
+
 /// Federation.
 impl<T: Transport> Client<T> {
     /// As Enqueue, addressed to user@domain.

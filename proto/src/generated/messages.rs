@@ -1506,6 +1506,353 @@ pub struct ExchangeTreeHeadResponse {
     #[prost(message, repeated, tag = "1")]
     pub heads: ::prost::alloc::vec::Vec<TreeHead>,
 }
+/// Introduces the caller.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshHelloRequest {
+    /// The caller.
+    #[prost(message, optional, tag = "1")]
+    pub caller: ::core::option::Option<MeshNeighbour>,
+}
+/// Introduces the one called.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshHelloResponse {
+    /// The one called.
+    #[prost(message, optional, tag = "1")]
+    pub called: ::core::option::Option<MeshNeighbour>,
+}
+/// A node as its neighbours on a link see it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshNeighbour {
+    /// Version of the mesh protocol, now 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// What kind of node it is.
+    #[prost(enumeration = "MeshKind", tag = "2")]
+    pub kind: i32,
+    /// Names the store, 16 bytes; another one after the store was lost.
+    #[prost(bytes = "vec", tag = "3")]
+    pub instance: ::prost::alloc::vec::Vec<u8>,
+    /// Its half of the key of this session's fingerprints, random, 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub key_share: ::prost::alloc::vec::Vec<u8>,
+    /// Bundles held.
+    #[prost(uint64, tag = "5")]
+    pub held: u64,
+    /// Bytes that it would take from this neighbour now.
+    #[prost(uint64, tag = "6")]
+    pub free_bytes: u64,
+    /// Classes it takes for others, bit n for class n.
+    #[prost(uint32, tag = "7")]
+    pub accepts: u32,
+    /// What it takes does not survive a restart.
+    #[prost(bool, tag = "8")]
+    pub volatile: bool,
+    /// What it must reconcile from this bound on, 9 bytes (kind and start of an id); empty if it needs not.
+    #[prost(bytes = "vec", tag = "9")]
+    pub reconcile_from: ::prost::alloc::vec::Vec<u8>,
+}
+/// Ranges in order, the first starting at `lower`, each at the end of the one before.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MeshReconcileRequest {
+    /// Lower bound of the first range, 9 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub lower: ::prost::alloc::vec::Vec<u8>,
+    /// At most 64.
+    #[prost(message, repeated, tag = "2")]
+    pub ranges: ::prost::alloc::vec::Vec<MeshRange>,
+}
+/// What one side holds within a range: a fingerprint and a count, or a list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshRange {
+    /// Upper bound, not included, 9 bytes (kind and start of an id); empty where the range has no end.
+    #[prost(bytes = "vec", tag = "1")]
+    pub upper: ::prost::alloc::vec::Vec<u8>,
+    /// BLAKE3 of the ids in order, keyed with the session's key, 16 bytes; empty where a list is given.
+    #[prost(bytes = "vec", tag = "2")]
+    pub fingerprint: ::prost::alloc::vec::Vec<u8>,
+    /// Bundles in the range.
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+    /// Short ids in order, 8 bytes each, at most 1,024 in a request.
+    #[prost(bytes = "vec", tag = "4")]
+    pub ids: ::prost::alloc::vec::Vec<u8>,
+}
+/// One answer for each range, in order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MeshReconcileResponse {
+    /// As many as there were ranges.
+    #[prost(message, repeated, tag = "1")]
+    pub answers: ::prost::alloc::vec::Vec<MeshRangeAnswer>,
+}
+/// What the other side has to say of a range.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MeshRangeAnswer {
+    /// Which kind of answer.
+    #[prost(enumeration = "MeshRangeOutcome", tag = "1")]
+    pub outcome: i32,
+    /// With LACK: which of the listed ids it does not hold, a bit each, the lowest of the first byte first.
+    #[prost(bytes = "vec", tag = "2")]
+    pub lack: ::prost::alloc::vec::Vec<u8>,
+    /// With SPLIT: the range in parts, at most 16, the last ending where the range ends.
+    #[prost(message, repeated, tag = "3")]
+    pub parts: ::prost::alloc::vec::Vec<MeshRange>,
+}
+/// Offers bundles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshOfferRequest {
+    /// 25 bytes each: kind, the first 8 of the id, the salt (8), the first 8 of the tag; at most 512.
+    #[prost(bytes = "vec", tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<u8>,
+}
+/// What is wanted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshOfferResponse {
+    /// One byte for each item, in order: 1 no, 2 it is for this node, 3 would carry it, 4 has it, 5 is getting it from
+    /// another neighbour, 6 settled, 16 and above refused for the reason less 16.
+    #[prost(bytes = "vec", tag = "1")]
+    pub verdicts: ::prost::alloc::vec::Vec<u8>,
+    /// The secrets of what is settled, in order, 32 bytes each.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secrets: ::prost::alloc::vec::Vec<u8>,
+    /// What must be solved before more is taken; absent if nothing must.
+    #[prost(message, optional, tag = "3")]
+    pub challenge: ::core::option::Option<MeshChallenge>,
+    /// Milliseconds after which what was refused may be offered again.
+    #[prost(uint32, tag = "4")]
+    pub retry_after_ms: u32,
+}
+/// A riddle: find a nonce such that BLAKE3 of challenge, node key and nonce starts with enough zero bits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshChallenge {
+    /// Fresh, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub challenge: ::prost::alloc::vec::Vec<u8>,
+    /// Leading zero bits.
+    #[prost(uint32, tag = "2")]
+    pub bits: u32,
+}
+/// A riddle solved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshSolution {
+    /// As it was set, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub challenge: ::prost::alloc::vec::Vec<u8>,
+    /// What was found.
+    #[prost(fixed64, tag = "2")]
+    pub nonce: u64,
+}
+/// Hands over bundles.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MeshTransferRequest {
+    /// At most 256, and at most 256 KiB of bodies.
+    #[prost(message, repeated, tag = "1")]
+    pub bundles: ::prost::alloc::vec::Vec<MeshBundle>,
+    /// Solves the challenge that was set; absent if none was.
+    #[prost(message, optional, tag = "2")]
+    pub solution: ::core::option::Option<MeshSolution>,
+}
+/// A bundle as it travels. Its id is BLAKE3 of all that does not change on the way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshBundle {
+    /// Class and size class.
+    #[prost(uint32, tag = "1")]
+    pub kind: u32,
+    /// Longest lifetime, seconds; does not change.
+    #[prost(uint32, tag = "2")]
+    pub lifetime_max_s: u32,
+    /// Fresh for each bundle, 8 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub salt: ::prost::alloc::vec::Vec<u8>,
+    /// HMAC-SHA256(routing secret, salt), its first 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub tag: ::prost::alloc::vec::Vec<u8>,
+    /// BLAKE3 of the secret that settles it, 32 bytes; empty if nothing does.
+    #[prost(bytes = "vec", tag = "5")]
+    pub settle: ::prost::alloc::vec::Vec<u8>,
+    /// Exactly as long as its size class says.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub body: ::prost::bytes::Bytes,
+    /// What remains of its lifetime, seconds; each holder subtracts how long it held it.
+    #[prost(uint32, tag = "7")]
+    pub remaining_s: u32,
+    /// How far it may still go; a hint, since whoever sends controls it.
+    #[prost(uint32, tag = "8")]
+    pub hops_left: u32,
+    /// Copies handed over with it.
+    #[prost(uint32, tag = "9")]
+    pub copies: u32,
+}
+/// What became of the bundles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshTransferResponse {
+    /// One byte for each bundle, in order: 1 accepted durably, 2 accepted until a restart, 3 had it, 4 settled, 16 and
+    /// above refused for the reason less 16.
+    #[prost(bytes = "vec", tag = "1")]
+    pub verdicts: ::prost::alloc::vec::Vec<u8>,
+    /// The secrets of what is settled, in order, 32 bytes each.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secrets: ::prost::alloc::vec::Vec<u8>,
+    /// What must be solved before more is taken; absent if nothing must.
+    #[prost(message, optional, tag = "3")]
+    pub challenge: ::core::option::Option<MeshChallenge>,
+    /// Milliseconds after which what was refused may be offered again.
+    #[prost(uint32, tag = "4")]
+    pub retry_after_ms: u32,
+}
+/// Reveals secrets.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshSettleRequest {
+    /// 41 bytes each: kind, the first 8 of the id, the secret (32); at most 1,024.
+    #[prost(bytes = "vec", tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<u8>,
+}
+/// Taken note of; what was not held, or not settled by its secret, was ignored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshSettleResponse {}
+/// Asks for bundles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshFetchRequest {
+    /// 9 bytes each: kind and the first 8 of the id; at most 512.
+    #[prost(bytes = "vec", tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<u8>,
+}
+/// What comes next, in transfers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeshFetchResponse {
+    /// One byte for each item, in order: 1 it comes, 2 not held, 3 settled.
+    #[prost(bytes = "vec", tag = "1")]
+    pub verdicts: ::prost::alloc::vec::Vec<u8>,
+    /// The secrets of what is settled, in order, 32 bytes each.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secrets: ::prost::alloc::vec::Vec<u8>,
+}
+/// What kind of neighbour a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MeshKind {
+    /// Not said.
+    Unspecified = 0,
+    /// On mains power: replicates what it holds to other carriers.
+    Carrier = 1,
+    /// Carried about by a person: passes on a bounded number of copies.
+    Mobile = 2,
+    /// Carries for nobody: takes what is addressed to it and hands over its own.
+    Leaf = 3,
+}
+impl MeshKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MESH_KIND_UNSPECIFIED",
+            Self::Carrier => "MESH_KIND_CARRIER",
+            Self::Mobile => "MESH_KIND_MOBILE",
+            Self::Leaf => "MESH_KIND_LEAF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MESH_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "MESH_KIND_CARRIER" => Some(Self::Carrier),
+            "MESH_KIND_MOBILE" => Some(Self::Mobile),
+            "MESH_KIND_LEAF" => Some(Self::Leaf),
+            _ => None,
+        }
+    }
+}
+/// What became of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MeshRangeOutcome {
+    /// Not said.
+    Unspecified = 0,
+    /// Both hold the same there, or the answerer sees to the difference.
+    Done = 1,
+    /// Answers a list.
+    Lack = 2,
+    /// It holds nothing there.
+    Empty = 3,
+    /// They differ: go on with parts or a list.
+    Continue = 4,
+    /// They differ: its own parts.
+    Split = 5,
+}
+impl MeshRangeOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MESH_RANGE_OUTCOME_UNSPECIFIED",
+            Self::Done => "MESH_RANGE_OUTCOME_DONE",
+            Self::Lack => "MESH_RANGE_OUTCOME_LACK",
+            Self::Empty => "MESH_RANGE_OUTCOME_EMPTY",
+            Self::Continue => "MESH_RANGE_OUTCOME_CONTINUE",
+            Self::Split => "MESH_RANGE_OUTCOME_SPLIT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MESH_RANGE_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "MESH_RANGE_OUTCOME_DONE" => Some(Self::Done),
+            "MESH_RANGE_OUTCOME_LACK" => Some(Self::Lack),
+            "MESH_RANGE_OUTCOME_EMPTY" => Some(Self::Empty),
+            "MESH_RANGE_OUTCOME_CONTINUE" => Some(Self::Continue),
+            "MESH_RANGE_OUTCOME_SPLIT" => Some(Self::Split),
+            _ => None,
+        }
+    }
+}
+/// Why a bundle is refused; the numbers stand in verdicts, 16 higher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MeshRefusal {
+    /// Not said.
+    Unspecified = 0,
+    /// The neighbour's share of the store is full.
+    QuotaExceeded = 1,
+    /// Too much at a time, or nothing at all is taken now.
+    NotAccepting = 2,
+    /// Larger than what is taken.
+    TooLarge = 3,
+    /// Its lifetime has ended, or is longer than its class allows.
+    Expired = 4,
+    /// The challenge must be solved first.
+    WorkNeeded = 5,
+}
+impl MeshRefusal {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MESH_REFUSAL_UNSPECIFIED",
+            Self::QuotaExceeded => "MESH_REFUSAL_QUOTA_EXCEEDED",
+            Self::NotAccepting => "MESH_REFUSAL_NOT_ACCEPTING",
+            Self::TooLarge => "MESH_REFUSAL_TOO_LARGE",
+            Self::Expired => "MESH_REFUSAL_EXPIRED",
+            Self::WorkNeeded => "MESH_REFUSAL_WORK_NEEDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MESH_REFUSAL_UNSPECIFIED" => Some(Self::Unspecified),
+            "MESH_REFUSAL_QUOTA_EXCEEDED" => Some(Self::QuotaExceeded),
+            "MESH_REFUSAL_NOT_ACCEPTING" => Some(Self::NotAccepting),
+            "MESH_REFUSAL_TOO_LARGE" => Some(Self::TooLarge),
+            "MESH_REFUSAL_EXPIRED" => Some(Self::Expired),
+            "MESH_REFUSAL_WORK_NEEDED" => Some(Self::WorkNeeded),
+            _ => None,
+        }
+    }
+}
 /// Reports a message.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportMessageRequest {

@@ -103,6 +103,18 @@ pub enum Method {
     ResolveEndpoint = 801,
     /// The first call on every connection: which wire versions the node speaks, and how it is.
     Health = 802,
+    /// The first call on every link, by the side with the smaller node key.
+    MeshHello = 810,
+    /// One step of finding out what one side holds and the other does not.
+    MeshReconcile = 811,
+    /// Offers bundles; the answer says which ones are wanted.
+    MeshOffer = 812,
+    /// Hands over bundles; what is answered as accepted has been committed.
+    MeshTransfer = 813,
+    /// Reveals the secrets of bundles that have arrived, so that their holders drop them.
+    MeshSettle = 814,
+    /// Asks for bundles that were offered.
+    MeshFetch = 815,
     /// As Enqueue, addressed to user@domain.
     RelayEnqueue = 900,
     /// As BatchEnqueue, addressed to user@domain.
@@ -239,6 +251,12 @@ impl Method {
         Self::PublishEndpoint,
         Self::ResolveEndpoint,
         Self::Health,
+        Self::MeshHello,
+        Self::MeshReconcile,
+        Self::MeshOffer,
+        Self::MeshTransfer,
+        Self::MeshSettle,
+        Self::MeshFetch,
         Self::RelayEnqueue,
         Self::RelayBatchEnqueue,
         Self::ProxyFetchKeyPackage,
@@ -333,6 +351,12 @@ impl Method {
             800 => Self::PublishEndpoint,
             801 => Self::ResolveEndpoint,
             802 => Self::Health,
+            810 => Self::MeshHello,
+            811 => Self::MeshReconcile,
+            812 => Self::MeshOffer,
+            813 => Self::MeshTransfer,
+            814 => Self::MeshSettle,
+            815 => Self::MeshFetch,
             900 => Self::RelayEnqueue,
             901 => Self::RelayBatchEnqueue,
             902 => Self::ProxyFetchKeyPackage,
@@ -441,6 +465,12 @@ impl Method {
             Self::PublishEndpoint => "PublishEndpoint",
             Self::ResolveEndpoint => "ResolveEndpoint",
             Self::Health => "Health",
+            Self::MeshHello => "MeshHello",
+            Self::MeshReconcile => "MeshReconcile",
+            Self::MeshOffer => "MeshOffer",
+            Self::MeshTransfer => "MeshTransfer",
+            Self::MeshSettle => "MeshSettle",
+            Self::MeshFetch => "MeshFetch",
             Self::RelayEnqueue => "RelayEnqueue",
             Self::RelayBatchEnqueue => "RelayBatchEnqueue",
             Self::ProxyFetchKeyPackage => "ProxyFetchKeyPackage",
@@ -536,6 +566,12 @@ impl Method {
             Self::PublishEndpoint => "publish_endpoint",
             Self::ResolveEndpoint => "resolve_endpoint",
             Self::Health => "health",
+            Self::MeshHello => "mesh_hello",
+            Self::MeshReconcile => "mesh_reconcile",
+            Self::MeshOffer => "mesh_offer",
+            Self::MeshTransfer => "mesh_transfer",
+            Self::MeshSettle => "mesh_settle",
+            Self::MeshFetch => "mesh_fetch",
             Self::RelayEnqueue => "relay_enqueue",
             Self::RelayBatchEnqueue => "relay_batch_enqueue",
             Self::ProxyFetchKeyPackage => "proxy_fetch_key_package",
@@ -622,6 +658,12 @@ impl Method {
                 Service::Recovery
             }
             Self::PublishEndpoint | Self::ResolveEndpoint | Self::Health => Service::Peers,
+            Self::MeshHello
+            | Self::MeshReconcile
+            | Self::MeshOffer
+            | Self::MeshTransfer
+            | Self::MeshSettle
+            | Self::MeshFetch => Service::Mesh,
             Self::RelayEnqueue
             | Self::RelayBatchEnqueue
             | Self::ProxyFetchKeyPackage
@@ -717,7 +759,13 @@ impl Method {
             Self::ResolveUser | Self::ResolveIdentity => {
                 Access::of(&[CallerClass::Session, CallerClass::Node, CallerClass::Federation])
             }
-            Self::ExchangeTreeHead => Access::of(&[CallerClass::Node]),
+            Self::ExchangeTreeHead
+            | Self::MeshHello
+            | Self::MeshReconcile
+            | Self::MeshOffer
+            | Self::MeshTransfer
+            | Self::MeshSettle
+            | Self::MeshFetch => Access::of(&[CallerClass::Node]),
             Self::RelayEnqueue
             | Self::RelayBatchEnqueue
             | Self::ProxyFetchKeyPackage
@@ -812,6 +860,12 @@ impl Method {
             Self::PublishEndpoint => "PublishEndpointRequest",
             Self::ResolveEndpoint => "ResolveEndpointRequest",
             Self::Health => "HealthRequest",
+            Self::MeshHello => "MeshHelloRequest",
+            Self::MeshReconcile => "MeshReconcileRequest",
+            Self::MeshOffer => "MeshOfferRequest",
+            Self::MeshTransfer => "MeshTransferRequest",
+            Self::MeshSettle => "MeshSettleRequest",
+            Self::MeshFetch => "MeshFetchRequest",
             Self::RelayEnqueue => "RelayEnqueueRequest",
             Self::RelayBatchEnqueue => "RelayBatchEnqueueRequest",
             Self::ProxyFetchKeyPackage => "ProxyFetchKeyPackageRequest",
@@ -907,6 +961,12 @@ impl Method {
             Self::PublishEndpoint => "PublishEndpointResponse",
             Self::ResolveEndpoint => "ResolveEndpointResponse",
             Self::Health => "HealthResponse",
+            Self::MeshHello => "MeshHelloResponse",
+            Self::MeshReconcile => "MeshReconcileResponse",
+            Self::MeshOffer => "MeshOfferResponse",
+            Self::MeshTransfer => "MeshTransferResponse",
+            Self::MeshSettle => "MeshSettleResponse",
+            Self::MeshFetch => "MeshFetchResponse",
             Self::RelayEnqueue => "RelayEnqueueResponse",
             Self::RelayBatchEnqueue => "RelayBatchEnqueueResponse",
             Self::ProxyFetchKeyPackage => "ProxyFetchKeyPackageResponse",
@@ -963,7 +1023,8 @@ impl Method {
             | Self::CheckRevocation
             | Self::AuditKeyTransparency
             | Self::FetchRecoveryBundle
-            | Self::Health => 1_024,
+            | Self::Health
+            | Self::MeshHello => 1_024,
             Self::Enqueue
             | Self::BatchEnqueue
             | Self::UploadKeyPackage
@@ -995,6 +1056,8 @@ impl Method {
             | Self::DeleteRecoveryBundle
             | Self::PublishEndpoint
             | Self::ResolveEndpoint
+            | Self::MeshReconcile
+            | Self::MeshSettle
             | Self::ProxyFetchKeyPackage
             | Self::ProxyFetchHybridKey
             | Self::ProxyResolveUser
@@ -1042,6 +1105,8 @@ impl Method {
             | Self::AddGroupMembers => 131_072,
             Self::ExchangeTreeHead => 262_144,
             Self::UploadBlob | Self::StoreRecoveryBundle => 1_114_112,
+            Self::MeshOffer | Self::MeshFetch => 32_768,
+            Self::MeshTransfer => 393_216,
         }
     }
 
@@ -1134,8 +1199,12 @@ impl Method {
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
             Self::ExchangeTreeHead => 262_144,
-            Self::PublishEndpoint => 1_024,
-            Self::ResolveEndpoint => 65_536,
+            Self::PublishEndpoint | Self::MeshHello | Self::MeshSettle => 1_024,
+            Self::ResolveEndpoint
+            | Self::MeshReconcile
+            | Self::MeshOffer
+            | Self::MeshTransfer
+            | Self::MeshFetch => 65_536,
         }
     }
 }
@@ -1173,6 +1242,11 @@ pub enum Service {
     Recovery,
     /// Peers, where they are, and how they are.
     Peers,
+    /// Carrying bundles for others: what neighbours on one link say to each other.
+    ///
+    /// A bundle is named by its kind (one byte: class in the upper half, size class in the lower) and the start of its id.
+    /// Lists of short items are packed into one field, so that an offer costs what its items cost.
+    Mesh,
     /// What relays ask of each other.
     ///
     /// Each call carries the domain of the relay that asks, and is accepted only from the node or certificate configured for
@@ -1201,6 +1275,7 @@ impl Service {
         Self::Devices,
         Self::Recovery,
         Self::Peers,
+        Self::Mesh,
         Self::Federation,
         Self::Account,
         Self::Owner,
@@ -1222,6 +1297,7 @@ impl Service {
             Self::Devices => "Devices",
             Self::Recovery => "Recovery",
             Self::Peers => "Peers",
+            Self::Mesh => "Mesh",
             Self::Federation => "Federation",
             Self::Account => "Account",
             Self::Owner => "Owner",

@@ -937,6 +937,112 @@ pub fn dispatch_peers<C, H: Peers<C> + ?Sized>(
     }
 }
 
+/// Carrying bundles for others: what neighbours on one link say to each other.
+///
+/// A bundle is named by its kind (one byte: class in the upper half, size class in the lower) and the start of its id.
+/// Lists of short items are packed into one field, so that an offer costs what its items cost.
+pub trait Mesh<C> {
+    /// The first call on every link, by the side with the smaller node key.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn mesh_hello(
+        &mut self,
+        context: &mut C,
+        request: v1::MeshHelloRequest,
+    ) -> Result<v1::MeshHelloResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::MeshHello))
+    }
+
+    /// One step of finding out what one side holds and the other does not.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn mesh_reconcile(
+        &mut self,
+        context: &mut C,
+        request: v1::MeshReconcileRequest,
+    ) -> Result<v1::MeshReconcileResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::MeshReconcile))
+    }
+
+    /// Offers bundles; the answer says which ones are wanted.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn mesh_offer(
+        &mut self,
+        context: &mut C,
+        request: v1::MeshOfferRequest,
+    ) -> Result<v1::MeshOfferResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::MeshOffer))
+    }
+
+    /// Hands over bundles; what is answered as accepted has been committed.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn mesh_transfer(
+        &mut self,
+        context: &mut C,
+        request: v1::MeshTransferRequest,
+    ) -> Result<v1::MeshTransferResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::MeshTransfer))
+    }
+
+    /// Reveals the secrets of bundles that have arrived, so that their holders drop them.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn mesh_settle(
+        &mut self,
+        context: &mut C,
+        request: v1::MeshSettleRequest,
+    ) -> Result<v1::MeshSettleResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::MeshSettle))
+    }
+
+    /// Asks for bundles that were offered.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn mesh_fetch(
+        &mut self,
+        context: &mut C,
+        request: v1::MeshFetchRequest,
+    ) -> Result<v1::MeshFetchResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::MeshFetch))
+    }
+}
+
+/// Answers a call of a method of [`Mesh`].
+///
+/// # Errors
+/// `BadRequest` if the payload does not decode, `Internal` if the response does not fit a frame, `Forbidden` if
+/// the method is another service's; otherwise what the handler answers.
+pub fn dispatch_mesh<C, H: Mesh<C> + ?Sized>(
+    handler: &mut H,
+    context: &mut C,
+    method: Method,
+    payload: Bytes,
+) -> Result<Bytes, Failure> {
+    match method {
+        Method::MeshHello => answer(method, payload, |request| handler.mesh_hello(context, request)),
+        Method::MeshReconcile => answer(method, payload, |request| handler.mesh_reconcile(context, request)),
+        Method::MeshOffer => answer(method, payload, |request| handler.mesh_offer(context, request)),
+        Method::MeshTransfer => answer(method, payload, |request| handler.mesh_transfer(context, request)),
+        Method::MeshSettle => answer(method, payload, |request| handler.mesh_settle(context, request)),
+        Method::MeshFetch => answer(method, payload, |request| handler.mesh_fetch(context, request)),
+        other => Err(Failure::not_offered(other)),
+    }
+}
+
 /// What relays ask of each other.
 ///
 /// Each call carries the domain of the relay that asks, and is accepted only from the node or certificate configured for
@@ -1615,6 +1721,7 @@ pub trait Services<C>:
     + Devices<C>
     + Recovery<C>
     + Peers<C>
+    + Mesh<C>
     + Federation<C>
     + Account<C>
     + Owner<C>
@@ -1635,6 +1742,7 @@ impl<
         + Devices<C>
         + Recovery<C>
         + Peers<C>
+        + Mesh<C>
         + Federation<C>
         + Account<C>
         + Owner<C>
@@ -1667,6 +1775,7 @@ pub fn dispatch<C, H: Services<C> + ?Sized>(
         Service::Devices => dispatch_devices(handler, context, method, payload),
         Service::Recovery => dispatch_recovery(handler, context, method, payload),
         Service::Peers => dispatch_peers(handler, context, method, payload),
+        Service::Mesh => dispatch_mesh(handler, context, method, payload),
         Service::Federation => dispatch_federation(handler, context, method, payload),
         Service::Account => dispatch_account(handler, context, method, payload),
         Service::Owner => dispatch_owner(handler, context, method, payload),

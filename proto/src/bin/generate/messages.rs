@@ -7,8 +7,9 @@ use prost_reflect::prost_types::FileDescriptorSet;
 use crate::Error;
 
 /// Fields that may be long: they share the buffer they were decoded from instead of being copied.
-const SHARED_BYTES: [&str; 9] = [
+const SHARED_BYTES: [&str; 10] = [
     ".qpq.v1.Parcel.body",
+    ".qpq.v1.MeshBundle.body",
     ".qpq.v1.Envelope.data",
     ".qpq.v1.EnqueueRequest.payload",
     ".qpq.v1.BatchEnqueueRequest.payload",
