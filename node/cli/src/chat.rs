@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A thread reads lines, since editors of lines block; the session runs everything else. What comes in is printed
-//! above the prompt. Without a terminal the same works on plain lines, so that a script can chat. Lines typed are
-//! not kept on disk: they hold what was said.
+//! above the prompt, and so is that what one has sent was delivered, or never will be (`marks`). Without a terminal the
+//! same works on plain lines, so that a script can chat. Lines typed are not kept on disk: they hold what was said.
 //!
 //! A daemon that goes away does not end the chat, for the next line would go to the shell. The session says so, and
 //! goes on when the daemon is back.
@@ -18,6 +18,7 @@ mod completion;
 mod incoming;
 mod input;
 mod line;
+mod marks;
 mod news;
 mod screen;
 mod slash;
@@ -30,6 +31,7 @@ use tokio::sync::mpsc;
 use self::completion::Names;
 use self::input::{Input, Typed};
 use self::line::Line;
+use self::marks::{Marks, Shown};
 use self::news::{News, subscribe};
 use self::screen::Screen;
 use crate::connect::Daemon;
@@ -43,10 +45,11 @@ pub(crate) async fn run(context: &Context) -> Result<(), Error> {
     let daemon = context.daemon().await?;
     let me = daemon.show_identity(&v1::ShowIdentityRequest {}).await?;
     let names = Names::default();
-    let (input, screen) = input::open(context, &names)?;
+    let (input, screen) = input::open(context, &names);
     let interactive = input.is_interactive();
     let mut session = Session {
         daemon,
+        marks: Marks::new(!screen.is_json()),
         screen,
         names,
         current: None,
@@ -67,6 +70,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), Error> {
 struct Session {
     daemon: Daemon,
     screen: Screen,
+    /// What became of the messages sent, as far as that was shown.
+    marks: Marks,
     /// What can be completed, shared with the thread that reads lines.
     names: Names,
     /// Where plain text goes: `@name` or `#name`.
@@ -176,8 +181,8 @@ impl Session {
     /// Shows all of the events, before anything is asked of the daemon because of them: it may be gone by now.
     async fn show_events(&mut self, events: Vec<v1::Event>) -> Result<(), Error> {
         let mut changes_names = false;
-        for event in events.into_iter().filter(incoming::is_worth_showing) {
-            changes_names |= self.show_event(event)?;
+        for shown in self.marks.select(events) {
+            changes_names |= self.show_event(shown)?;
         }
         if changes_names {
             self.refresh_names().await?;
@@ -186,13 +191,13 @@ impl Session {
     }
 
     /// Shows an event, and returns whether it may have changed the names there are.
-    fn show_event(&mut self, event: v1::Event) -> Result<bool, Error> {
+    fn show_event(&mut self, shown: Shown) -> Result<bool, Error> {
         use v1::event::Kind;
-        if let Some(Kind::Message(message)) = &event.kind {
+        if let Some(Kind::Message(message)) = &shown.event.kind {
             self.unmarked.insert(message.conversation.clone(), message.cursor);
         }
-        let changes_names = matches!(event.kind, Some(Kind::Contact(_) | Kind::Group(_)));
-        self.screen.event(event)?;
+        let changes_names = matches!(shown.event.kind, Some(Kind::Contact(_) | Kind::Group(_)));
+        self.screen.event(shown)?;
         Ok(changes_names)
     }
 

@@ -3,6 +3,7 @@
 //! With `--json` every object carries its `schema`; what comes as a stream is one object a line. Within a schema's
 //! version fields are only ever added.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub(crate) trait Show: Serialize {
 pub(crate) struct Style {
     /// Colours and bold print are welcome.
     pub(crate) colour: bool,
+    /// Signs such as a check mark can be shown, and stand for words.
+    pub(crate) signs: bool,
     /// Where times are read.
     pub(crate) zone: Zone,
 }
@@ -50,6 +53,15 @@ impl Style {
         }
     }
 
+    /// A sign in green if it is a good one, in red otherwise; the words where signs cannot be shown.
+    pub(crate) fn sign<'a>(&self, is_good: bool, sign: &'a str, words: &'a str) -> Cow<'a, str> {
+        match (self.signs, is_good) {
+            (false, _) => Cow::Borrowed(words),
+            (true, true) => Cow::Owned(self.dress("32", sign)),
+            (true, false) => Cow::Owned(self.dress("31", sign)),
+        }
+    }
+
     fn dress(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -63,12 +75,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Output for this process; colours only to a terminal, and not if `NO_COLOR` is set.
+    /// Output for this process; colours only to a terminal, and not if `NO_COLOR` is set, signs only to a terminal
+    /// that shows them.
     pub(crate) fn new(json: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colour = !refused && !dumb && io::stdout().is_terminal();
-        Self { json, style: Style { colour, zone: Zone::Local } }
+        let able = !dumb && io::stdout().is_terminal();
+        let locale = LOCALE_VARIABLES.map(|name| std::env::var(name).unwrap_or_default());
+        let signs = able && is_utf8(&locale);
+        Self { json, style: Style { colour: able && !refused, signs, zone: Zone::Local } }
     }
 
     /// Whether programs read it.
@@ -176,6 +191,12 @@ impl serde_json::ser::Formatter for Harmless {
     }
 }
 
+/// Whether a locale, as its variables tell it, has characters beyond ASCII. The first that is set counts.
+fn is_utf8(locale: &[String]) -> bool {
+    let set = locale.iter().find(|value| !value.is_empty());
+    set.is_some_and(|value| value.to_ascii_lowercase().replace('-', "").contains("utf8"))
+}
+
 /// What a failed write to standard output means.
 pub(crate) fn output_error(source: io::Error) -> Error {
     match source.kind() {
@@ -222,78 +243,11 @@ fn shown_width(cell: &str) -> usize {
     width
 }
 
-#[cfg(test)]
-pub(crate) const PLAIN: Style = Style { colour: false, zone: Zone::Universal };
+/// The variables that tell the characters of the locale, the strongest first.
+const LOCALE_VARIABLES: [&str; 3] = ["LC_ALL", "LC_CTYPE", "LANG"];
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+pub(crate) const PLAIN: Style = Style { colour: false, signs: false, zone: Zone::Universal };
 
-    use super::*;
-    use crate::exit::Exit;
-
-    #[derive(Serialize)]
-    struct Sample {
-        text: String,
-        count: u64,
-    }
-
-    impl Show for Sample {
-        const SCHEMA: &'static str = "qpq.sample/1";
-
-        fn human(&self, style: &Style) -> String {
-            format!("{} {}", style.bold(&printable(&self.text)), self.count)
-        }
-    }
-
-    fn sample(text: &str) -> Sample {
-        Sample { text: text.to_owned(), count: 2 }
-    }
-
-    #[test]
-    fn json_has_its_schema_first_and_is_one_line() {
-        let json = to_json(&sample("a\nb")).unwrap();
-        assert_eq!(json, r#"{"schema":"qpq.sample/1","text":"a\nb","count":2}"#);
-    }
-
-    #[test]
-    fn json_holds_nothing_a_terminal_obeys() {
-        let json = to_json(&sample("\u{9b}2J\u{202e}x\u{e0041}")).unwrap();
-        assert_eq!(json, r#"{"schema":"qpq.sample/1","text":"\u009b2J\u202ex\udb40\udc41","count":2}"#);
-    }
-
-    #[test]
-    fn errors_name_the_command_that_helps() {
-        let error = Error::Unreachable { reason: "the daemon is not running".into(), fix: "qpqd".into() };
-        let message = error.to_string();
-        let view = ErrorView { message: &message, exit: Exit::Unreachable as u8, fix: error.fix() };
-        assert_eq!(view.human(&PLAIN), "qpq: the daemon is not running\n     try: qpqd");
-        let json = r#"{"schema":"qpq.error/1","message":"the daemon is not running","exit":3,"fix":"qpqd"}"#;
-        assert_eq!(to_json(&view).unwrap(), json);
-    }
-
-    #[test]
-    fn columns_stand_under_each_other() {
-        let style = Style { colour: true, zone: Zone::Universal };
-        let rows =
-            [["a".to_owned(), style.bold("one"), "x".to_owned()], ["long".into(), "2".into(), String::new()]];
-        assert_eq!(columns(&rows), "a     \x1b[1mone\x1b[0m  x\nlong  2");
-    }
-
-    #[test]
-    fn a_closed_pipe_is_success() {
-        let error = output_error(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!(error.exit(), Exit::Ok);
-        assert!(error.is_silent());
-    }
-
-    proptest! {
-        #[test]
-        fn json_gives_back_the_text(text in any::<String>()) {
-            let json = to_json(&sample(&text)).unwrap();
-            prop_assert!(!json.chars().any(is_obeyed));
-            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-            prop_assert_eq!(value["text"].as_str(), Some(text.as_str()));
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

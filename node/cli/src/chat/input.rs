@@ -9,13 +9,12 @@ use std::thread;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{CompletionType, Config, Editor};
+use rustyline::{CompletionType, Config, Editor, ExternalPrinter};
 use tokio::sync::mpsc;
 
 use super::completion::{Names, Prompter};
 use super::screen::Screen;
 use crate::context::Context;
-use crate::exit::Error;
 
 /// What came from the person.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,30 +52,35 @@ impl Input {
 }
 
 /// Opens the terminal, or standard input and output where there is none.
-pub(super) fn open(context: &Context, names: &Names) -> Result<(Input, Screen), Error> {
+pub(super) fn open(context: &Context, names: &Names) -> (Input, Screen) {
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal() && !context.output.is_json();
     let (prompts, prompts_to_show) = blocking::channel();
     let (lines_read, lines) = mpsc::channel(1);
-    let screen = if interactive {
-        let mut editor = open_editor(names.clone()).map_err(terminal_error)?;
-        let printer = editor.create_external_printer().map_err(terminal_error)?;
-        thread::spawn(move || edit_lines(&mut editor, &prompts_to_show, &lines_read));
-        Screen::terminal(context.output, printer)
-    } else {
-        thread::spawn(move || read_lines(&mut io::stdin().lock(), &prompts_to_show, &lines_read));
-        Screen::plain(context.output)
+    // A dumb terminal cannot edit lines, but has some.
+    let editor = if interactive { open_editor(names.clone()).ok() } else { None };
+    let screen = match editor {
+        Some((mut editor, printer)) => {
+            thread::spawn(move || edit_lines(&mut editor, &prompts_to_show, &lines_read));
+            Screen::terminal(context.output, printer)
+        }
+        None => {
+            thread::spawn(move || read_lines(&mut io::stdin().lock(), &prompts_to_show, &lines_read));
+            Screen::plain(context.output)
+        }
     };
-    Ok((Input { prompts, lines, interactive }, screen))
+    (Input { prompts, lines, interactive }, screen)
 }
 
 type LineEditor = Editor<Prompter, MemHistory>;
 
-fn open_editor(names: Names) -> rustyline::Result<LineEditor> {
+/// An editor of lines, and what prints above the line that is being edited.
+fn open_editor(names: Names) -> rustyline::Result<(LineEditor, impl ExternalPrinter + Send + 'static)> {
     let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
     let history = MemHistory::with_config(&config);
     let mut editor = LineEditor::with_history(config, history)?;
+    let printer = editor.create_external_printer()?;
     editor.set_helper(Some(Prompter { names }));
-    Ok(editor)
+    Ok((editor, printer))
 }
 
 fn edit_lines(editor: &mut LineEditor, prompts: &blocking::Receiver<String>, lines: &mpsc::Sender<String>) {
@@ -97,10 +101,10 @@ fn edit_lines(editor: &mut LineEditor, prompts: &blocking::Receiver<String>, lin
 
 fn read_lines(input: &mut impl BufRead, prompts: &blocking::Receiver<String>, lines: &mpsc::Sender<String>) {
     for _ in prompts {
-        let mut bytes = Vec::new();
-        match input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        // What cannot be read ends the chat as well.
+        let bytes = read_line(input).unwrap_or_default();
+        if bytes.is_empty() {
+            return;
         }
         let line = String::from_utf8_lossy(&bytes);
         if lines.blocking_send(line.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
@@ -109,11 +113,17 @@ fn read_lines(input: &mut impl BufRead, prompts: &blocking::Receiver<String>, li
     }
 }
 
-fn terminal_error(error: ReadlineError) -> Error {
-    Error::System { what: "opening the terminal", source: io::Error::other(error) }
+/// The next line with its end; nothing at the end of the input. What is too much of a line is skipped.
+fn read_line(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+    if line.last() != Some(&b'\n') {
+        input.skip_until(b'\n')?;
+    }
+    Ok(line)
 }
 
-/// Longer lines are taken apart; a message is shorter in any case.
+/// Of longer lines only the beginning is read, which the daemon finds too long as well.
 const LINE_BYTES_MAX: u64 = 65_536;
 
 #[cfg(test)]
@@ -148,5 +158,24 @@ mod tests {
         );
         assert_eq!(read_all(b"").await, [Typed::End]);
         assert_eq!(read_all(b"\xff\n").await, [line("\u{fffd}"), Typed::End]);
+        assert_eq!(read_all(b"\n\r\n").await, [line(""), line(""), Typed::End]);
+    }
+
+    /// What follows in it must not be taken for a line of its own, least of all for a command.
+    #[tokio::test]
+    async fn what_is_too_much_of_a_line_is_skipped() {
+        let text = |bytes: u64| vec![b'x'; usize::try_from(bytes).unwrap()];
+        for longer in [0, 1, 100_000] {
+            let input = [&text(LINE_BYTES_MAX + longer)[..], b"/leave #picnic\nnext"].concat();
+            let typed = read_all(input.leak()).await;
+            let length = |typed: &Typed| match typed {
+                Typed::Line(line) => line.len() as u64,
+                Typed::End => 0,
+            };
+            let lengths: Vec<_> = typed.iter().map(length).collect();
+            assert_eq!(lengths, [LINE_BYTES_MAX, 4, 0], "{longer} bytes longer");
+        }
+        let exactly = [&text(LINE_BYTES_MAX - 1)[..], b"\nnext"].concat();
+        assert_eq!(read_all(exactly.leak()).await.len(), 3);
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::mpsc;
 use std::thread;
 
-use qpq_proto::v1;
 use rustyline::ExternalPrinter;
 use serde::Serialize;
 
 use super::incoming::describe;
+use super::marks::Shown;
 use crate::exit::Error;
 use crate::output::{Output, Show, Style};
 use crate::printable::printable;
@@ -62,11 +62,11 @@ impl Screen {
     }
 
     /// Shows an event.
-    pub(super) fn event(&self, event: v1::Event) -> Result<(), Error> {
+    pub(super) fn event(&self, shown: Shown) -> Result<(), Error> {
         if self.output.is_json() {
-            return self.output.show(&EventView::from(event));
+            return self.output.show(&EventView::from(shown.event));
         }
-        self.print(&describe(&event, self.style()))
+        self.print(&describe(&shown.event, shown.before, self.style()))
     }
 
     /// Says what went wrong: beside the conversation on a terminal, on standard error otherwise.

@@ -88,11 +88,11 @@ const fn later(name: &'static str) -> Slash {
     Slash { name, usage: "", help: "" }
 }
 
-const TEXT_HELP: &str = "\
-  @name TEXT                             send to a contact, and talk to it from then on
+const TEXT_HELP: &str = "  @name TEXT                             send to a contact, and talk to it from then on
   #group TEXT                            send to a group, and talk there from then on
   TEXT                                   send to the conversation the prompt shows
-  //TEXT                                 send a text that begins with a slash";
+  //TEXT                                 send a text that begins with a slash
+What you sent is marked with ✓, or called delivered, once all recipients have it; /history shows how far the rest is.";
 
 #[cfg(test)]
 mod tests {

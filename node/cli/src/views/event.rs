@@ -5,6 +5,7 @@ use qpq_proto::v1::event::Kind;
 use serde::Serialize;
 
 use super::contact::ContactView;
+use super::count;
 use super::message::MessageView;
 use crate::output::{Show, Style};
 use crate::printable::printable;
@@ -64,8 +65,7 @@ impl What {
             }
             Self::Group { group, text, .. } => format!("group    {}: {}", printable(group), printable(text)),
             Self::Gap { conversation, from, missing } => {
-                let (conversation, from) = (printable(conversation), printable(from));
-                format!("gap      {conversation}: {missing} messages of {from} are missing")
+                format!("gap      {}: {}", printable(conversation), self::missing(*missing, from))
             }
             Self::Alarm { code, text } => {
                 format!(
@@ -87,6 +87,12 @@ impl Show for EventView {
         let when = style.faint(&format!("{:>6}  {}", self.cursor, style.zone.date_time(self.at_ms)));
         format!("{when}  {}", self.what.human(style))
     }
+}
+
+/// So many messages of somebody's are missing, in words.
+pub(crate) fn missing(messages: u64, from: &str) -> String {
+    let verb = if messages == 1 { "is" } else { "are" };
+    format!("{} of {} {verb} missing", count(messages, "message"), printable(from))
 }
 
 /// Events that are no longer kept and were never shown.
