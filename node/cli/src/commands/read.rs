@@ -35,24 +35,23 @@ pub(crate) struct ReadArgs {
 pub(crate) async fn run(context: &Context, args: ReadArgs) -> Result<(), Error> {
     let mut daemon = context.daemon().await?;
     // Taken before the first look, so that nothing comes between the two unseen.
-    let mut events = if args.follow { Some(Cursor::newest(&daemon).await?) } else { None };
+    let events = if args.follow { Some(Cursor::newest(&daemon).await?) } else { None };
     let mut reader = Reader {
         conversation: args.conversation.unwrap_or_default(),
         since: args.since.unwrap_or(0),
         newest: args.last,
         marks: !args.peek,
         unmarked: BTreeMap::new(),
-        has_news: false,
+        has_news: true,
     };
-    reader.print_all(context, &daemon).await?;
-    while let Some(cursor) = &mut events {
-        if let Err(error) = reader.print_next(context, &daemon, cursor).await {
+    let Some(mut cursor) = events else { return reader.print_all(context, &daemon).await };
+    loop {
+        if let Err(error) = reader.print_next(context, &daemon, &mut cursor).await {
             daemon = await_return(context, error).await?;
             // What came in between may be no event any more.
             reader.has_news = true;
         }
     }
-    Ok(())
 }
 
 /// Where the reading of a conversation stands.
@@ -91,7 +90,7 @@ impl Reader {
     /// Prints what there is after the cursor, and marks it as read once it is printed.
     async fn print_all(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
         loop {
-            let newest = self.newest.take();
+            let newest = self.newest;
             let request = v1::ReadMessagesRequest {
                 conversation: self.conversation.clone(),
                 since: self.since,
@@ -99,6 +98,7 @@ impl Reader {
                 newest: newest.is_some(),
             };
             let answer = daemon.read_messages(&request).await?;
+            self.newest = None;
             if self.marks {
                 self.unmarked.append(&mut last_cursors(&answer.messages));
             }
