@@ -1,8 +1,9 @@
 //! The command line, declared once: help, completions and man pages are derived from it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     backup::BackupCommand, completions::CompletionsArgs, completions::ManArgs, contact::ContactCommand,
@@ -72,6 +73,18 @@ pub(crate) enum Command {
     Man(ManArgs),
     /// Show all of it with three nodes on this machine.
     Demo(DemoArgs),
+}
+
+impl Cli {
+    /// Reads the command line. A variable that is set to nothing counts as absent, as it does for the daemon.
+    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let is_empty =
+            |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        let ignore_if_empty = |arg: Arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg };
+        let mut command = command_line().mut_args(ignore_if_empty);
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// The whole command line as clap sees it.

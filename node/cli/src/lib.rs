@@ -32,8 +32,6 @@ mod views;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::exit::{Error, Exit};
@@ -47,7 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|first| first == demo::DAEMON_COMMAND) {
         return demo::run_daemon(args);
     }
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::read(args) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
