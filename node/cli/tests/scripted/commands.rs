@@ -1,19 +1,13 @@
 //! How `qpq` takes a node's answers: exit codes, JSON, streams, and what happens without a terminal.
-#![allow(missing_docs, reason = "a test crate")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod scripted;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use qpq_proto::{Failure, Status, v1};
-use scripted::{Script, Scripted, message};
 use serde_json::Value;
 
-fn json(line: &str) -> Value {
-    serde_json::from_str(line.trim()).unwrap_or_else(|error| panic!("{error}: {line}"))
-}
+use crate::node::{Scripted, json};
+use crate::script::{Script, message};
 
 #[test]
 fn an_answer_in_json_has_its_schema() {

@@ -1,24 +1,22 @@
-//! A node that says what a test wants: the real socket, frames and method table, with written answers. The whole
-//! product, real daemons included, is tested in the `qpq-tests` crate; here it is how `qpq` takes each answer.
+//! What a scripted node answers.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use qpq_net::socket::{SocketServer, serve};
-use qpq_net::{Answer, Caller, Service};
-use qpq_proto::limits::{Limits, WIRE_VERSION};
-use qpq_proto::services::{Owner, Peers, dispatch_owner, dispatch_peers};
+use prost::Message;
+use qpq_proto::limits::WIRE_VERSION;
+use qpq_proto::services::{Owner, Peers};
 use qpq_proto::{Failure, Method, v1};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// What the node answers. A method without an answer here is `NotFound`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
+    /// Answers to some methods, before everything else; the last one of several stays.
+    pub(crate) answers: BTreeMap<Method, Vec<Result<Bytes, Failure>>>,
+    /// What happens when a method is called.
+    pub(crate) happens: Vec<(Method, v1::Event)>,
+    /// Every request so far, but those for health and events.
+    pub(crate) requests: Vec<(Method, Bytes)>,
     /// Answers every call but `Health` with this.
     pub(crate) failure: Option<Failure>,
     /// Speaks this wire version alone, instead of ours.
@@ -37,84 +35,48 @@ pub(crate) struct Script {
     pub(crate) asked: Vec<String>,
 }
 
-/// A node that runs, and ends when dropped.
-pub(crate) struct Scripted {
-    directory: TempDir,
-    script: Arc<Mutex<Script>>,
-    // Dropped in this order: the server needs its runtime.
-    server: Option<SocketServer>,
-    runtime: Option<Runtime>,
-}
-
-/// What `qpq` left behind.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// Exit code.
-    pub(crate) code: i32,
-    /// Standard output.
-    pub(crate) stdout: String,
-    /// Standard error.
-    pub(crate) stderr: String,
-}
-
-impl Scripted {
-    /// Starts it.
-    pub(crate) fn start(script: Script) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mut node = Self { directory, script: Arc::default(), server: None, runtime: None };
-        node.run(script);
-        node
+impl Script {
+    /// Answers this method with one more answer.
+    pub(crate) fn answering(self, method: Method, answer: &impl Message) -> Self {
+        self.with(method, Ok(answer.encode_to_vec().into()))
     }
 
-    /// Ends it and starts it anew, with other answers.
-    pub(crate) fn restart(&mut self, script: Script) {
-        self.server = None;
-        // Until nothing of it listens any more.
-        self.runtime.take().unwrap().shutdown_timeout(Duration::from_secs(5));
-        self.run(script);
+    /// Answers this method with a failure.
+    pub(crate) fn failing(self, method: Method, failure: Failure) -> Self {
+        self.with(method, Err(failure))
     }
 
-    fn run(&mut self, script: Script) {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        self.script = Arc::new(Mutex::new(script));
-        let service: Arc<dyn Service> = Arc::new(Node(Arc::clone(&self.script)));
-        self.server = Some(runtime.block_on(serve(&self.socket(), service, Limits::ROUTER)).unwrap());
-        self.runtime = Some(runtime);
+    fn with(mut self, method: Method, answer: Result<Bytes, Failure>) -> Self {
+        self.answers.entry(method).or_default().push(answer);
+        self
     }
 
-    /// A command for this node, without a terminal.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qpq"));
-        command.arg("--socket").arg(self.socket()).args(words);
-        command.env_remove("QPQ_DATA_DIR").env_remove("QPQ_SOCKET").env_remove("QPQ_PASSPHRASE");
-        command.env("XDG_CONFIG_HOME", self.directory.path());
-        command
+    /// Has something happen when a method is called.
+    pub(crate) fn happening(mut self, method: Method, kind: v1::event::Kind) -> Self {
+        let cursor = 1 + (self.events.len() + self.happens.len()) as u64;
+        self.happens
+            .push((method, v1::Event { cursor, at_ms: message(1, "").stored_at_ms, kind: Some(kind) }));
+        self
     }
 
-    /// Runs a command to its end.
-    pub(crate) fn qpq(&self, words: &[&str], input: &str) -> Ended {
-        let mut command = self.command(words);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A command that does not read its input may have ended.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Ended {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+    /// The events there are after a cursor.
+    pub(crate) fn events_after(&self, since: u64) -> v1::ReadEventsResponse {
+        let events: Vec<_> = self.events.iter().filter(|event| event.cursor > since).cloned().collect();
+        let next = events.last().map_or(since, |event| event.cursor);
+        v1::ReadEventsResponse { events, next, lagged: 0 }
+    }
+
+    /// Writes a request down and has happen what happens then; the answer, if there is one for the method.
+    pub(crate) fn called(&mut self, method: Method, payload: &Bytes) -> Option<Result<Bytes, Failure>> {
+        if !matches!(method, Method::Health | Method::ReadEvents) {
+            self.requests.push((method, payload.clone()));
         }
-    }
-
-    /// Where it listens.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.path().join("qpqd.sock")
-    }
-
-    /// What was asked so far.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.script.lock().unwrap().asked.clone()
+        // One call, one event.
+        if let Some(index) = self.happens.iter().position(|(when, _)| *when == method) {
+            self.events.push(self.happens.remove(index).1);
+        }
+        let answers = self.answers.get_mut(&method)?;
+        if answers.len() > 1 { Some(answers.remove(0)) } else { answers.first().cloned() }
     }
 }
 
@@ -131,23 +93,6 @@ pub(crate) fn message(cursor: u64, text: &str) -> v1::Message {
         state: "received".into(),
         cursor,
         ..Default::default()
-    }
-}
-
-struct Node(Arc<Mutex<Script>>);
-
-impl Service for Node {
-    fn call(&self, _caller: Caller, method: Method, payload: Bytes) -> Answer<'_> {
-        let mut script = self.0.lock().unwrap();
-        let result = match (method, script.failure.clone()) {
-            (Method::Health, _) => dispatch_peers(&mut *script, &mut (), method, payload),
-            (_, Some(failure)) => Err(failure),
-            _ => dispatch_owner(&mut *script, &mut (), method, payload),
-        };
-        if method == Method::ReadEvents && script.asked.last().is_some_and(|asked| asked == WAITS) {
-            return Box::pin(std::future::pending()); // nothing ever happens again
-        }
-        Box::pin(async move { result })
     }
 }
 
@@ -183,20 +128,6 @@ impl Owner<()> for Script {
     fn diagnose(&mut self, (): &mut (), _: v1::DiagnoseRequest) -> Result<v1::DiagnoseResponse, Failure> {
         let check = v1::Check { name: "clock".into(), outcome: self.check.into(), ..Default::default() };
         Ok(v1::DiagnoseResponse { checks: vec![check] })
-    }
-
-    fn read_events(
-        &mut self,
-        (): &mut (),
-        request: v1::ReadEventsRequest,
-    ) -> Result<v1::ReadEventsResponse, Failure> {
-        let events: Vec<_> =
-            self.events.iter().filter(|event| event.cursor > request.since).cloned().collect();
-        if events.is_empty() && request.timeout_ms > 0 {
-            self.asked.push(WAITS.into());
-        }
-        let next = events.last().map_or(request.since, |event| event.cursor);
-        Ok(v1::ReadEventsResponse { events, next, lagged: 0 })
     }
 
     fn list_contacts(
@@ -287,5 +218,3 @@ impl Owner<()> for Script {
         Ok(v1::WaitChangeResponse { change: Some(self.change.clone()) })
     }
 }
-
-const WAITS: &str = "ReadEvents waits";
