@@ -12,12 +12,15 @@ use crate::{
     group_cache::GroupCache,
     identity::Me,
     input::{Caller, EngineError, Input, Now, Outcome},
-    outbox::Outbox,
+    outbox::{Outbox, Task},
     peers::Peers,
     routes::RouteIndex,
     storage::{Direction, Transaction},
     tables::{EVENTS, SINGLE},
 };
+
+/// When what failed inside is tried again, ms.
+const RETRY_MS: u64 = 1_000;
 
 /// What the engine is told once.
 #[derive(Debug, Clone)]
@@ -116,6 +119,7 @@ impl Engine {
                 Ok(Outcome { answer, effects: Vec::new(), keep: false })
             }
             Err(error) => {
+                self.try_later(now);
                 self.dropped(before);
                 Err(error)
             }
@@ -178,11 +182,20 @@ impl Engine {
 
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         self.clock.save_sometimes(cx.tx, cx.now)?;
-        let due = self.outbox.take_due(cx.now.monotonic_ms);
-        for task in due {
-            self.run_task(cx, task)?;
+        let mut due = self.outbox.take_due(cx.now.monotonic_ms).into_iter();
+        while let Some(task) = due.next() {
+            if let Err(error) = self.run_task(cx, task.clone()) {
+                self.outbox.plan_all(cx.now.monotonic_ms + RETRY_MS, due.chain([task]));
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// The input failed inside: whom it would have looked after is looked after later.
+    fn try_later(&mut self, now: Now) {
+        let waiting = std::mem::take(&mut self.to_pump).into_iter().map(Task::Retry);
+        self.outbox.plan_all(now.monotonic_ms + RETRY_MS, waiting);
     }
 
     fn kept(

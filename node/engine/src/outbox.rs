@@ -119,6 +119,10 @@ impl Outbox {
         self.tasks.insert((at_monotonic_ms, task));
     }
 
+    pub(crate) fn plan_all(&mut self, at_monotonic_ms: u64, tasks: impl Iterator<Item = Task>) {
+        self.tasks.extend(tasks.map(|task| (at_monotonic_ms, task)));
+    }
+
     /// Removes and returns what is due.
     pub(crate) fn take_due(&mut self, monotonic_ms: u64) -> Vec<Task> {
         let later = self.tasks.split_off(&(monotonic_ms + 1, Task::Retry(Vec::new())));
@@ -165,8 +169,9 @@ impl Engine {
     }
 
     pub(crate) fn pump_all(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        for recipient in std::mem::take(&mut self.to_pump) {
+        while let Some(recipient) = self.to_pump.first().cloned() {
             self.pump(cx, &recipient)?;
+            self.to_pump.remove(&recipient);
         }
         Ok(())
     }
@@ -265,28 +270,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_due_is_taken_in_order_and_once() {
-        let mut outbox = Outbox::default();
-        outbox.plan(30, Task::Sweep);
-        outbox.plan(10, Task::Retry(vec![1]));
-        outbox.plan(20, Task::Retry(vec![2]));
-        assert_eq!(outbox.wake_at(), Some(10));
-        assert_eq!(outbox.take_due(20), [Task::Retry(vec![1]), Task::Retry(vec![2])]);
-        assert_eq!(outbox.take_due(20), []);
-        assert_eq!(outbox.wake_at(), Some(30));
-    }
-
-    #[test]
-    fn a_pause_plans_the_next_try() {
-        let mut outbox = Outbox::default();
-        outbox.pause(&[7], None, 100, 0);
-        let at = outbox.wake_at().unwrap();
-        assert!(outbox.is_paused(&[7], None, at - 1));
-        assert!(!outbox.is_paused(&[7], None, at));
-        assert!(!outbox.is_paused(&[8], None, 100));
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! The engine as a whole: several of them over memory, joined by a network that the tests command.
 
 mod authority;
+pub(crate) mod bench;
 mod contacts;
 mod crashes;
 mod events;

@@ -7,6 +7,8 @@ use qpq_crypto::key_value::{KeyValue, KeyValueError};
 
 use crate::storage::{Direction, Key, StorageError, Table, Transaction};
 
+pub(crate) mod faulty;
+
 /// Everything a node has written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
