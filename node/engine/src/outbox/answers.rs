@@ -265,3 +265,6 @@ impl Engine {
         Ok(waiting)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,38 +54,4 @@ impl Pauses {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_limit_and_end_when_something_is_taken() {
-        let mut pauses = Pauses::default();
-        let mut last = 0;
-        for _ in 0..20 {
-            let until = pauses.extend(None, 0, 0);
-            assert!(until >= last && until <= PAUSE_MAX_MS);
-            last = until;
-        }
-        assert_eq!(last, PAUSE_MAX_MS);
-        assert!(pauses.is_on(None, 1));
-        pauses.end(&Stream::Person(vec![1]));
-        assert!(!pauses.is_on(None, 1));
-    }
-
-    #[test]
-    fn a_stream_pauses_alone() {
-        let (one, other) = (Stream::Person(vec![1]), Stream::Conversation(vec![2]));
-        let mut pauses = Pauses::default();
-        pauses.extend(Some(&one), 0, 0);
-        assert!(pauses.is_on(Some(&one), 1));
-        assert!(!pauses.is_on(Some(&other), 1));
-        pauses.extend(None, 0, 0);
-        assert!(pauses.is_on(Some(&other), 1));
-    }
-
-    #[test]
-    fn the_peers_own_wish_is_kept_within_bounds() {
-        assert_eq!(Pauses::default().extend(None, 0, 60_000), 60_000);
-        assert_eq!(Pauses::default().extend(None, 0, u64::MAX), PAUSE_MAX_MS);
-    }
-}
+mod tests;

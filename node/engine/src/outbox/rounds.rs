@@ -108,3 +108,6 @@ impl Engine {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

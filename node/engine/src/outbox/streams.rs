@@ -196,27 +196,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_persons_own_streams_come_first() {
-        assert!(Stream::introductions(&[9; 32]) < Stream::Person(vec![0; 32]));
-        assert_eq!(Stream::introductions(&[9; 32]).recipient(), [9; 32]);
-        assert!(Stream::Person(vec![9; 32]) < Stream::Conversation(vec![0; 16]));
-    }
-
-    #[test]
-    fn a_stream_without_entries_is_gone() {
-        let stream = Stream::Conversation(vec![1; 16]);
-        let mut streams = Streams::default();
-        streams.added(&stream);
-        streams.added(&stream);
-        streams.removed(&stream);
-        assert_eq!(streams.waiting(&stream), 1);
-        streams.removed(&stream);
-        streams.removed(&stream);
-        assert_eq!(streams.waiting(&stream), 0);
-        assert!(streams.names().is_empty());
-    }
-}
+mod tests;

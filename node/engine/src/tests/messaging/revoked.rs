@@ -150,7 +150,7 @@ fn what_is_refused_only_for_now_is_to_be_sealed_again() {
     let mut world = carol_is_behind();
     world.limit(CAROL, |limits| limits.group_changes_max = 0);
     rotate(&mut world, BOB, "#village");
-    let payload = last_parcel(&mut world);
+    let payload = last_parcel(&world);
     assert_eq!(bring(&mut world, &payload).unwrap().0, Disposition::Stored);
     world.join(ALICE, CAROL);
     world.settle();
@@ -158,7 +158,7 @@ fn what_is_refused_only_for_now_is_to_be_sealed_again() {
 }
 
 /// The newest payload that lies in bob's outbox.
-fn last_parcel(world: &mut World) -> Bytes {
+fn last_parcel(world: &World) -> Bytes {
     let payloads = crate::storage::Transaction::all(&world.nodes[BOB].memory, crate::tables::PAYLOADS);
     payloads.unwrap().pop().unwrap()
 }
