@@ -95,6 +95,8 @@ impl Engine {
     /// Drops what need not be kept any longer, of every group.
     pub(crate) fn retire(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+        // Among the routes there may be some whose time is over.
+        self.routes = None;
         for mut conversation in conversations {
             if conversation.stage() == Stage::Open {
                 self.forget_past_epochs(cx, &conversation)?;

@@ -68,7 +68,10 @@ impl Engine {
             routes.push((RoutingSecret::derive_stranger(&me.identity.public()), Destination::Stranger));
         }
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
-        for route in conversations.iter().flat_map(|conversation| &conversation.routes) {
+        let routes_of_all = conversations.iter().flat_map(|conversation| &conversation.routes);
+        for route in
+            routes_of_all.filter(|route| route.until_node_ms == 0 || route.until_node_ms > cx.node_ms)
+        {
             if let Ok(secret) = <[u8; 32]>::try_from(route.secret.as_slice()) {
                 routes.push((RoutingSecret::from_bytes(&secret), Destination::Group(route.group_id.clone())));
             }
@@ -76,3 +79,6 @@ impl Engine {
         Ok(RouteIndex(routes))
     }
 }
+
+#[cfg(test)]
+mod tests;
