@@ -158,3 +158,6 @@ impl Engine {
         message.map(|message| self.message_view(cx, &conversation, record.cursor, &message)).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,6 @@ impl<'a> services::Peers<Context<'a>> for Engine {}
 impl<'a> services::Mesh<Context<'a>> for Engine {}
 impl<'a> services::Federation<Context<'a>> for Engine {}
 impl<'a> services::Account<Context<'a>> for Engine {}
+
+#[cfg(test)]
+mod tests;

@@ -283,3 +283,6 @@ pub(crate) fn verification_word(verification: Verification) -> &'static str {
 fn name_key(sigil: char, name: &str) -> Vec<u8> {
     format!("{sigil}{}", text::fold_name(name)).into_bytes()
 }
+
+#[cfg(test)]
+mod tests;
