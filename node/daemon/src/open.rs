@@ -53,7 +53,7 @@ pub(crate) enum OpenNodeError {
     /// There is no key.
     #[error(transparent)]
     Unlock(#[from] UnlockError),
-    /// A directory cannot be made.
+    /// A directory cannot be made, or not be used.
     #[error(transparent)]
     File(#[from] PrivateFileError),
     /// The system gives no random bytes.
@@ -114,7 +114,12 @@ pub(crate) fn open(
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(OpenNodeError::Randomness)?;
     let mut rng = ChaCha20Rng::from_seed(*seed);
-    private_file::make_private_directory(data_dir)?;
+    if let Some(mode) = private_file::claim_directory(data_dir)? {
+        tracing::warn!(
+            "{} was open to others (mode {mode:03o}); it is closed to them now",
+            data_dir.display()
+        );
+    }
     let (mut store, key_file) = open_store(settings, environment, data_dir, limits, &mut rng)?;
     let is_rolled_back = store.is_rolled_back();
 

@@ -1,8 +1,8 @@
 //! Files that hold secrets: written whole or not at all, readable by their owner alone.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -20,6 +20,25 @@ pub(crate) enum PrivateFileError {
     #[error("{path}: others can read this file (mode {mode:04o}); run: chmod 600 {path}")]
     Exposed {
         /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The directory is somebody else's, who could read and replace whatever lies in it.
+    #[error(
+        "{path}: this directory belongs to another user (uid {owner}), who could read and change what is in it; \
+         name one of your own"
+    )]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+    },
+    /// The directory stays open to others although it was closed, as on some file systems.
+    #[error("{path}: others can enter this directory (mode {mode:04o}), and its file system keeps it so")]
+    StaysOpen {
+        /// The directory.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -117,9 +136,31 @@ pub(crate) fn make_private_directory(path: &Path) -> Result<(), PrivateFileError
         .map_err(|source| PrivateFileError::Io { path: path.to_owned(), source })
 }
 
+/// Makes a directory that its owner alone can enter, or takes one that is there: it must be this user's, and is closed
+/// to others if it is not. Returns the permission bits that were too many, if there were such.
+pub(crate) fn claim_directory(path: &Path) -> Result<Option<u32>, PrivateFileError> {
+    make_private_directory(path)?;
+    let io = |source| PrivateFileError::Io { path: path.to_owned(), source };
+    // Held, so that what is closed is what was looked at.
+    let directory = File::open(path).map_err(io)?;
+    let metadata = directory.metadata().map_err(io)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(PrivateFileError::NotOurs { path: path.to_owned(), owner: metadata.uid() });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & OTHERS == 0 {
+        return Ok(None);
+    }
+    directory.set_permissions(Permissions::from_mode(mode & !OTHERS)).map_err(io)?;
+    match directory.metadata().map_err(io)?.permissions().mode() & 0o7777 {
+        closed if closed & OTHERS == 0 => Ok(Some(mode)),
+        mode => Err(PrivateFileError::StaysOpen { path: path.to_owned(), mode }),
+    }
+}
+
 /// Refuses permission bits that let others read.
 pub(crate) fn check_mode(path: &Path, mode: u32) -> Result<(), PrivateFileError> {
-    if mode & 0o077 != 0 {
+    if mode & OTHERS != 0 {
         return Err(PrivateFileError::Exposed { path: path.to_owned(), mode: mode & 0o7777 });
     }
     Ok(())
@@ -141,51 +182,8 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// Permission bits of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_is_read_and_private() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("keys/a.key");
-        write(&path, b"first").unwrap();
-        write(&path, b"second").unwrap();
-        assert_eq!(read(&path, 6, Guard::Mode).unwrap().as_slice(), b"second");
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(parent(&path))), (0o600, 0o700));
-        assert_eq!(fs::read_dir(parent(&path)).unwrap().count(), 1, "no temporary file is left");
-    }
-
-    #[test]
-    fn an_exposed_file_is_refused_with_the_command_that_helps() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.key");
-        write(&path, b"secret").unwrap();
-        for mode in [0o640, 0o604, 0o622] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let error = read(&path, 99, Guard::Mode).unwrap_err().to_string();
-            assert!(error.ends_with(&format!("run: chmod 600 {}", path.display())), "{error}");
-        }
-        assert!(read(&path, 99, Guard::Directory).is_ok());
-    }
-
-    #[test]
-    fn each_violation_has_its_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.key");
-        assert!(read(&path, 9, Guard::Mode).unwrap_err().is_missing());
-        write(&path, b"0123456789").unwrap();
-        assert!(matches!(read(&path, 9, Guard::Mode), Err(PrivateFileError::TooLong { bytes_max: 9, .. })));
-        let error = read(directory.path(), 9, Guard::Mode).unwrap_err();
-        assert!(matches!(error, PrivateFileError::NotAFile { .. }), "{error}");
-        let error = write(&path.join("b"), b"x").unwrap_err();
-        assert!(matches!(error, PrivateFileError::Io { .. }), "{error}");
-    }
-
-    #[test]
-    fn a_bare_name_lies_in_the_present_directory() {
-        assert_eq!(parent(Path::new("a.key")), Path::new("."));
-        assert_eq!(parent(Path::new("/a.key")), Path::new("/"));
-    }
-}
+mod tests;

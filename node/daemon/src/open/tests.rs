@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
@@ -109,4 +110,31 @@ fn a_directory_that_cannot_be_made_is_named() {
     let home = Home::new();
     fs::write(home.data_dir(), b"").unwrap();
     assert!(home.refusal().starts_with("~/data: "), "{}", home.refusal());
+}
+
+#[test]
+fn a_directory_that_was_open_to_others_is_closed_at_every_start() {
+    let home = Home::new();
+    let node = home.node();
+    let mode = || fs::metadata(home.data_dir()).unwrap().permissions().mode() & 0o777;
+    for open in [0o755, 0o777, 0o710] {
+        fs::set_permissions(home.data_dir(), fs::Permissions::from_mode(open)).unwrap();
+        assert_eq!(home.node(), node);
+        assert_eq!(mode(), 0o700, "{open:o}");
+    }
+}
+
+#[test]
+fn somebody_elses_directory_is_refused_before_anything_is_made_in_it() {
+    let home = Home::new();
+    fs::create_dir(home.data_dir()).unwrap();
+    // Only a privileged test can give a directory away.
+    if std::os::unix::fs::chown(home.data_dir(), Some(4_321), None).is_err() {
+        return;
+    }
+    let expected = "~/data: this directory belongs to another user (uid 4321), who could read and change what is in \
+                    it; name one of your own";
+    assert_eq!(home.refusal(), expected);
+    assert_eq!(fs::read_dir(home.data_dir()).unwrap().count(), 0);
+    assert!(!home.keys().exists());
 }

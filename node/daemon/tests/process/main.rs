@@ -4,6 +4,7 @@ mod backup;
 mod daemon;
 #[cfg(feature = "direct")]
 mod direct;
+mod directories;
 mod serving;
 mod starting;
 mod supervision;
