@@ -87,3 +87,70 @@ pub(crate) fn findings(node: &NodeState) -> Findings {
         is_rolled_back: node.is_rolled_back,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use qpq_proto::ids::NodeKey;
+
+    use super::*;
+
+    fn state(node: u8) -> PeerState {
+        PeerState {
+            node: NodeKey::from_bytes([node; 32]),
+            path: PathKind::Direct,
+            address: Some(([192, 0, 2, node], 4433).into()),
+            rtt: Some(Duration::from_micros(1_250)),
+            since_ms: 77,
+            discovered: true,
+            wanted: true,
+            last_error: None,
+        }
+    }
+
+    /// A peer as the engine knows it.
+    fn known(node: u8, contact: &str) -> PeerStatus {
+        PeerStatus {
+            node: vec![node; 32],
+            contact: contact.to_owned(),
+            path: "offline".to_owned(),
+            address: "192.0.2.200:1".to_owned(),
+            waiting: 3,
+            ..PeerStatus::default()
+        }
+    }
+
+    #[test]
+    fn the_network_knows_how_a_peer_is_reached_and_the_engine_who_it_is() {
+        let mut peers = vec![known(2, "bob"), known(1, "alice")];
+        merge_peers(&mut peers, vec![state(1), state(2)]);
+        let [bob, alice] = &peers[..] else { panic!("{peers:?}") };
+        assert_eq!((bob.contact.as_str(), alice.contact.as_str()), ("bob", "alice"), "in the engine's order");
+        assert_eq!((bob.path.as_str(), bob.address.as_str()), ("direct", "192.0.2.2:4433"));
+        assert_eq!((bob.rtt_us, bob.since_ms, bob.discovered, bob.waiting), (1_250, 77, true, 3));
+    }
+
+    #[test]
+    fn who_is_known_to_one_side_only_is_shown_too() {
+        let mut peers = vec![known(5, "eve")];
+        merge_peers(&mut peers, vec![state(9), state(3)]);
+        let nodes: Vec<_> = peers.iter().map(|peer| (peer.node[0], peer.path.as_str())).collect();
+        assert_eq!(
+            nodes,
+            [(5, "offline"), (3, "direct"), (9, "direct")],
+            "strangers in the order of their keys"
+        );
+        assert_eq!((peers[1].contact.as_str(), peers[1].waiting), ("", 0));
+    }
+
+    #[test]
+    fn the_last_address_known_stays_where_there_is_no_present_one() {
+        let offline = PeerState { path: PathKind::Offline, address: None, rtt: None, ..state(1) };
+        let mut peers = vec![known(1, "alice")];
+        merge_peers(&mut peers, vec![offline]);
+        assert_eq!((peers[0].path.as_str(), peers[0].address.as_str()), ("offline", "192.0.2.200:1"));
+        assert_eq!(peers[0].rtt_us, 0);
+        assert_eq!(path_name(PathKind::Relayed), "relayed");
+    }
+}

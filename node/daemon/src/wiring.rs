@@ -56,3 +56,38 @@ fn input_of(event: PeerEvent) -> Option<Input> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeKey = NodeKey::from_bytes([7; 32]);
+
+    #[test]
+    fn news_of_the_network_become_inputs() {
+        let address: SocketAddr = ([192, 0, 2, 1], 4433).into();
+        for (event, expected) in [
+            (
+                PeerEvent::Connected { node: NODE, address: Some(address) },
+                Input::PeerConnected { node: NODE, address: "192.0.2.1:4433".to_owned() },
+            ),
+            (
+                PeerEvent::Connected { node: NODE, address: None },
+                Input::PeerConnected { node: NODE, address: String::new() },
+            ),
+            (
+                PeerEvent::Disconnected { node: NODE, reason: "for a person".to_owned() },
+                Input::PeerDisconnected { node: NODE },
+            ),
+            (
+                PeerEvent::Discovered { node: NODE, addresses: vec![address] },
+                Input::PeerDiscovered { node: NODE, addresses: vec![address] },
+            ),
+            (PeerEvent::Lost { node: NODE }, Input::PeerLost { node: NODE }),
+            (PeerEvent::AddressesChanged(vec![address]), Input::AddressesChanged(vec![address])),
+        ] {
+            let input = format!("{:?}", input_of(event));
+            assert_eq!(input, format!("{:?}", Some(expected)));
+        }
+    }
+}

@@ -1,3 +1,4 @@
+mod chance;
 mod stage;
 
 use bytes::Bytes;

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod damage;
+
 const CHEAP: PassphraseCost = PassphraseCost { memory_kib: 32, passes: 1, lanes: 1 };
 const RECORDS: u64 = 300;
 

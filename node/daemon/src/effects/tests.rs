@@ -5,6 +5,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 
+mod chance;
+
 const LIMITS: Limits = Limits { in_flight_calls_per_peer_max: 2, write_queue_max: 5, ..Limits::SERVER };
 const ALICE: NodeKey = NodeKey::from_bytes([1; 32]);
 const BOB: NodeKey = NodeKey::from_bytes([2; 32]);

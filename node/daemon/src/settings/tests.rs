@@ -4,6 +4,8 @@ use super::value::Raw;
 use super::*;
 use crate::environment::Environment;
 
+mod nonsense;
+
 const NODE: &str = "2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901";
 
 /// One value a setting takes, as text, and how it is written back.

@@ -196,9 +196,13 @@ impl Item for SocketAddr {
 impl Item for Targets {
     const EXPECTED: &'static str = "a level, or target=level separated by commas";
 
-    /// A bare word must be a level: the parser would take a misspelt one for a target.
+    /// A bare word must be a level: the parser would take a misspelt one for a target, and nothing for "error".
     fn item(text: &str) -> Result<Self, Unfit> {
-        let is_understood = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+        let is_level = |part: &str| !part.trim().is_empty() && part.trim().parse::<LevelFilter>().is_ok();
+        let is_understood = |part: &str| match part.rsplit_once('=') {
+            Some((target, level)) => !target.trim().is_empty() && is_level(level),
+            None => is_level(part),
+        };
         let parsed = text.split(',').all(is_understood).then(|| text.parse().ok()).flatten();
         parsed.ok_or_else(|| Unfit::Value { found: text.to_owned(), expected: Self::EXPECTED })
     }

@@ -147,3 +147,33 @@ fn journald_gets_priorities() {
     assert!(said.starts_with("<4> WARN qpqd::supervise: "), "{said}");
     daemon.stop();
 }
+
+/// Whoever is in a hurry gets their way, and the code says that something was broken off.
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_calls_under_way() {
+    let home = Home::new();
+    let daemon = home.start();
+    let client = daemon.client().await;
+    client.health(&qpq_proto::v1::HealthRequest::default()).await.unwrap();
+    for _ in 0..2 {
+        daemon.signal(Signal::TERM);
+    }
+    let (status, said) = daemon.wait();
+    assert!(matches!(status.code(), Some(0 | 1)), "{status:?} {said:?}");
+    let again = home.start();
+    again.stop();
+}
+
+#[test]
+fn a_signal_to_reload_that_comes_again_and_again_does_no_harm() {
+    let home = Home::new();
+    let mut command = home.command();
+    command.env("QPQ_LOG", "warn");
+    let daemon = Daemon::start(command);
+    for _ in 0..50 {
+        daemon.signal(Signal::HUP);
+    }
+    daemon.signal(Signal::TERM);
+    let (status, said) = daemon.wait();
+    assert_eq!((status.code(), said), (Some(0), Vec::new()));
+}
