@@ -189,16 +189,17 @@ impl Engine {
         self.seal_content(cx, conversation, &content, Audience::Only(to.as_bytes()))
     }
 
-    fn take_receipt(
+    pub(crate) fn take_receipt(
         &mut self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
         from: Identity,
         receipt: &Receipt,
     ) -> Result<(), Failure> {
+        let joined_after = self.joined_after(cx, &conversation.id, from)?;
         for id in receipt.ids.iter().take(RECEIPT_IDS_MAX) {
             // Only who was sent a message can have opened it.
-            let own = self.own_message(cx, id)?;
+            let own = self.own_message(cx, id)?.filter(|(_, record)| record.sequence > joined_after);
             if own.is_none_or(|(place, _)| place.conversation != conversation.id) {
                 continue;
             }
@@ -206,6 +207,36 @@ impl Engine {
             self.delivery_progressed(cx, id, from.as_bytes(), Progress::Delivered, "")?;
         }
         Ok(())
+    }
+
+    /// Somebody becomes a member: what this person has said so far is not for it, not even if it asks.
+    pub(crate) fn note_joined(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+        identity: &[u8],
+    ) -> Result<(), EngineError> {
+        let Some(own) = self.conversation(cx, conversation)? else { return Ok(()) };
+        let key = sender_key(conversation, identity);
+        let known: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
+        let sender = SenderRecord {
+            conversation: conversation.to_vec(),
+            identity: identity.to_vec(),
+            joined_after: own.own_sequence,
+            ..known.unwrap_or_default()
+        };
+        tables::save(cx.tx, SENDERS, tables::key(&key), &sender)
+    }
+
+    fn joined_after(
+        &self,
+        cx: &Context<'_>,
+        conversation: &[u8],
+        identity: Identity,
+    ) -> Result<u64, EngineError> {
+        let key = sender_key(conversation, identity.as_bytes());
+        let sender: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
+        Ok(sender.map_or(0, |sender| sender.joined_after))
     }
 
     fn take_resend(
@@ -232,7 +263,11 @@ impl Engine {
             crate::storage::Direction::Backward,
             RESEND_DEPTH,
         )?;
-        let wanted = newest.iter().filter(|(_, record)| record.own && asked.contains(&record.sequence));
+        let joined_after = self.joined_after(cx, &conversation.id, from)?;
+        let is_wanted = |record: &MessageRecord| {
+            record.own && record.sequence > joined_after && asked.contains(&record.sequence)
+        };
+        let wanted = newest.iter().filter(|(_, record)| is_wanted(record));
         for (_, record) in wanted.take(RESEND_MAX) {
             self.seal_content(cx, conversation, &text_content(record), Audience::Only(from.as_bytes()))?;
         }

@@ -109,7 +109,7 @@ fn forget_messages(cx: &mut Context<'_>, conversation: &[u8]) -> Result<(), Engi
     }
 }
 
-fn forget_senders(cx: &mut Context<'_>, conversation: &[u8]) -> Result<(), EngineError> {
+pub(crate) fn forget_senders(cx: &mut Context<'_>, conversation: &[u8]) -> Result<(), EngineError> {
     let senders: Vec<SenderRecord> = tables::all(cx.tx, SENDERS)?;
     for sender in senders.iter().filter(|sender| sender.conversation == conversation) {
         cx.tx.delete(SENDERS, tables::key(&sender_key(conversation, &sender.identity)))?;

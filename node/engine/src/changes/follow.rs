@@ -13,9 +13,10 @@ use crate::{
     context::Context,
     conversations::GroupView,
     engine::Engine,
+    forgetting::forget_senders,
     input::EngineError,
     records::{ChangeRecord, ChangeStateRecord, ConversationRecord, Kind, Stage},
-    tables::{self, CHANGE_IDS, CHANGES, UNSEALED},
+    tables::{self, CHANGE_IDS, CHANGES, FUTURE, UNSEALED},
 };
 
 use super::{Followed, changes_in};
@@ -113,6 +114,8 @@ impl Engine {
         self.delete_group(cx, &conversation.group_id.clone())?;
         tables::clear(cx.tx, CHANGES, &conversation.id)?;
         tables::clear(cx.tx, UNSEALED, &conversation.id)?;
+        tables::clear(cx.tx, FUTURE, &conversation.group_id)?;
+        forget_senders(cx, &conversation.id)?;
         self.save_conversation(cx, &conversation)?;
         let text = match how {
             "left" => "you left the group".to_owned(),

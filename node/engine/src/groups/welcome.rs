@@ -74,6 +74,12 @@ impl Engine {
             }
         }
         let mut conversation = self.conversation_for_welcome(cx, &view, &people)?;
+        if conversation.stage() == Stage::Ended {
+            // Whoever came in while this person was away has heard nothing of it.
+            for member in &view.members {
+                self.note_joined(cx, &conversation.id, member.certificate.identity.as_bytes())?;
+            }
+        }
         self.settle_renewal(cx, &conversation)?;
         if conversation.kind() == Kind::Direct {
             self.follow_group(cx, &mut conversation, &view)?;

@@ -204,6 +204,7 @@ impl Engine {
         conversation: &[u8],
         recipient: &[u8],
     ) -> Result<(), EngineError> {
+        self.note_joined(cx, conversation, recipient)?;
         let stream = Stream::Conversation(conversation.to_vec());
         if self.streams(cx)?.waiting(&stream) == 0 {
             return Ok(());

@@ -122,6 +122,9 @@ pub(crate) struct SenderRecord {
     pub conversation: Vec<u8>,
     #[prost(bytes = "vec", tag = "6")]
     pub identity: Vec<u8>,
+    /// Sequence of the last own content before it became a member: nothing up to there is for it.
+    #[prost(uint64, tag = "7")]
+    pub joined_after: u64,
 }
 
 /// A change of a group that is not committed yet.
