@@ -100,3 +100,6 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
