@@ -220,3 +220,6 @@ impl GroupView {
         self.members.iter().find(|member| member.certificate.identity.as_bytes() == identity)
     }
 }
+
+#[cfg(test)]
+mod tests;

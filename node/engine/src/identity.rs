@@ -197,7 +197,7 @@ pub(crate) fn new_device(
     Ok(Me::from_record(&record)?)
 }
 
-/// The suites of this device, the preferred one first.
+/// The suites of this device.
 pub(crate) fn own_suites(me: &Me) -> impl Iterator<Item = mls::Suite> {
     me.certificate.suites.iter().filter_map(|&suite| mls::Suite::from_code_point(suite))
 }
@@ -224,3 +224,6 @@ fn corrupt(reason: &dyn std::fmt::Display) -> EngineError {
 fn internal(error: &dyn std::fmt::Display) -> Failure {
     EngineError::Internal(error.to_string()).into()
 }
+
+#[cfg(test)]
+mod tests;

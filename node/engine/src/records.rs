@@ -9,3 +9,6 @@ pub(crate) use groups::*;
 pub(crate) use messages::*;
 pub(crate) use outbox::*;
 pub(crate) use people::*;
+
+#[cfg(test)]
+mod tests;
