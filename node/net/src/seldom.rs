@@ -49,4 +49,26 @@ mod tests {
         assert_eq!(seldom.happened(), Some(1_001));
         assert_eq!(seldom.happened(), None);
     }
+
+    proptest::proptest! {
+        /// However often and whenever it happens: it is said once a minute at most, and nothing is left uncounted.
+        #[test]
+        fn everything_is_counted(waits_ms in proptest::collection::vec(0_u64..40_000, 1..60)) {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let (seldom, mut counted, mut last) = (Seldom::default(), 0, None::<Instant>);
+                let times = waits_ms.len() as u64;
+                for wait_ms in waits_ms {
+                    tokio::time::advance(Duration::from_millis(wait_ms)).await;
+                    let Some(count) = seldom.happened() else { continue };
+                    assert!(last.is_none_or(|last| last.elapsed() >= PAUSE));
+                    last = Some(Instant::now());
+                    counted += count;
+                }
+                tokio::time::advance(PAUSE).await;
+                assert_eq!(counted + seldom.happened().unwrap(), times + 1);
+            });
+        }
+    }
 }

@@ -225,3 +225,6 @@ impl Drop for Active {
         self.0.send_modify(|calls| *calls -= 1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! What the tests of this crate share.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,9 +11,11 @@ use prost::Message;
 use qpq_proto::limits::{Limits, WIRE_VERSION};
 use qpq_proto::v1::HealthResponse;
 use qpq_proto::{Failure, Method};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 
 use crate::caller::{Answer, Caller, Service};
+use crate::streams::{Ended, RecvHalf, SendHalf, Streams};
 
 /// Answers `Health` as a node does, `Enqueue` and `SendMessage` with their own payload, `Fetch` and `ReadEvents` when
 /// the gate is opened, and panics on `ResolveEndpoint`. Tells the test who calls what.
@@ -60,6 +66,147 @@ impl Echo {
             .into()
     }
 }
+
+/// A connection in memory, of which the test holds the other end.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    opened: mpsc::UnboundedSender<(MemorySend, MemoryRecv)>,
+    accepted: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(MemorySend, MemoryRecv)>>>,
+    closed: watch::Sender<Option<u32>>,
+}
+
+/// The half of a stream in memory that is written.
+pub(crate) struct MemorySend {
+    bytes: WriteHalf<DuplexStream>,
+    is_stopped: watch::Receiver<bool>,
+    /// The code with which it was given up.
+    pub(crate) reset: Arc<watch::Sender<Option<u32>>>,
+}
+
+/// The half of a stream in memory that is read.
+pub(crate) struct MemoryRecv {
+    bytes: ReadHalf<DuplexStream>,
+    stop: watch::Sender<bool>,
+    /// The stream began in 0-RTT data.
+    pub(crate) is_replayable: bool,
+}
+
+/// Both ends of a connection in memory.
+pub(crate) fn wire() -> (Wire, Wire) {
+    let (to_one, from_other) = mpsc::unbounded_channel();
+    let (to_other, from_one) = mpsc::unbounded_channel();
+    let closed = watch::Sender::new(None);
+    let end = |opened, accepted| Wire {
+        opened,
+        accepted: Arc::new(tokio::sync::Mutex::new(accepted)),
+        closed: closed.clone(),
+    };
+    (end(to_other, from_other), end(to_one, from_one))
+}
+
+/// Both halves of one end of a stream, which know when the other end wants no more.
+fn halves(
+    stream: DuplexStream,
+    stop: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+) -> (MemorySend, MemoryRecv) {
+    let (recv, send) = tokio::io::split(stream);
+    let send = MemorySend { bytes: send, is_stopped: stopped, reset: Arc::new(watch::Sender::new(None)) };
+    (send, MemoryRecv { bytes: recv, stop, is_replayable: false })
+}
+
+impl MemorySend {
+    /// Whether the other end wants no more.
+    pub(crate) fn is_unwanted(&self) -> watch::Receiver<bool> {
+        self.is_stopped.clone()
+    }
+}
+
+impl Streams for Wire {
+    type Send = MemorySend;
+    type Recv = MemoryRecv;
+
+    async fn open(&self) -> Result<(MemorySend, MemoryRecv), Ended> {
+        let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);
+        let (our_stop, their_stopped) = watch::channel(false);
+        let (their_stop, our_stopped) = watch::channel(false);
+        let ended = || Ended("the other end is gone".to_owned());
+        let other = halves(theirs, their_stop, their_stopped);
+        self.opened.send(other).map_err(|_| ended())?;
+        Ok(halves(ours, our_stop, our_stopped))
+    }
+
+    async fn accept(&self) -> Result<(MemorySend, MemoryRecv), Ended> {
+        let mut closed = self.closed.subscribe();
+        let mut accepted = self.accepted.lock().await;
+        tokio::select! {
+            stream = accepted.recv() => stream.ok_or_else(|| Ended("the other end is gone".to_owned())),
+            _ = closed.wait_for(Option::is_some) => Err(Ended("closed".to_owned())),
+        }
+    }
+
+    fn close(&self, code: u32, _: &str) {
+        self.closed.send_replace(Some(code));
+    }
+}
+
+impl SendHalf for MemorySend {
+    fn finish(&mut self) {
+        // The end of the stream is what the duplex makes of a shutdown, which is done at once.
+        let mut shutdown = std::pin::pin!(self.bytes.shutdown());
+        let _ = shutdown.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    fn reset(&mut self, code: u32) {
+        self.reset.send_replace(Some(code));
+    }
+
+    async fn stopped(&self) {
+        // A reader that is gone wants no more either.
+        let _ = self.is_stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+}
+
+impl RecvHalf for MemoryRecv {
+    fn stop(&mut self, _: u32) {
+        self.stop.send_replace(true);
+    }
+
+    fn is_replayable(&self) -> bool {
+        self.is_replayable
+    }
+}
+
+impl AsyncWrite for MemorySend {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.bytes).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.bytes).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.bytes).poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for MemoryRecv {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.bytes).poll_read(context, buffer)
+    }
+}
+
+/// What a stream in memory takes before its writer waits.
+const STREAM_BYTES: usize = 4_096;
 
 /// The router's limits with short times, for tests that wait for them.
 pub(crate) fn impatient() -> Limits {

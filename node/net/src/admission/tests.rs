@@ -2,6 +2,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 
+mod chance;
+
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn limits() -> Limits {

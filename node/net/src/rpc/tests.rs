@@ -4,6 +4,8 @@ use qpq_proto::Status;
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;
+
+mod framing;
 use crate::testing::{Echo, EchoControl, impatient, soon};
 
 fn server() -> (Server, EchoControl) {

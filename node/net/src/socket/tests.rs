@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::testing::{Echo, EchoControl, impatient, soon};
 
 mod endings;
+mod framing;
 
 struct Node {
     server: SocketServer,

@@ -2,6 +2,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;
 
+mod chance;
+
 fn node(byte: u8) -> NodeKey {
     NodeKey::from_bytes([byte; 32])
 }

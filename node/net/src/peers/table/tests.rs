@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod bounds;
+
 const SMALL: NodeKey = NodeKey::from_bytes([1; 32]);
 const OWN: NodeKey = NodeKey::from_bytes([5; 32]);
 const LARGE: NodeKey = NodeKey::from_bytes([9; 32]);
