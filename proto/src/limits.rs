@@ -129,6 +129,33 @@ pub const OUT_OF_ORDER_GENERATIONS_MAX: u32 = 256;
 /// How far ahead in a sender's ratchet a message is still decrypted.
 pub const FORWARD_DISTANCE_GENERATIONS_MAX: u32 = 2_000;
 
+/// Most bundles of one `MeshOffer`.
+pub const MESH_OFFER_ITEMS_MAX: usize = 512;
+
+/// Most bundles of one `MeshTransfer`.
+pub const MESH_TRANSFER_BUNDLES_MAX: usize = 256;
+
+/// Most bytes of bodies of one `MeshTransfer`.
+pub const MESH_TRANSFER_BYTES_MAX: usize = 262_144;
+
+/// Most bundles of one `MeshSettle`.
+pub const MESH_SETTLE_ITEMS_MAX: usize = 1_024;
+
+/// Most bundles of one `MeshFetch`.
+pub const MESH_FETCH_ITEMS_MAX: usize = 512;
+
+/// Most ranges of one `MeshReconcile`.
+pub const MESH_RECONCILE_RANGES_MAX: usize = 64;
+
+/// Most parts into which an answer to `MeshReconcile` splits a range.
+pub const MESH_RECONCILE_PARTS_MAX: usize = 16;
+
+/// Most ids that one `MeshReconcile` lists.
+pub const MESH_RECONCILE_IDS_MAX: usize = 1_024;
+
+/// Sessions with neighbours of the mesh at one time; a link beyond them waits for one to end.
+pub const MESH_SESSIONS_MAX: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use prost::Message;

@@ -91,6 +91,27 @@ pub struct Limits {
     /// MLS state that is held in memory.
     pub groups_cached_bytes_max: usize,
 
+    /// Bytes of bundles that a node holds for others and for itself.
+    pub custody_bytes_max: u64,
+    /// The same where custody lives in RAM.
+    pub custody_volatile_bytes_max: u64,
+    /// Bundles that a node holds.
+    pub custody_bundles_max: usize,
+    /// Bytes that it holds for one neighbour that is not paired.
+    pub custody_neighbour_bytes_max: u64,
+    /// Bundles that it holds for one neighbour that is not paired.
+    pub custody_neighbour_bundles_max: usize,
+    /// Settled bundles that it remembers; the oldest makes room.
+    pub tombstones_max: usize,
+    /// Neighbours of the mesh that it remembers, with what was offered to them.
+    pub mesh_neighbours_max: usize,
+    /// Bundles that wait to be offered to one neighbour.
+    pub mesh_offers_queued_max: usize,
+    /// Bytes of bundles that it takes from one neighbour in a second.
+    pub mesh_ingress_bytes_per_s_max: u64,
+    /// Bundles that it takes from one neighbour in a second.
+    pub mesh_ingress_bundles_per_s_max: u64,
+
     /// Inputs that wait for the writer.
     pub write_queue_max: usize,
     /// Inputs that are committed together.
@@ -154,6 +175,17 @@ impl Limits {
         groups_cached_max: 8,
         groups_cached_bytes_max: 4 * MIB,
 
+        custody_bytes_max: 16 * MIB as u64,
+        custody_volatile_bytes_max: 8 * MIB as u64,
+        custody_bundles_max: 12_288,
+        custody_neighbour_bytes_max: 2 * MIB as u64,
+        custody_neighbour_bundles_max: 256,
+        tombstones_max: 8_192,
+        mesh_neighbours_max: 256,
+        mesh_offers_queued_max: 2_048,
+        mesh_ingress_bytes_per_s_max: 2 * MIB as u64,
+        mesh_ingress_bundles_per_s_max: 512,
+
         write_queue_max: 256,
         batch_inputs_max: 64,
         batch_bytes_max: 4 * MIB,
@@ -188,13 +220,22 @@ impl Limits {
         invitations_max: 1_024,
         conversations_max: 32_768,
         group_changes_max: 256,
-        groups_cached_max: 64,
-        groups_cached_bytes_max: 32 * MIB,
+        groups_cached_max: 32,
+        groups_cached_bytes_max: 16 * MIB,
+
+        custody_bytes_max: 2_048 * MIB as u64,
+        custody_volatile_bytes_max: 256 * MIB as u64,
+        custody_bundles_max: 1_000_000,
+        tombstones_max: 262_144,
+        mesh_neighbours_max: 4_096,
+        mesh_offers_queued_max: 8_192,
+        mesh_ingress_bytes_per_s_max: 16 * MIB as u64,
+        mesh_ingress_bundles_per_s_max: 4_096,
 
         write_queue_max: 4_096,
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
-        database_cache_bytes: 8 * MIB,
+        database_cache_bytes: 4 * MIB,
         ..Self::ROUTER
     };
 }
@@ -214,9 +255,12 @@ mod tests {
             + limits.groups_cached_bytes_max
             + limits.database_cache_bytes
             + limits.batch_bytes_max
+            // An index entry and its header, and a tombstone.
+            + limits.custody_bundles_max * 512
+            + limits.tombstones_max * 160
             + limits.handshakes_max * 64 * KIB
             + limits.connections_max * limits.stream_receive_window_bytes;
-        assert!(held <= 36 * MIB, "{held} bytes");
+        assert!(held <= 40 * MIB, "{held} bytes");
     }
 
     #[test]

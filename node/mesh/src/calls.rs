@@ -1,0 +1,45 @@
+//! Calls under way: whom they went to and what they were about.
+
+use std::collections::BTreeMap;
+
+use crate::bundle::SortKey;
+use crate::effect::CallId;
+use crate::link::Sent;
+
+/// What a call is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    Hello,
+    Reconcile,
+    Offer(Vec<SortKey>),
+    Settle(Vec<SortKey>),
+    Transfer(Vec<Sent>),
+}
+
+/// The calls; at most two for each link.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    under_way: BTreeMap<CallId, (usize, Purpose)>,
+    last: u64,
+}
+
+impl Calls {
+    /// Notes a call on a link.
+    pub(crate) fn start(&mut self, slot: usize, purpose: Purpose) -> CallId {
+        self.last += 1;
+        let call = CallId(self.last);
+        self.under_way.insert(call, (slot, purpose));
+        call
+    }
+
+    /// A call has ended.
+    pub(crate) fn take(&mut self, call: CallId) -> Option<(usize, Purpose)> {
+        self.under_way.remove(&call)
+    }
+
+    /// The calls of a link that is gone have ended.
+    pub(crate) fn take_of(&mut self, slot: usize) -> Vec<Purpose> {
+        let ended = self.under_way.extract_if(.., |_, (of, _)| *of == slot);
+        ended.map(|(_, (_, purpose))| purpose).collect()
+    }
+}

@@ -1,0 +1,273 @@
+//! One live neighbour: its session, what is under way, and what waits.
+//!
+//! A link has two lanes, each with one call at a time, so that a long transfer does not hold up short talk: *talk*
+//! (hello, settlements, reconciliation, offers, fetching) and *carry* (transfers).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qpq_proto::ids::NodeKey;
+
+use crate::admission::{Ingress, Work};
+use crate::bundle::SortKey;
+use crate::effect::CallId;
+use crate::fairness::Turns;
+use crate::reconcile::Walk;
+use crate::storage::Tier;
+use crate::wire::NodeKind;
+
+/// Pause after the first failed call, ms; it doubles with each.
+const RETRY_MS_MIN: u64 = 1_000;
+/// Longest pause after a failed call, ms.
+const RETRY_MS_MAX: u64 = 600_000;
+
+/// What the hello said.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// What kind of node it is.
+    pub(crate) kind: NodeKind,
+    /// Names its store.
+    pub(crate) instance: [u8; 16],
+    /// Key of fingerprints and short ids.
+    pub(crate) key: [u8; 32],
+    /// Classes it takes for others, a bit each.
+    pub(crate) accepts: u8,
+}
+
+/// One call at a time, with pauses after failures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lane {
+    call: Option<CallId>,
+    not_before_ms: u64,
+    failures: u32,
+}
+
+impl Lane {
+    pub(crate) const fn is_free(&self, now_ms: u64) -> bool {
+        self.call.is_none() && self.not_before_ms <= now_ms
+    }
+
+    pub(crate) const fn start(&mut self, call: CallId) {
+        self.call = Some(call);
+    }
+
+    pub(crate) const fn succeed(&mut self) {
+        self.call = None;
+        self.failures = 0;
+    }
+
+    /// Pauses: as long as the neighbour said, or else longer each time.
+    pub(crate) fn fail(&mut self, now_ms: u64, retry_after_ms: u64) {
+        self.call = None;
+        let pause = RETRY_MS_MIN << self.failures.min(10);
+        self.failures += 1;
+        let pause = if retry_after_ms > 0 { retry_after_ms } else { pause };
+        self.not_before_ms = now_ms + pause.clamp(RETRY_MS_MIN, RETRY_MS_MAX);
+    }
+
+    /// When the lane is free again, if it is not waiting for an answer.
+    pub(crate) const fn free_at_ms(&self) -> Option<u64> {
+        if self.call.is_none() { Some(self.not_before_ms) } else { None }
+    }
+}
+
+/// Why a bundle waits to be handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// It is addressed to the neighbour.
+    Delivery,
+    /// The neighbour carries it.
+    Custody,
+}
+
+/// What is under way in a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) key: SortKey,
+    pub(crate) errand: Errand,
+    /// Copies that left with it, and come back if it is not taken.
+    pub(crate) taken: u16,
+}
+
+/// A live neighbour.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) node: NodeKey,
+    pub(crate) slot: usize,
+    pub(crate) standing: Tier,
+    /// This node's half of the session's key.
+    pub(crate) key_share: [u8; 16],
+    pub(crate) session: Option<Session>,
+    pub(crate) talk: Lane,
+    pub(crate) carry: Lane,
+    /// When the next offer may go out.
+    pub(crate) next_offer_ms: u64,
+    /// Settled bundles that the neighbour holds.
+    pub(crate) to_settle: BTreeSet<SortKey>,
+    /// Bundles that the neighbour may not know.
+    pub(crate) to_offer: BTreeSet<SortKey>,
+    /// Bundles to be offered again, with the time.
+    pub(crate) later: BTreeSet<(u64, SortKey)>,
+    /// Bundles that the neighbour wants.
+    pub(crate) to_send: BTreeMap<SortKey, Errand>,
+    /// Comparing what both hold.
+    pub(crate) walk: Option<Walk>,
+    /// Something was left out for want of room: what both hold must be compared.
+    pub(crate) is_behind: bool,
+    /// When the comparison that this calls for may start.
+    pub(crate) next_walk_ms: u64,
+    /// Everything that arrived up to here was offered, or will be in this session.
+    pub(crate) base: u64,
+    /// What was found in a comparison is not all offered yet, so that [`base`](Self::base) alone does not say what was.
+    pub(crate) is_compared: bool,
+    /// The neighbour is to compare and has not come to the end.
+    pub(crate) awaits_walk: bool,
+    pub(crate) ingress: Ingress,
+    pub(crate) work: Work,
+    pub(crate) offer_turns: Turns,
+    pub(crate) transfer_turns: Turns,
+}
+
+impl Link {
+    pub(crate) fn new(
+        node: NodeKey,
+        slot: usize,
+        standing: Tier,
+        key_share: [u8; 16],
+        ingress: Ingress,
+    ) -> Self {
+        Self {
+            node,
+            slot,
+            standing,
+            key_share,
+            session: None,
+            talk: Lane::default(),
+            carry: Lane::default(),
+            next_offer_ms: 0,
+            to_settle: BTreeSet::new(),
+            to_offer: BTreeSet::new(),
+            later: BTreeSet::new(),
+            to_send: BTreeMap::new(),
+            walk: None,
+            is_behind: false,
+            next_walk_ms: 0,
+            base: 0,
+            is_compared: false,
+            awaits_walk: false,
+            ingress,
+            work: Work::default(),
+            offer_turns: Turns::default(),
+            transfer_turns: Turns::default(),
+        }
+    }
+
+    /// Its bit in [`known_by`](crate::custody::Entry::known_by).
+    pub(crate) const fn bit(&self) -> u64 {
+        1 << self.slot
+    }
+
+    /// A session begins: nothing of an earlier one is left.
+    pub(crate) fn forget_all(&mut self) {
+        self.to_settle.clear();
+        self.to_offer.clear();
+        self.later.clear();
+        self.to_send.clear();
+        (self.walk, self.is_behind, self.next_offer_ms) = (None, false, 0);
+    }
+
+    /// The bundle is gone, or the neighbour has it.
+    pub(crate) fn forget(&mut self, key: SortKey) {
+        self.to_offer.remove(&key);
+        self.to_send.remove(&key);
+    }
+
+    /// Puts a bundle among those to be offered, if there is room.
+    pub(crate) fn queue_offer(&mut self, key: SortKey, queued_max: usize) {
+        if self.to_offer.len() < queued_max {
+            self.to_offer.insert(key);
+        } else {
+            self.is_behind = true;
+        }
+    }
+
+    /// Puts a bundle among those to be offered again.
+    pub(crate) fn queue_later(&mut self, at_ms: u64, key: SortKey, queued_max: usize) {
+        if self.later.len() < queued_max {
+            self.later.insert((at_ms, key));
+        } else {
+            self.is_behind = true;
+        }
+    }
+
+    /// Whether all that is held was offered.
+    pub(crate) fn is_drained(&self) -> bool {
+        let is_compared = self.walk.is_none() && !self.awaits_walk && !self.is_behind;
+        is_compared && self.to_offer.is_empty() && self.later.is_empty() && self.to_send.is_empty()
+    }
+
+    /// When something can be done on this link without anything new coming in.
+    pub(crate) fn wake_at(&self, is_caller: bool) -> Option<u64> {
+        let wants_hello = self.session.is_none() && is_caller;
+        let talk = if wants_hello || !self.to_settle.is_empty() || self.walk.is_some() {
+            Some(0)
+        } else if self.session.is_some() && !self.to_offer.is_empty() {
+            Some(self.next_offer_ms)
+        } else {
+            None
+        };
+        let later = self.later.first().map(|(at_ms, _)| *at_ms);
+        let talk = earlier(talk, later).zip(self.talk.free_at_ms()).map(|(a, b)| a.max(b));
+        let carries = !self.to_send.is_empty() && !self.waits_for_work();
+        let carry = carries.then_some(0).zip(self.carry.free_at_ms()).map(|(a, b)| a.max(b));
+        earlier(talk, carry)
+    }
+
+    /// Nothing can be handed over for custody until the driver has found a solution.
+    pub(crate) const fn waits_for_work(&self) -> bool {
+        self.work.asked.is_some() && self.work.solution.is_none()
+    }
+}
+
+/// The earlier of two times that may not be there.
+pub(crate) fn earlier(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::ShortId;
+
+    #[test]
+    fn lanes_pause_longer_with_each_failure() {
+        let mut lane = Lane::default();
+        let mut now_ms = 0;
+        for pause in [1_000, 2_000, 4_000] {
+            lane.start(CallId(1));
+            assert!(!lane.is_free(now_ms));
+            lane.fail(now_ms, 0);
+            assert!(!lane.is_free(now_ms + pause - 1));
+            now_ms += pause;
+            assert!(lane.is_free(now_ms));
+        }
+        (0..40).for_each(|_| lane.fail(now_ms, 0));
+        assert_eq!(lane.free_at_ms(), Some(now_ms + RETRY_MS_MAX));
+        lane.succeed();
+        lane.fail(now_ms, 5_000);
+        assert_eq!(lane.free_at_ms(), Some(now_ms + 5_000), "as the neighbour said");
+    }
+
+    #[test]
+    fn full_queues_leave_the_link_behind() {
+        let ingress = Ingress::new(1, 1, 0);
+        let mut link = Link::new(NodeKey::from_bytes([1; 32]), 3, Tier::Contact, [0; 16], ingress);
+        let key = |byte| SortKey::first_of(ShortId::from_bytes([byte; 9]));
+        link.queue_offer(key(1), 1);
+        assert!(!link.is_behind && !link.is_drained());
+        link.queue_offer(key(2), 1);
+        assert!(link.is_behind);
+        link.forget(key(1));
+        assert!(!link.is_drained(), "what was left out is not forgotten");
+        assert_eq!(link.bit(), 8);
+    }
+}

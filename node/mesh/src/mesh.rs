@@ -1,0 +1,336 @@
+//! The state machine: routes inputs to the sub-protocols and starts what there is to do on each link.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use qpq_proto::ids::NodeKey;
+
+use crate::admission::Ingress;
+use crate::bundle::SortKey;
+use crate::calls::{Calls, Purpose};
+use crate::config::Config;
+use crate::custody::Custody;
+use crate::effect::{CallFailure, CallId, CallRefused, Context, Input};
+use crate::expected::Expected;
+use crate::link::{Lane, Link, Session, earlier};
+use crate::neighbours::Neighbours;
+use crate::reconcile::Walk;
+use crate::slots::{Given, Slots};
+use crate::storage::{Loaded, StorageError, Tier};
+use crate::tombstones::Tombstones;
+use crate::wire::{Request, Response};
+
+/// Bundles and tombstones end at most this much later than they should, so that a node wakes seldom, ms.
+const EXPIRY_GRAIN_MS: u64 = 60_000;
+/// Links that wait for a session at one time.
+const WAITING_MAX: usize = 4_096;
+
+/// One node's part of the mesh.
+///
+/// After a [`StorageError`] it must be thrown away and opened again from what is stored.
+#[derive(Debug)]
+pub struct Mesh {
+    pub(crate) node: NodeKey,
+    pub(crate) config: Arc<Config>,
+    pub(crate) instance: [u8; 16],
+    pub(crate) custody: Custody,
+    pub(crate) tombstones: Tombstones,
+    pub(crate) links: Vec<Option<Link>>,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) calls: Calls,
+    pub(crate) expected: Expected,
+    /// Links on which there may be something to do, a bit each.
+    pub(crate) dirty: u64,
+    /// Bytes of bundles for this node that fit no quota and wait to be opened.
+    pub(crate) unopened_bytes: u64,
+    slots: Slots,
+    /// Links that found no free session.
+    waiting: BTreeMap<NodeKey, Tier>,
+}
+
+impl Mesh {
+    /// Opens what is stored. What is addressed to this node and was not opened comes out as effects again.
+    ///
+    /// # Errors
+    /// As the storage fails.
+    pub fn open(node: NodeKey, config: Arc<Config>, cx: &mut Context<'_>) -> Result<Self, StorageError> {
+        let mut mesh = Self {
+            node,
+            config,
+            instance: [0; 16],
+            custody: Custody::default(),
+            tombstones: Tombstones::default(),
+            links: Vec::new(),
+            neighbours: Neighbours::default(),
+            calls: Calls::default(),
+            expected: Expected::default(),
+            dirty: 0,
+            unopened_bytes: 0,
+            slots: Slots::default(),
+            waiting: BTreeMap::new(),
+        };
+        let mut instance = None;
+        cx.store.load(&mut |loaded| match loaded {
+            Loaded::Bundle(record) => {
+                mesh.custody.insert(&record);
+            }
+            Loaded::Tombstone(key, tombstone) => mesh.tombstones.insert(key, tombstone, 0),
+            Loaded::Instance(stored) => instance = Some(stored),
+        })?;
+        mesh.instance = match instance {
+            Some(instance) => instance,
+            None => cx.random(),
+        };
+        if instance.is_none() {
+            cx.store.put_instance(mesh.instance)?;
+        }
+        mesh.end_lifetimes(cx)?;
+        mesh.announce_unopened(cx)?;
+        Ok(mesh)
+    }
+
+    /// Handles an input. What comes of it stands in the context's effects.
+    ///
+    /// # Errors
+    /// As the storage fails.
+    pub fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), StorageError> {
+        match input {
+            Input::LinkUp { node, standing } => self.link_up(cx, node, standing),
+            Input::LinkDown { node } => self.link_down(cx, &node),
+            Input::Standing { node, standing } => self.change_standing(&node, standing),
+            Input::Answered { call, result } => self.answered(cx, call, result)?,
+            Input::Tick => {}
+            Input::Deposit { bundle } => self.deposit(cx, &bundle)?,
+            Input::Settle { id, secret } => self.settle_by_id(cx, &id, secret)?,
+            Input::Opened { id } => self.opened(cx, &id)?,
+            Input::InterestChanged => self.look_through(cx)?,
+            Input::Worked { node, solution } => self.worked(&node, solution),
+        }
+        self.end_lifetimes(cx)?;
+        self.drive(cx)
+    }
+
+    /// Answers a neighbour's call. The answer goes out after the commit.
+    ///
+    /// # Errors
+    /// As the storage fails; inside, why the call is refused.
+    pub fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: &NodeKey,
+        request: Request,
+    ) -> Result<Result<Response, CallRefused>, StorageError> {
+        self.end_lifetimes(cx)?;
+        let Some(slot) = self.slot_of(node) else {
+            let is_waiting = self.waiting.contains_key(node);
+            return Ok(Err(if is_waiting { CallRefused::Full } else { CallRefused::NoSession }));
+        };
+        let response = match request {
+            Request::Hello(hello) => self.answer_hello(cx, slot, &hello),
+            _ if self.session(slot).is_none() => Err(CallRefused::NoSession),
+            request if !self.may_call(slot, &request, cx.now_ms) => Err(CallRefused::TooManyCalls),
+            Request::Reconcile(ranges) => Ok(Response::Reconcile(self.answer_ranges(slot, &ranges))),
+            Request::Offer(items) => Ok(Response::Offer(self.answer_offer(cx, slot, &items)?)),
+            Request::Transfer(transfer) => Ok(Response::Transfer(self.answer_transfer(cx, slot, transfer)?)),
+            Request::Settle(items) => {
+                self.answer_settle(cx, slot, &items)?;
+                Ok(Response::Settle)
+            }
+            Request::Fetch(items) => Ok(Response::Fetch(self.answer_fetch(slot, &items))),
+        };
+        self.drive(cx)?;
+        Ok(response)
+    }
+
+    /// Whether the link's share of calls allows one more.
+    fn may_call(&mut self, slot: usize, request: &Request, now_ms: u64) -> bool {
+        let ingress = &mut self.link(slot).ingress;
+        match request {
+            Request::Reconcile(_) => ingress.take_comparison(now_ms),
+            Request::Offer(items) => ingress.take_offers(items.len(), now_ms),
+            Request::Fetch(items) => ingress.take_offers(items.len(), now_ms),
+            // Each bundle handed over is counted by itself; a settlement needs a secret to cost anything.
+            Request::Hello(_) | Request::Transfer(_) | Request::Settle(_) => true,
+        }
+    }
+
+    /// Node time at which [`Input::Tick`] is due; none while nothing is waited for.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<u64> {
+        let ends = earlier(self.custody.next_expiry_ms(), self.tombstones.next_expiry_ms());
+        let ends = ends.map(|ends| ends.saturating_add(EXPIRY_GRAIN_MS) / EXPIRY_GRAIN_MS * EXPIRY_GRAIN_MS);
+        let links = self.links.iter().flatten();
+        links.filter_map(|link| link.wake_at(self.node < link.node)).fold(ends, |a, b| earlier(a, Some(b)))
+    }
+
+    /// Bundles held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.custody.len()
+    }
+
+    /// Bytes held, with what holding costs.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.custody.accounts().total_bytes()
+    }
+
+    /// Bytes held of one tier.
+    #[must_use]
+    pub fn held_bytes_of(&self, tier: Tier) -> u64 {
+        self.custody.accounts().tier_bytes(tier)
+    }
+
+    /// Settled bundles remembered.
+    #[must_use]
+    pub fn tombstones(&self) -> usize {
+        self.tombstones.len()
+    }
+
+    /// Whether it holds a bundle.
+    #[must_use]
+    pub fn holds(&self, key: SortKey) -> bool {
+        self.custody.get(key).is_some()
+    }
+
+    fn link_up(&mut self, cx: &mut Context<'_>, node: NodeKey, standing: Tier) {
+        if self.slots.live(&node).is_some() {
+            return self.change_standing(&node, standing);
+        }
+        let Some(Given { slot, is_reused }) = self.slots.give(node) else {
+            if self.waiting.len() < WAITING_MAX {
+                self.waiting.insert(node, standing);
+            }
+            return;
+        };
+        if is_reused {
+            self.forget_holdings(slot);
+        }
+        let Config { ingress_bytes_per_s_max, ingress_bundles_per_s_max, .. } = *self.config;
+        let ingress = Ingress::new(ingress_bytes_per_s_max, ingress_bundles_per_s_max, cx.now_ms);
+        if slot >= self.links.len() {
+            self.links.resize_with(slot + 1, || None);
+        }
+        self.links[slot] = Some(Link::new(node, slot, standing, cx.random(), ingress));
+        self.dirty |= 1 << slot;
+    }
+
+    fn link_down(&mut self, cx: &mut Context<'_>, node: &NodeKey) {
+        self.waiting.remove(node);
+        let Some(slot) = self.slots.live(node) else { return };
+        self.slots.link_down(slot);
+        for purpose in self.calls.take_of(slot) {
+            self.unanswered(slot, purpose);
+        }
+        if let Some(link) = self.links[slot].take() {
+            self.remember(&link);
+        }
+        self.expected.forget_link(slot);
+        self.dirty &= !(1 << slot);
+        if let Some((node, standing)) = self.waiting.pop_first() {
+            self.link_up(cx, node, standing);
+        }
+    }
+
+    fn change_standing(&mut self, node: &NodeKey, standing: Tier) {
+        if let Some(link) = self.slots.live(node).and_then(|slot| self.links[slot].as_mut()) {
+            link.standing = standing;
+        }
+        if let Some(waiting) = self.waiting.get_mut(node) {
+            *waiting = standing;
+        }
+    }
+
+    fn answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        call: CallId,
+        result: Result<Response, CallFailure>,
+    ) -> Result<(), StorageError> {
+        // An answer to a call of a link that is gone comes too late.
+        let Some((slot, purpose)) = self.calls.take(call) else { return Ok(()) };
+        self.dirty |= 1 << slot;
+        let retry_after_ms = match result {
+            Ok(response) => {
+                if self.take_response(cx, slot, &purpose, response)? {
+                    self.lane_of(slot, &purpose).succeed();
+                    return Ok(());
+                }
+                0
+            }
+            Err(CallFailure::Refused { retry_after_ms }) => retry_after_ms,
+            Err(CallFailure::Unreachable) => 0,
+        };
+        self.lane_of(slot, &purpose).fail(cx.now_ms, retry_after_ms);
+        self.unanswered(slot, purpose);
+        Ok(())
+    }
+
+    /// Whether the response fits the call; a neighbour that answers something else is treated as one that failed.
+    fn take_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: usize,
+        purpose: &Purpose,
+        response: Response,
+    ) -> Result<bool, StorageError> {
+        match (purpose, response) {
+            (Purpose::Hello, Response::Hello(hello)) => Ok(self.take_hello(slot, &hello)),
+            (Purpose::Reconcile, Response::Reconcile(answers)) => Ok(self.take_ranges(slot, &answers)),
+            (Purpose::Offer(keys), Response::Offer(verdicts)) if keys.len() == verdicts.verdicts.len() => {
+                self.take_offer_verdicts(cx, slot, keys, &verdicts)?;
+                Ok(true)
+            }
+            (Purpose::Transfer(sent), Response::Transfer(verdicts))
+                if sent.len() == verdicts.verdicts.len() =>
+            {
+                self.take_transfer_verdicts(cx, slot, sent, &verdicts)?;
+                Ok(true)
+            }
+            (Purpose::Settle(keys), Response::Settle) => {
+                self.tombstones.told(keys, 1 << slot);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A call that brought nothing: what it was about waits again, if the link is still there.
+    fn unanswered(&mut self, slot: usize, purpose: Purpose) {
+        if let Purpose::Transfer(sent) = &purpose {
+            sent.iter().for_each(|sent| self.take_back(sent));
+        }
+        let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { return };
+        match purpose {
+            Purpose::Hello => {}
+            Purpose::Reconcile => link.walk.iter_mut().for_each(Walk::unanswered),
+            Purpose::Offer(keys) => link.to_offer.extend(keys),
+            Purpose::Settle(keys) => link.to_settle.extend(keys),
+            Purpose::Transfer(sent) => link.to_send.extend(sent.iter().map(|sent| (sent.key, sent.errand))),
+        }
+    }
+
+    /// The live link in a slot that an input or a call named.
+    pub(crate) fn link(&mut self, slot: usize) -> &mut Link {
+        self.links[slot].as_mut().expect("slots are named by links that are up")
+    }
+
+    pub(crate) fn session(&self, slot: usize) -> Option<&Session> {
+        self.links[slot].as_ref()?.session.as_ref()
+    }
+
+    pub(crate) fn slot_of(&self, node: &NodeKey) -> Option<usize> {
+        self.slots.live(node)
+    }
+
+    /// What was known of what the neighbour of a slot holds is no longer true.
+    pub(crate) fn forget_holdings(&mut self, slot: usize) {
+        self.custody.forget_neighbour(1 << slot);
+        self.tombstones.forget_neighbour(1 << slot);
+    }
+
+    fn lane_of(&mut self, slot: usize, purpose: &Purpose) -> &mut Lane {
+        let link = self.link(slot);
+        if matches!(purpose, Purpose::Transfer(_)) { &mut link.carry } else { &mut link.talk }
+    }
+}

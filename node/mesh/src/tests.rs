@@ -1,0 +1,5 @@
+//! Several meshes in a small world: links that break, calls that are lost, nodes that crash.
+
+mod crashes;
+mod delivery;
+mod world;

@@ -1,0 +1,105 @@
+//! What is gone for good, and the proof of it.
+//!
+//! A tombstone stops a bundle wherever the two meet: an offer of it is answered with the secret, and whoever offered it
+//! checks the secret against the header it holds and drops it too. Tombstones are kept for the longest lifetime of
+//! their bundle and a quarter, so that none outlives its tombstone. Their number is bounded: the oldest makes room, and
+//! what it was for may then come once more, to be settled once more.
+//!
+//! A node that carries for nobody remembers in the same way what it has opened, without a secret: it says only that it
+//! has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bundle::{ShortId, SortKey};
+use crate::storage::TombstoneRecord;
+
+/// A tombstone, and who is still to be told.
+#[derive(Clone, Copy, Debug)]
+struct Tombstone {
+    record: TombstoneRecord,
+    /// Neighbours that hold the bundle and do not know that it is settled, a bit each. Lost at a restart; who was not
+    /// told learns it when it offers the bundle.
+    untold: u64,
+}
+
+/// The tombstones of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Tombstones {
+    by_key: BTreeMap<SortKey, Tombstone>,
+    by_age: BTreeSet<(u64, SortKey)>,
+    sequence: u64,
+}
+
+impl Tombstones {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// The tombstone of the bundle that neighbours call by this name.
+    pub(crate) fn find(&self, short: ShortId) -> Option<(SortKey, &TombstoneRecord)> {
+        let named = SortKey::first_of(short)..=SortKey::last_of(short);
+        self.by_key.range(named).next().map(|(key, tombstone)| (*key, &tombstone.record))
+    }
+
+    /// The tombstone of a bundle.
+    pub(crate) fn get(&self, key: SortKey) -> Option<&TombstoneRecord> {
+        self.by_key.get(&key).map(|tombstone| &tombstone.record)
+    }
+
+    /// The number of the tombstone that comes now.
+    pub(crate) const fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Sets a tombstone of a bundle that these neighbours hold too.
+    pub(crate) fn insert(&mut self, key: SortKey, record: TombstoneRecord, untold: u64) {
+        self.remove(key);
+        self.sequence = self.sequence.max(record.sequence);
+        self.by_key.insert(key, Tombstone { record, untold });
+        self.by_age.insert((record.sequence, key));
+    }
+
+    /// What a neighbour is to be told.
+    pub(crate) fn untold(&self, bit: u64) -> impl Iterator<Item = SortKey> {
+        self.by_key.iter().filter(move |(_, tombstone)| tombstone.untold & bit != 0).map(|(key, _)| *key)
+    }
+
+    /// A neighbour was told.
+    pub(crate) fn told(&mut self, keys: &[SortKey], bit: u64) {
+        for key in keys {
+            if let Some(tombstone) = self.by_key.get_mut(key) {
+                tombstone.untold &= !bit;
+            }
+        }
+    }
+
+    /// Forgets what a neighbour holds.
+    pub(crate) fn forget_neighbour(&mut self, bit: u64) {
+        self.by_key.values_mut().for_each(|tombstone| tombstone.untold &= !bit);
+    }
+
+    /// Takes a tombstone away.
+    pub(crate) fn remove(&mut self, key: SortKey) {
+        if let Some(tombstone) = self.by_key.remove(&key) {
+            self.by_age.remove(&(tombstone.record.sequence, key));
+        }
+    }
+
+    /// The oldest.
+    pub(crate) fn oldest(&self) -> Option<SortKey> {
+        self.by_age.first().map(|(_, key)| *key)
+    }
+
+    /// Node time at which the oldest ends. One behind it may end earlier; it waits, since the number is bounded anyway.
+    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
+        Some(self.get(self.oldest()?)?.expires_ms)
+    }
+
+    /// The oldest, if its time has come.
+    pub(crate) fn expired(&self, now_ms: u64) -> Option<SortKey> {
+        let oldest = self.oldest()?;
+        self.get(oldest).filter(|tombstone| tombstone.expires_ms <= now_ms).map(|_| oldest)
+    }
+}
