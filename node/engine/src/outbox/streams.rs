@@ -40,7 +40,7 @@ impl Stream {
     }
 
     /// The stream in which a parcel lies.
-    pub(super) fn of(parcel: &ParcelRecord) -> Self {
+    pub(crate) fn of(parcel: &ParcelRecord) -> Self {
         match parcel.recipient.as_slice() {
             [] => Self::Conversation(parcel.conversation.clone()),
             recipient if parcel.is_introduction => Self::introductions(recipient),

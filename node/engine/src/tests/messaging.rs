@@ -5,6 +5,7 @@ use qpq_proto::v1::{self, content::Kind};
 use super::world::World;
 use crate::{records::ConversationRecord, sealing::Audience};
 
+mod deliveries;
 mod faults;
 mod late_answers;
 mod resends;
