@@ -212,3 +212,6 @@ pub(crate) fn want_rotation(cx: &mut Context<'_>) {
         cx.effects.push(Effect::RotateSecrets);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,23 @@
 //! One engine over memory, with nobody around it: what it asks for is handed to the test.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use prost::Message;
 use qpq_proto::{Failure, Method, ids::NodeKey, limits::Limits, v1};
 use rand_core::SeedableRng as _;
 
-use super::memory::{Memory, faulty::Faulty};
-use crate::{CallFailure, CallId, Caller, Config, Effect, Engine, Input, Now, Outcome, context::Context};
+use super::{
+    groups::group,
+    memory::{Memory, faulty::Faulty},
+};
+use crate::{
+    CallFailure, CallId, Caller, Config, Effect, Engine, Input, Now, Outcome,
+    context::Context,
+    records::ConversationRecord,
+    tables::{self, CONVERSATIONS},
+};
 
 /// 2026-11-21, when the wall clock starts.
 const START_MS: u64 = 1_795_219_200_000;
@@ -35,6 +45,13 @@ impl Bench {
         let request = v1::CreateIdentityRequest { name: name.into() };
         bench.owner::<v1::CreateIdentityResponse>(Method::CreateIdentity, &request).unwrap();
         bench
+    }
+
+    /// The node of alice, who has made the group `#village` with bob and carol, her contacts.
+    pub(crate) fn of_village() -> Self {
+        static VILLAGE: LazyLock<Memory> =
+            LazyLock::new(|| group(&["alice", "bob", "carol"]).nodes[0].memory.clone());
+        Self::over(NodeKey::from_bytes([1; 32]), VILLAGE.clone())
     }
 
     /// A node that starts over what it had written.
@@ -136,6 +153,12 @@ impl Bench {
     /// Gives the result of a call that the engine asked for; returns what it asks for next.
     pub(crate) fn answer(&mut self, call: CallId, result: Result<Bytes, CallFailure>) -> Vec<Effect> {
         self.input(Input::Answered { call, result }).effects
+    }
+
+    /// The conversation of the group.
+    pub(crate) fn village(&self) -> ConversationRecord {
+        let all: Vec<ConversationRecord> = tables::all(&self.memory, CONVERSATIONS).unwrap();
+        all.into_iter().find(|conversation| conversation.name == "village").unwrap()
     }
 
     pub(crate) fn now(&self) -> Now {

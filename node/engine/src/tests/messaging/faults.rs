@@ -10,18 +10,10 @@ use qpq_proto::{
 use crate::{
     CallFailure, CallId, Caller, Effect, Input,
     tables::{self, MESSAGES, OUTGOING},
-    tests::{bench::Bench, groups::group},
+    tests::bench::Bench,
 };
 
-const ALICE: usize = 0;
-const ALICE_NODE: NodeKey = NodeKey::from_bytes([1; 32]);
 const BOB_NODE: NodeKey = NodeKey::from_bytes([2; 32]);
-
-/// Alice's node alone, with a group of three behind it.
-fn alice() -> Bench {
-    let world = group(&["alice", "bob", "carol"]);
-    Bench::over(ALICE_NODE, world.nodes[ALICE].memory.clone())
-}
 
 fn connected() -> Input {
     Input::PeerConnected { node: BOB_NODE, address: "127.0.0.1:1".into() }
@@ -61,7 +53,7 @@ fn an_input_that_failed_can_be_given_again() {
         ("a connection", connected),
         ("a start", || Input::Started),
     ] {
-        let (mut shaken, mut calm) = (alice(), alice());
+        let (mut shaken, mut calm) = (Bench::of_village(), Bench::of_village());
         assert!(fail_everywhere(&mut shaken, input) > 3, "{what}");
         calm.input(input());
         // Not byte by byte: a group that is loaded again draws other randomness.
@@ -80,7 +72,7 @@ fn an_input_that_failed_can_be_given_again() {
 fn a_delivery_whose_answer_failed_inside_is_made_again() {
     let mut most = 0;
     for failing in 0..64 {
-        let mut bench = alice();
+        let mut bench = Bench::of_village();
         bench.input(connected());
         let call = calls(&bench.input(send("hello")).effects)[0];
         let answer = || Input::Answered { call, result: Ok(delivered()) };
@@ -101,7 +93,7 @@ fn a_delivery_whose_answer_failed_inside_is_made_again() {
 
 #[test]
 fn a_tick_that_failed_is_made_up_for() {
-    let mut bench = alice();
+    let mut bench = Bench::of_village();
     bench.input(connected());
     let call = calls(&bench.input(send("hello")).effects)[0];
     bench.answer(call, Err(CallFailure::Unreachable));
@@ -118,7 +110,7 @@ fn a_tick_that_failed_is_made_up_for() {
 
 #[test]
 fn what_a_failure_interrupts_is_not_shown() {
-    let mut bench = alice();
+    let mut bench = Bench::of_village();
     let messages = bench.memory.count(MESSAGES);
     let failures = fail_everywhere(&mut bench, || send("once"));
     assert!(failures > 0);
