@@ -209,36 +209,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Somebody becomes a member: what this person has said so far is not for it, not even if it asks.
-    pub(crate) fn note_joined(
-        &self,
-        cx: &mut Context<'_>,
-        conversation: &[u8],
-        identity: &[u8],
-    ) -> Result<(), EngineError> {
-        let Some(own) = self.conversation(cx, conversation)? else { return Ok(()) };
-        let key = sender_key(conversation, identity);
-        let known: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
-        let sender = SenderRecord {
-            conversation: conversation.to_vec(),
-            identity: identity.to_vec(),
-            joined_after: own.own_sequence,
-            ..known.unwrap_or_default()
-        };
-        tables::save(cx.tx, SENDERS, tables::key(&key), &sender)
-    }
-
-    fn joined_after(
-        &self,
-        cx: &Context<'_>,
-        conversation: &[u8],
-        identity: Identity,
-    ) -> Result<u64, EngineError> {
-        let key = sender_key(conversation, identity.as_bytes());
-        let sender: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
-        Ok(sender.map_or(0, |sender| sender.joined_after))
-    }
-
     fn take_resend(
         &mut self,
         cx: &mut Context<'_>,

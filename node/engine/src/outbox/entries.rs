@@ -1,14 +1,16 @@
 //! Entries of streams, and how far each recipient is.
 
+use qpq_proto::ids::Identity;
+
 use super::{To, streams::Stream};
 use crate::{
     content::sender_key,
     context::Context,
     engine::Engine,
     input::EngineError,
-    records::{CursorRecord, ParcelRecord},
+    records::{CursorRecord, ParcelRecord, SenderRecord},
     storage::Direction,
-    tables::{self, CURSORS, OUTGOING, PAYLOADS},
+    tables::{self, CURSORS, OUTGOING, PAYLOADS, SENDERS},
 };
 
 /// Entries that a recipient's node may hold unopened in one stream; then it is not sent more of it.
@@ -211,6 +213,37 @@ impl Engine {
         }
         let cursor = CursorRecord { through: self.newest_parcel(cx)?, stored: Vec::new() };
         self.save_cursor(cx, &stream, recipient, &cursor)
+    }
+
+    /// Somebody becomes a member: what this person has said so far is not for it, not even if it asks.
+    pub(crate) fn note_joined(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+        identity: &[u8],
+    ) -> Result<(), EngineError> {
+        let Some(own) = self.conversation(cx, conversation)? else { return Ok(()) };
+        let key = sender_key(conversation, identity);
+        let known: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
+        let sender = SenderRecord {
+            conversation: conversation.to_vec(),
+            identity: identity.to_vec(),
+            joined_after: own.own_sequence,
+            ..known.unwrap_or_default()
+        };
+        tables::save(cx.tx, SENDERS, tables::key(&key), &sender)
+    }
+
+    /// Sequence of the own content after which somebody became a member of a conversation.
+    pub(crate) fn joined_after(
+        &self,
+        cx: &Context<'_>,
+        conversation: &[u8],
+        identity: Identity,
+    ) -> Result<u64, EngineError> {
+        let key = sender_key(conversation, identity.as_bytes());
+        let sender: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
+        Ok(sender.map_or(0, |sender| sender.joined_after))
     }
 
     pub(super) fn forget_cursor(
