@@ -20,7 +20,7 @@ use crate::{
     engine::Engine,
     identity::checked_name,
     records::{Kind, PersonRecord, Standing, Verification},
-    tables::{self, CONVERSATIONS, KEY_PACKAGES, NODES, PEOPLE},
+    tables::{self, CONVERSATIONS, KEY_PACKAGES, PEOPLE},
 };
 
 /// Why what waited for a contact will not arrive.
@@ -242,9 +242,7 @@ impl Engine {
             self.save_person(cx, &member)?;
         } else {
             self.release(cx, &person);
-            for node in &person.nodes {
-                cx.tx.delete(NODES, tables::key(node))?;
-            }
+            self.assign_nodes(cx, &person.identity, &person.nodes, &[])?;
             cx.tx.delete(PEOPLE, tables::key(&person.identity))?;
         }
         Ok(RemoveContactResponse {})

@@ -13,8 +13,8 @@ use crate::{
     engine::Engine,
     input::{CallFailure, CallId, Effect, EngineError},
     outbox::Stream,
-    records::{ConversationRecord, PersonRecord, Standing},
-    tables::{self, CONVERSATIONS, PEOPLE},
+    records::{ConversationRecord, NameRecord, PersonRecord, Standing},
+    tables::{self, CONVERSATIONS, NODES, PEOPLE},
 };
 
 /// Connections and calls of this run; nothing of it is kept.
@@ -160,6 +160,37 @@ impl Engine {
         self.sweep(cx)
     }
 
+    /// The people who say that a node is theirs. The node has not confirmed it, so nobody's word hides another's.
+    pub(crate) fn owners_of_node(
+        &self,
+        cx: &Context<'_>,
+        node: NodeKey,
+    ) -> Result<Vec<Vec<u8>>, EngineError> {
+        let owners: Vec<(u64, NameRecord)> = tables::first(cx.tx, NODES, node.as_bytes(), usize::MAX)?;
+        Ok(owners.into_iter().map(|(_, owner)| owner.target).collect())
+    }
+
+    /// Notes which nodes are a person's, and which are no longer.
+    pub(crate) fn assign_nodes(
+        &self,
+        cx: &mut Context<'_>,
+        person: &[u8],
+        before: &[Vec<u8>],
+        after: &[Vec<u8>],
+    ) -> Result<(), EngineError> {
+        for node in before.iter().filter(|node| !after.contains(node)) {
+            let owners: Vec<(u64, NameRecord)> = tables::first(cx.tx, NODES, node, usize::MAX)?;
+            for (ordinal, _) in owners.iter().filter(|(_, owner)| owner.target == person) {
+                cx.tx.delete(NODES, tables::at(node, *ordinal))?;
+            }
+        }
+        for node in after.iter().filter(|node| !before.contains(node)) {
+            let ordinal = tables::next_ordinal(cx.tx, NODES, node)?;
+            tables::save(cx.tx, NODES, tables::at(node, ordinal), &NameRecord { target: person.to_vec() })?;
+        }
+        Ok(())
+    }
+
     /// Lets go of a person's nodes.
     pub(crate) fn release(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
         for node in self.peers.release(&person.identity, &person.node_keys()) {
@@ -174,16 +205,29 @@ impl Engine {
         address: &str,
     ) -> Result<(), EngineError> {
         self.peers.connected.insert(node);
-        let Some(identity) = self.owner_of_node(cx, node)? else { return Ok(()) };
-        if let Some(mut person) = self.person(cx, &identity)? {
-            let known = person.addresses.clone();
-            person.learn_addresses(&[address.to_owned()]);
-            if person.addresses != known {
-                self.save_person(cx, &person)?;
+        for identity in self.owners_of_node(cx, node)? {
+            if let Some(person) = self.learn_where(cx, &identity, &[address.to_owned()])? {
+                self.ask_hybrid_key(cx, &person, node);
             }
-            self.ask_hybrid_key(cx, &person, node);
+            self.recipient_reachable(cx, &identity)?;
         }
-        self.recipient_reachable(cx, &identity)
+        Ok(())
+    }
+
+    /// Notes where a person's node is.
+    fn learn_where(
+        &self,
+        cx: &mut Context<'_>,
+        identity: &[u8],
+        addresses: &[String],
+    ) -> Result<Option<PersonRecord>, EngineError> {
+        let Some(mut person) = self.person(cx, identity)? else { return Ok(None) };
+        let known = person.addresses.clone();
+        person.learn_addresses(addresses);
+        if person.addresses != known {
+            self.save_person(cx, &person)?;
+        }
+        Ok(Some(person))
     }
 
     pub(crate) fn peer_disconnected(&mut self, node: NodeKey) {
@@ -196,12 +240,9 @@ impl Engine {
         node: NodeKey,
         addresses: &[SocketAddr],
     ) -> Result<(), EngineError> {
-        let Some(identity) = self.owner_of_node(cx, node)? else { return Ok(()) };
-        let Some(mut person) = self.person(cx, &identity)? else { return Ok(()) };
-        let known = person.addresses.clone();
-        person.learn_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
-        if person.addresses != known {
-            self.save_person(cx, &person)?;
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        for identity in self.owners_of_node(cx, node)? {
+            self.learn_where(cx, &identity, &addresses)?;
         }
         Ok(())
     }

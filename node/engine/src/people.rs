@@ -20,7 +20,7 @@ use crate::{
     engine::Engine,
     input::EngineError,
     records::{ConversationRecord, Kind, NameRecord, PersonRecord, Standing, Verification},
-    tables::{self, CONVERSATIONS, NAMES, NODES, PEOPLE},
+    tables::{self, CONVERSATIONS, NAMES, PEOPLE},
 };
 
 /// Most addresses kept for a person.
@@ -69,21 +69,9 @@ impl Engine {
     }
 
     pub(crate) fn save_person(&self, cx: &mut Context<'_>, person: &PersonRecord) -> Result<(), EngineError> {
-        for node in &person.nodes {
-            let owner = NameRecord { target: person.identity.clone() };
-            tables::save(cx.tx, NODES, tables::key(node), &owner)?;
-        }
+        let before = self.person(cx, &person.identity)?.map(|known| known.nodes).unwrap_or_default();
+        self.assign_nodes(cx, &person.identity, &before, &person.nodes)?;
         tables::save(cx.tx, PEOPLE, tables::key(&person.identity), person)
-    }
-
-    /// The person whose device a node is.
-    pub(crate) fn owner_of_node(
-        &self,
-        cx: &Context<'_>,
-        node: NodeKey,
-    ) -> Result<Option<Vec<u8>>, EngineError> {
-        let owner: Option<NameRecord> = tables::load(cx.tx, NODES, tables::key(node.as_bytes()))?;
-        Ok(owner.map(|owner| owner.target))
     }
 
     /// The contact of a name, written with or without `@`.

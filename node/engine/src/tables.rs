@@ -18,7 +18,7 @@ pub const CLOCK: Table = Table("clock");
 pub const PEOPLE: Table = Table("people");
 /// Folded names with their sigil, to identity keys or conversation ids.
 pub const NAMES: Table = Table("names");
-/// Node keys to identity keys.
+/// Node keys to the identity keys of those who say that the node is theirs.
 pub const NODES: Table = Table("nodes");
 /// Invitations, by token.
 pub const INVITATIONS: Table = Table("invitations");

@@ -87,10 +87,11 @@ impl Engine {
     fn ask_bringer(&mut self, cx: &mut Context<'_>, group_id: &[u8], node: &[u8]) -> Result<(), EngineError> {
         let Ok(node) = NodeKey::try_from(node) else { return Ok(()) };
         let conversation = self.conversation_of_group(cx, group_id)?;
-        match (conversation, self.owner_of_node(cx, node)?) {
-            (Some(conversation), Some(identity)) => self.ask_for_rest(cx, &conversation, &identity),
-            _ => Ok(()),
+        let Some(conversation) = conversation else { return Ok(()) };
+        for identity in self.owners_of_node(cx, node)? {
+            self.ask_for_rest(cx, &conversation, &identity)?;
         }
+        Ok(())
     }
 
     /// Takes a message that was kept; true if it was a commit, after which others may open. A refusal is for the sender

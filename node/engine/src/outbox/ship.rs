@@ -73,10 +73,10 @@ impl Engine {
         }
         let recipients: BTreeSet<&Vec<u8>> = recipients.iter().collect();
         for node in self.peers.connected() {
-            if let Some(person) = self.owner_of_node(cx, node)?
-                && recipients.contains(&person)
-            {
-                self.pump_later(&person);
+            for person in self.owners_of_node(cx, node)? {
+                if recipients.contains(&person) {
+                    self.pump_later(&person);
+                }
             }
         }
         Ok(())
