@@ -104,10 +104,11 @@ impl Engine {
         tables::save(cx.tx, GROUPS, tables::key(&group.id), &owner)?;
         let node_ms = cx.node_ms;
         conversation.routes.retain(|route| route.until_node_ms == 0 || route.until_node_ms > node_ms);
-        let is_known = conversation
-            .routes
-            .iter()
-            .any(|route| route.until_node_ms == 0 && route.secret == group.record.routing_secret);
+        let is_known = conversation.routes.iter().any(|route| {
+            route.until_node_ms == 0
+                && route.secret == group.record.routing_secret
+                && route.group_id == group.id
+        });
         if !is_known {
             for route in &mut conversation.routes {
                 if route.until_node_ms == 0 && route.group_id == group.id {

@@ -101,6 +101,9 @@ impl Engine {
             if record.kind() != GroupKind::Direct || !is_of_two || view.is_known {
                 return Err(Refusal("the welcome is not to a direct conversation with its sender"));
             }
+            if record.routing_secret.len() != 32 {
+                return Err(Refusal("the group's record is malformed"));
+            }
             Ok(())
         });
         let group = joined.map_err(|error| refused_welcome(&error))?;
