@@ -2,19 +2,23 @@
 
 mod authority;
 pub(crate) mod bench;
+mod claims;
 mod contacts;
 mod crashes;
 mod deleting;
 mod events;
+mod friends;
 mod groups;
 mod history;
 mod hostile;
+mod introducing;
 mod invitations;
 mod leaving;
 mod losses;
 mod malformed;
 pub(crate) mod memory;
 mod messaging;
+mod pairs;
 mod people;
 mod requests;
 mod restoring;
