@@ -1,0 +1,101 @@
+//! The figures of a run, from what is observed of it.
+
+use crate::observation::Observation;
+use crate::time::Time;
+use crate::traffic::Message;
+
+/// How many points a curve has.
+const POINTS: u64 = 120;
+
+/// Counts and curves.
+#[derive(Debug)]
+pub struct Book {
+    /// Pairs of a message and a recipient.
+    pub created: u64,
+    /// Pairs of which the recipient has the message.
+    pub delivered: u64,
+    /// How long each of those took, in seconds, in order of delivery.
+    pub delays_s: Vec<f64>,
+    /// Messages that crossed a link with their body.
+    pub transmissions: u64,
+    /// Everything that was sent.
+    pub bytes: u64,
+    /// The most that a node held.
+    pub peak_bytes: u64,
+    /// Points of the curves.
+    pub samples: Vec<Sample>,
+    held: Vec<u64>,
+    held_sum: u64,
+    every_us: u64,
+}
+
+/// A point of the curves.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Sample {
+    /// When.
+    pub at_s: f64,
+    /// Pairs of a message and a recipient so far.
+    pub created: u64,
+    /// Pairs of which the recipient has the message.
+    pub delivered: u64,
+    /// Bytes sent so far.
+    pub bytes: u64,
+    /// What a node holds on the mean, in bytes.
+    pub held_bytes: u64,
+}
+
+impl Book {
+    /// An empty book for so many nodes.
+    pub fn new(nodes: usize, duration_s: f64) -> Self {
+        Self {
+            created: 0,
+            delivered: 0,
+            delays_s: Vec::new(),
+            transmissions: 0,
+            bytes: 0,
+            peak_bytes: 0,
+            samples: Vec::new(),
+            held: vec![0; nodes],
+            held_sum: 0,
+            every_us: (Time::from_secs_f64(duration_s).as_micros() / POINTS).max(1),
+        }
+    }
+
+    /// Adds the points of the curves that are due.
+    pub fn advance(&mut self, now: Time) {
+        while self.samples.len() as u64 * self.every_us <= now.as_micros() {
+            let at_s = Time::from_micros(self.samples.len() as u64 * self.every_us).as_secs_f64();
+            let held_bytes = self.held_sum / self.held.len().max(1) as u64;
+            let (created, delivered, bytes) = (self.created, self.delivered, self.bytes);
+            self.samples.push(Sample { at_s, created, delivered, bytes, held_bytes });
+        }
+    }
+
+    /// Counts an observation.
+    pub fn observe(&mut self, messages: &[Message], at: Time, observation: &Observation<'_>) {
+        match *observation {
+            Observation::Created { message } => {
+                self.created += messages[message as usize].recipients.len() as u64;
+            }
+            Observation::Delivered { message, .. } => {
+                if let Some(written) = messages.get(message as usize) {
+                    self.delivered += 1;
+                    self.delays_s.push(at.since(written.created).as_secs_f64());
+                }
+            }
+            Observation::Transferred { .. } => self.transmissions += 1,
+            Observation::Stored { node, bytes, .. } => {
+                self.held_sum += bytes;
+                let held = &mut self.held[node as usize];
+                *held += bytes;
+                self.peak_bytes = self.peak_bytes.max(*held);
+            }
+            Observation::Removed { node, bytes, .. } => {
+                self.held_sum = self.held_sum.saturating_sub(bytes);
+                let held = &mut self.held[node as usize];
+                *held = held.saturating_sub(bytes);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a node has answered to be durable is there after a crash, and leaves only for a reason that holds.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Facts, Violations};
+use crate::observation::{Cause, Observation};
+use crate::time::Time;
+
+/// How much sooner than its lifetime a message may expire: holders charge whole seconds, and six hours after a reboot
+/// with a clock that cannot be trusted.
+const EARLY_AT_MOST: Duration = Duration::from_secs(60);
+
+/// The checker.
+#[derive(Debug, Default)]
+pub(super) struct Durability {
+    /// By holder and message, what was promised and has not left since.
+    promised: BTreeSet<(u32, u32)>,
+    /// Nodes that have crashed: their clocks may have charged more than has passed.
+    restarted: BTreeSet<u32>,
+}
+
+impl Durability {
+    pub(super) fn observe(
+        &mut self,
+        facts: Facts<'_>,
+        at: Time,
+        observation: &Observation<'_>,
+        violations: &mut Violations,
+    ) {
+        match *observation {
+            Observation::Promised { holder, message } => {
+                self.promised.insert((holder, message));
+            }
+            Observation::Removed { node, message, cause, .. } => {
+                let was_promised = self.promised.remove(&(node, message));
+                self.left(facts, at, (node, message), (cause, was_promised), violations);
+            }
+            Observation::Restarted { node, holds } => {
+                self.restarted.insert(node);
+                let promised = self.promised.range((node, 0)..=(node, u32::MAX));
+                for (_, message) in promised.filter(|(_, message)| holds.binary_search(message).is_err()) {
+                    violations.add(at, || format!("node {node} promised to keep {message} and lost it"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn left(
+        &self,
+        facts: Facts<'_>,
+        at: Time,
+        (node, message): (u32, u32),
+        (cause, was_promised): (Cause, bool),
+        violations: &mut Violations,
+    ) {
+        if cause == Cause::Lost && was_promised {
+            violations.add(at, || format!("node {node} promised to keep {message} and lost it"));
+        }
+        let Some(written) = facts.message(message) else { return };
+        let is_early = at + EARLY_AT_MOST < written.expires() && !self.is_downstream_of_a_crash();
+        if cause == Cause::Expired && is_early {
+            violations.add(at, || format!("message {message} expired at node {node} before its time"));
+        }
+    }
+
+    /// Whether charges for doubtful clocks may be in any remaining lifetime: they travel with the message.
+    fn is_downstream_of_a_crash(&self) -> bool {
+        !self.restarted.is_empty()
+    }
+}

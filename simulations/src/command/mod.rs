@@ -1,0 +1,220 @@
+//! The command line.
+
+mod replay;
+mod reports;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use rayon::prelude::*;
+
+use crate::movement::trace;
+use crate::report::{Figures, percentile, share, table};
+use crate::routers::RouterKind;
+use crate::run::{Buffers, Setting};
+use crate::scenario::Scenario;
+
+/// Simulates the mesh and the routers it must beat.
+#[derive(Debug, Parser)]
+#[command(name = "qpq-sim", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one scenario under one seed.
+    Run(Run),
+    /// Run it under several seeds and routers.
+    Sweep(Sweep),
+    /// Run again what `run --save` wrote, and compare. Exits with 1 if anything was different.
+    Replay(replay::Replay),
+    /// Tell the best that any router could do on those contacts.
+    Bound(Bound),
+    /// Print the contacts of a scenario as The ONE's connection events.
+    Contacts(Contacts),
+    /// Run scenarios under all routers and write tables and curves.
+    Report(reports::Report),
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// The scenario, a TOML file.
+    scenario: PathBuf,
+    /// Make the place as large as this many nodes need.
+    #[arg(long)]
+    nodes: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    place: Place,
+    /// The seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The router.
+    #[arg(long, default_value = "epidemic")]
+    router: RouterKind,
+    /// How much nodes can keep.
+    #[arg(long, default_value = "scenario")]
+    buffers: Buffers,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write what `replay` needs into this file.
+    #[arg(long)]
+    save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Sweep {
+    #[command(flatten)]
+    place: Place,
+    /// The seeds, as `FIRST..LAST`: the last is one of them.
+    #[arg(long, value_parser = seeds)]
+    seeds: Range<u64>,
+    /// Routers; all of them if none is named.
+    #[arg(long)]
+    router: Vec<RouterKind>,
+    /// How much nodes can keep.
+    #[arg(long, default_value = "scenario")]
+    buffers: Buffers,
+    /// Print JSON objects, one a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Bound {
+    #[command(flatten)]
+    place: Place,
+    /// The seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+struct Contacts {
+    #[command(flatten)]
+    place: Place,
+    /// The seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Arguments {
+    /// Does what was asked for. Violations make the exit code 1.
+    pub fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        match &self.command {
+            Command::Run(run) => run.run(out),
+            Command::Sweep(sweep) => sweep.run(out),
+            Command::Replay(replay) => replay.run(out),
+            Command::Bound(bound) => bound.run(out),
+            Command::Contacts(contacts) => contacts.run(out),
+            Command::Report(report) => report.run(out),
+        }
+    }
+}
+
+impl Place {
+    fn scenario(&self) -> anyhow::Result<Scenario> {
+        let scenario = Scenario::read(&self.scenario)?;
+        Ok(match self.nodes {
+            Some(nodes) => scenario.scaled_to(nodes),
+            None => scenario,
+        })
+    }
+}
+
+impl Run {
+    fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        let scenario = self.place.scenario()?;
+        let figures = Setting::new(scenario.clone(), self.seed)?.run(self.router, self.buffers);
+        if let Some(file) = &self.save {
+            replay::save(file, scenario, &figures)?;
+        }
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&figures)?)?;
+        } else {
+            write!(out, "{}", table::table(std::slice::from_ref(&figures)))?;
+            figures.first_violations.iter().try_for_each(|violation| writeln!(out, "{violation}"))?;
+        }
+        Ok(verdict(std::slice::from_ref(&figures)))
+    }
+}
+
+impl Sweep {
+    fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        let scenario = self.place.scenario()?;
+        let rows = sweep(&scenario, self.seeds.clone(), &self.router, self.buffers)?;
+        if self.json {
+            rows.iter().try_for_each(|row| anyhow::Ok(writeln!(out, "{}", serde_json::to_string(row)?)?))?;
+        } else {
+            write!(out, "{}", table::table(&rows))?;
+        }
+        Ok(verdict(&rows))
+    }
+}
+
+/// Runs a scenario under each seed and router, by router and then by seed; under all routers if none is named.
+fn sweep(
+    scenario: &Scenario,
+    seeds: Range<u64>,
+    routers: &[RouterKind],
+    buffers: Buffers,
+) -> anyhow::Result<Vec<Figures>> {
+    let routers = if routers.is_empty() { &RouterKind::ALL[..] } else { routers };
+    let settings: Vec<Setting> =
+        (seeds.into_par_iter()).map(|seed| Setting::new(scenario.clone(), seed)).collect::<Result<_, _>>()?;
+    let runs: Vec<_> =
+        routers.iter().flat_map(|router| settings.iter().map(move |setting| (router, setting))).collect();
+    Ok(runs.into_par_iter().map(|(router, setting)| setting.run(*router, buffers)).collect())
+}
+
+impl Bound {
+    fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        let (mut delays, created) = Setting::new(self.place.scenario()?, self.seed)?.bound();
+        delays.sort_by(f64::total_cmp);
+        let object = serde_json::json!({
+            "schema": "qpq-sim.bound/1",
+            "seed": self.seed,
+            "created": created,
+            "delivered": delays.len(),
+            "ratio": share(delays.len() as u64, created),
+            "median_delay_s": percentile(&delays, 50),
+            "p95_delay_s": percentile(&delays, 95),
+        });
+        writeln!(out, "{object}")?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Contacts {
+    fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        let setting = Setting::new(self.place.scenario()?, self.seed)?;
+        write!(out, "{}", trace::print(setting.contacts()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn verdict(rows: &[Figures]) -> ExitCode {
+    ExitCode::from(u8::from(rows.iter().any(|row| row.violations > 0)))
+}
+
+/// `FIRST..LAST`, both of them included.
+fn seeds(text: &str) -> anyhow::Result<Range<u64>> {
+    let (first, last) = text.split_once("..").context("write seeds as FIRST..LAST")?;
+    let (first, last): (u64, u64) = (first.parse()?, last.parse()?);
+    if last < first {
+        bail!("the last seed is before the first");
+    }
+    Ok(first..last + 1)
+}

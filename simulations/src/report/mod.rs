@@ -1,0 +1,119 @@
+//! What a run is told with: one JSON object, a table, curves.
+
+pub mod svg;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::book::Sample;
+use crate::routers::RouterKind;
+use crate::run::Buffers;
+use crate::scenario::Scenario;
+use crate::world::Outcome;
+
+/// The figures of one run. Fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// `qpq-sim.run/1`.
+    pub schema: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// The router.
+    pub router: RouterKind,
+    /// How many nodes there were.
+    pub nodes: usize,
+    /// How much they could keep.
+    pub buffers: Buffers,
+    /// Pairs of a message and a recipient.
+    pub created: u64,
+    /// Pairs of which the recipient got the message.
+    pub delivered: u64,
+    /// `delivered / created`.
+    pub ratio: f64,
+    /// Half of the deliveries took no longer; null if there were none.
+    pub median_delay_s: Option<f64>,
+    /// 95 of 100 deliveries took no longer.
+    pub p95_delay_s: Option<f64>,
+    /// Messages that crossed a link with their body.
+    pub transmissions: u64,
+    /// Everything sent, summaries and answers included.
+    pub bytes: u64,
+    /// `(transmissions - delivered) / delivered`; null if nothing was delivered.
+    pub overhead: Option<f64>,
+    /// `bytes / delivered`.
+    pub bytes_per_delivered: Option<f64>,
+    /// The most that a node held, in bytes.
+    pub peak_bytes: u64,
+    /// What the checkers found.
+    pub violations: u64,
+    /// The first of it in words.
+    pub first_violations: Vec<String>,
+    /// The hash of everything that happened.
+    pub trace_hash: String,
+    /// How long the run took on this machine, in seconds.
+    pub wall_s: f64,
+    /// Delays at each hundredth of the deliveries, in seconds.
+    #[serde(skip)]
+    pub delay_percentiles_s: Vec<f64>,
+    /// Points over time.
+    #[serde(skip)]
+    pub samples: Vec<Sample>,
+}
+
+impl Figures {
+    /// The figures of an outcome.
+    pub fn new(
+        scenario: &Scenario,
+        seed: u64,
+        router: RouterKind,
+        buffers: Buffers,
+        outcome: Outcome,
+        wall_s: f64,
+    ) -> Self {
+        let book = outcome.book;
+        let mut delays = book.delays_s;
+        delays.sort_by(f64::total_cmp);
+        let (created, delivered) = (book.created, book.delivered);
+        let each = |value: f64| (delivered > 0).then(|| value / delivered as f64);
+        let violations = outcome.checkers.violations();
+        Self {
+            schema: "qpq-sim.run/1".into(),
+            scenario: scenario.name.clone(),
+            seed,
+            router,
+            nodes: scenario.node_count(),
+            buffers,
+            created,
+            delivered,
+            ratio: share(delivered, created),
+            median_delay_s: percentile(&delays, 50),
+            p95_delay_s: percentile(&delays, 95),
+            transmissions: book.transmissions,
+            bytes: book.bytes,
+            overhead: each(book.transmissions as f64 - delivered as f64),
+            bytes_per_delivered: each(book.bytes as f64),
+            peak_bytes: book.peak_bytes,
+            violations: violations.count(),
+            first_violations: violations.first().to_vec(),
+            trace_hash: outcome.hash,
+            wall_s,
+            delay_percentiles_s: (0..=100).filter_map(|part| percentile(&delays, part)).collect(),
+            samples: book.samples,
+        }
+    }
+}
+
+/// A part of a whole; 0 of nothing.
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The value that so many of a hundred do not exceed, of values in order: nearest rank.
+pub fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
+}

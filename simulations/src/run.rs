@@ -1,0 +1,97 @@
+//! One run: a scenario, a seed, a router.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::movement::{Contact, ContactError, contact, contacts};
+use crate::oracle;
+use crate::report::Figures;
+use crate::routers::RouterKind;
+use crate::routers::baseline::Baseline;
+use crate::routers::direct::Direct;
+use crate::routers::epidemic::Epidemic;
+use crate::routers::prophet::Prophet;
+use crate::routers::spray::Spray;
+use crate::scenario::{Node, Scenario};
+use crate::traffic::{Message, messages};
+use crate::world::{Outcome, World};
+
+/// How much nodes can keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Buffers {
+    /// What the scenario says.
+    #[default]
+    Scenario,
+    /// Everything.
+    Unlimited,
+}
+
+/// A scenario under a seed: what every router meets.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    scenario: Arc<Scenario>,
+    seed: u64,
+    contacts: Arc<[Contact]>,
+    messages: Arc<[Message]>,
+}
+
+impl Setting {
+    /// Draws contacts and messages.
+    pub fn new(scenario: Scenario, seed: u64) -> Result<Self, ContactError> {
+        let contacts = contacts(&scenario, seed)?.into();
+        let messages = messages(&scenario, seed).into();
+        Ok(Self { scenario: Arc::new(scenario), seed, contacts, messages })
+    }
+
+    /// Who meets whom.
+    pub fn contacts(&self) -> &[Contact] {
+        &self.contacts
+    }
+
+    /// Who writes what.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Runs a router.
+    pub fn run(&self, router: RouterKind, buffers: Buffers) -> Figures {
+        let begins = Instant::now();
+        let outcome = self.outcome(router, buffers);
+        let wall_s = begins.elapsed().as_secs_f64();
+        Figures::new(&self.scenario, self.seed, router, buffers, outcome, wall_s)
+    }
+
+    /// The delays of the omniscient bound, in seconds, and how many pairs of a message and a recipient there are.
+    pub fn bound(&self) -> (Vec<f64>, u64) {
+        let intervals = contact::intervals(&self.contacts, &self.scenario);
+        let created = self.messages.iter().map(|message| message.recipients.len() as u64).sum();
+        (oracle::least_delays_s(&self.scenario, &intervals, &self.messages), created)
+    }
+
+    fn outcome(&self, router: RouterKind, buffers: Buffers) -> Outcome {
+        let nodes = self.nodes(buffers);
+        let (contacts, messages) = (&*self.contacts, &*self.messages);
+        let world = World { scenario: &self.scenario, nodes: &nodes, contacts, messages, seed: self.seed };
+        match router {
+            RouterKind::Direct => world.run(&mut Baseline::new(Direct, &nodes)),
+            RouterKind::Epidemic => world.run(&mut Baseline::new(Epidemic, &nodes)),
+            RouterKind::Spray => {
+                world.run(&mut Baseline::new(Spray { copies: self.scenario.spray_copies }, &nodes))
+            }
+            RouterKind::Prophet => {
+                world.run(&mut Baseline::new(Prophet::new(self.scenario.prophet, nodes.len()), &nodes))
+            }
+        }
+    }
+
+    fn nodes(&self, buffers: Buffers) -> Vec<Node> {
+        let mut nodes = self.scenario.nodes();
+        if buffers == Buffers::Unlimited {
+            nodes.iter_mut().for_each(|node| node.buffer_bytes = None);
+        }
+        nodes
+    }
+}
