@@ -206,10 +206,11 @@ async fn remove(context: &Context, name: String) -> Result<(), Error> {
     context.output.show(&RemovedView { name })
 }
 
-/// A contact that is forgotten.
+/// A contact or group that is forgotten.
 #[derive(Debug, Serialize)]
-struct RemovedView {
-    name: String,
+pub(super) struct RemovedView {
+    /// As it was given.
+    pub(super) name: String,
 }
 
 impl Show for RemovedView {

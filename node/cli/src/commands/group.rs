@@ -9,7 +9,7 @@ use clap::Subcommand;
 use qpq_proto::v1;
 
 use super::WaitArgs;
-use super::contact::refusal;
+use super::contact::{RemovedView, refusal};
 use super::invite::{lifetime_s, show_link};
 use crate::connect::Daemon;
 use crate::context::{Context, required};
@@ -48,6 +48,11 @@ pub(crate) enum GroupCommand {
         group: String,
         #[command(flatten)]
         wait: WaitArgs,
+    },
+    /// Delete a group that you have left, or were removed from, with its messages; its name is free again.
+    Delete {
+        /// The group.
+        group: String,
     },
     /// Remove a member from a group; what is sent from then on it cannot read.
     Remove {
@@ -105,6 +110,7 @@ pub(crate) async fn run(context: &Context, command: GroupCommand) -> Result<(), 
         GroupCommand::Invite(args) => invite(context, args).await,
         GroupCommand::Join { link, wait } => join(context, link, wait).await,
         GroupCommand::Leave { group, wait } => leave(context, group, wait).await,
+        GroupCommand::Delete { group } => delete(context, group).await,
         GroupCommand::Remove { group, member, wait } => remove(context, group, member, wait).await,
         GroupCommand::Members { group } => members(context, group).await,
         GroupCommand::Rotate { group, wait } => rotate(context, group, wait).await,
@@ -175,6 +181,13 @@ async fn leave(context: &Context, group: String, wait: WaitArgs) -> Result<(), E
     let daemon = context.daemon().await?;
     let change = daemon.leave_group(&v1::LeaveGroupRequest { group: group.clone() }).await?.change;
     settle(context, &daemon, &group, change, wait).await
+}
+
+async fn delete(context: &Context, group: String) -> Result<(), Error> {
+    context.confirm(&format!("Delete {} and all its messages from this node", printable(&group)))?;
+    let daemon = context.daemon().await?;
+    daemon.delete_group(&v1::DeleteGroupRequest { group: group.clone() }).await?;
+    context.output.show(&RemovedView { name: group })
 }
 
 async fn remove(context: &Context, group: String, member: String, wait: WaitArgs) -> Result<(), Error> {

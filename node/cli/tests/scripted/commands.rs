@@ -160,7 +160,9 @@ fn a_number_that_differs_is_not_trusted() {
 #[test]
 fn nothing_is_destroyed_where_nobody_can_be_asked() {
     let node = Scripted::start(Script::default());
-    for words in [&["contact", "remove", "@bob"][..], &["group", "leave", "#picnic"]] {
+    for words in
+        [&["contact", "remove", "@bob"][..], &["group", "leave", "#picnic"], &["group", "delete", "#picnic"]]
+    {
         let ended = node.qpq(words, "y\n");
         assert_eq!(ended.code, 2, "{words:?}");
         assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);

@@ -223,3 +223,24 @@ fn what_is_forbidden_is_denied() {
         assert_eq!(ended.stderr, "qpq: only an administrator may remove members\n");
     }
 }
+
+#[test]
+fn a_group_is_deleted_or_the_refusal_says_what_to_do_first() {
+    let script = Script::default().answering(Method::DeleteGroup, &v1::DeleteGroupResponse {});
+    let (for_people, for_programs) = both(&script, &["group", "delete", "#picnic", "--yes"]);
+    assert_eq!(for_people, "#picnic is forgotten");
+    assert_eq!(for_programs, r##"{"schema":"qpq.removed/1","name":"#picnic"}"##);
+    let node = Scripted::start(script);
+    let ended = node.qpq(&["group", "delete", "picnic"], "yes\n");
+    assert_eq!(ended.code, 2);
+    let asked = "qpq: Delete picnic and all its messages from this node: this needs --yes where nobody can be asked\n";
+    assert_eq!(ended.stderr, asked);
+    assert!(node.requests::<v1::DeleteGroupRequest>(Method::DeleteGroup).is_empty());
+    let member = Failure::conflict("you are still a member of #picnic: `qpq group leave #picnic` first");
+    let node = Scripted::start(Script::default().failing(Method::DeleteGroup, member));
+    let ended = node.qpq(&["group", "delete", "picnic", "--yes"], "");
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+    assert_eq!(ended.stderr, "qpq: you are still a member of #picnic: `qpq group leave #picnic` first\n");
+    let request: v1::DeleteGroupRequest = node.request(Method::DeleteGroup);
+    assert_eq!(request.group, "picnic");
+}
