@@ -120,6 +120,8 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// Cache of the database.
     pub database_cache_bytes: usize,
+    /// Commits that the database on disk does not hold yet, in a file in front of it.
+    pub database_journal_bytes_max: u64,
 }
 
 const KIB: usize = 1_024;
@@ -190,6 +192,7 @@ impl Limits {
         batch_inputs_max: 64,
         batch_bytes_max: 4 * MIB,
         database_cache_bytes: 4 * MIB,
+        database_journal_bytes_max: 256 * KIB as u64,
     };
 
     /// For everything with more memory.
@@ -236,6 +239,7 @@ impl Limits {
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
         database_cache_bytes: 4 * MIB,
+        database_journal_bytes_max: 256 * KIB as u64,
         ..Self::ROUTER
     };
 }
