@@ -108,6 +108,12 @@ pub(crate) fn check_change(group: &GroupView, signed: &SignedChange) -> Result<C
     if is_allowed { Ok(change) } else { Err(Refusal("a change is not its author's to ask for")) }
 }
 
+/// Whether a commit of these changes would be this node's to make, as every member checks it.
+pub(crate) fn may_commit(group: &GroupView, changes: &[SignedChange]) -> bool {
+    let allowed = Allowed::by(group, changes);
+    allowed.is_ok_and(|allowed| allowed.committer(group).is_some_and(|it| it.leaf == group.own_leaf))
+}
+
 /// What the changes of a commit allow it to do.
 #[derive(Debug, Default)]
 struct Allowed {
@@ -118,6 +124,18 @@ struct Allowed {
 }
 
 impl Allowed {
+    fn by(group: &GroupView, changes: &[SignedChange]) -> Result<Self, Refusal> {
+        let mut allowed = Self::default();
+        for signed in changes {
+            allowed.note(group, &check_change(group, signed)?)?;
+        }
+        Ok(allowed)
+    }
+
+    fn committer<'a>(&self, group: &'a GroupView) -> Option<&'a mls::Member> {
+        committer(group, Away { leaving: &self.leaving, revoked: &self.revoked })
+    }
+
     fn note(&mut self, group: &GroupView, change: &Change) -> Result<(), Refusal> {
         self.revoked.extend(revoked_by(group, change));
         match &change.kind {
@@ -147,12 +165,8 @@ pub(crate) fn check_commit(group: &GroupView, commit: &mls::CommitView<'_>) -> R
     if annotation.changes.len() > CHANGES_MAX {
         return Err(Refusal("the commit carries too many changes"));
     }
-    let mut allowed = Allowed::default();
-    for signed in &annotation.changes {
-        allowed.note(group, &check_change(group, signed)?)?;
-    }
-    let away = Away { leaving: &allowed.leaving, revoked: &allowed.revoked };
-    if committer(group, away).is_none_or(|member| member.leaf != commit.committer.leaf) {
+    let allowed = Allowed::by(group, &annotation.changes)?;
+    if allowed.committer(group).is_none_or(|member| member.leaf != commit.committer.leaf) {
         return Err(Refusal("the commit is not by the group's committer"));
     }
     let identities = |members: &[mls::Member]| -> BTreeSet<Vec<u8>> {

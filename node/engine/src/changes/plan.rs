@@ -6,7 +6,7 @@ use prost::Message as _;
 use qpq_crypto::mls::{self, ValidatedKeyPackage};
 use qpq_proto::{
     Failure,
-    v1::{MemberProfile, SignedChange, change},
+    v1::{Change, MemberProfile, SignedChange, change},
 };
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     context::Context,
     conversations::GroupView,
     engine::Engine,
+    input::EngineError,
     records::{ChangeRecord, Stage},
     tables::{self, CHANGES},
 };
@@ -45,8 +46,26 @@ impl Engine {
         if !is_committer || pending.is_empty() {
             return Ok(());
         }
+        let plan = self.plan_pending(cx, conversation_id, &group, pending)?;
+        // By the changes in it everybody checks whose commit it may be.
+        if plan.changes.is_empty() || !authority::may_commit(&group, &plan.changes) {
+            return Ok(());
+        }
+        self.commit(cx, conversation, &group, plan)
+    }
+
+    /// Plans what waits, and drops what cannot be made.
+    pub(super) fn plan_pending(
+        &self,
+        cx: &mut Context<'_>,
+        conversation_id: &[u8],
+        group: &GroupView,
+        pending: Vec<(u64, ChangeRecord)>,
+    ) -> Result<Plan, EngineError> {
+        // Whoever is to go goes, whatever else is asked for at the same time.
+        let (removals, others): (Vec<_>, Vec<_>) = pending.into_iter().partition(|(_, it)| is_removal(it));
         let mut plan = Plan::default();
-        for (ordinal, record) in pending {
+        for (ordinal, record) in removals.into_iter().chain(others) {
             if plan.changes.len() == authority::CHANGES_MAX {
                 break;
             }
@@ -54,7 +73,7 @@ impl Engine {
             let mut with_change = plan.clone();
             let planned = SignedChange::decode(record.signed.as_slice())
                 .map_err(|_| "the change is malformed".to_owned())
-                .and_then(|signed| self.plan_change(&group, &mut with_change, signed));
+                .and_then(|signed| self.plan_change(group, &mut with_change, signed));
             match planned {
                 Ok(()) => plan = with_change,
                 Err(reason) => {
@@ -63,10 +82,7 @@ impl Engine {
                 }
             }
         }
-        if plan.changes.is_empty() {
-            return Ok(());
-        }
-        self.commit(cx, conversation, &group, plan)
+        Ok(plan)
     }
 
     /// Adds a change to a plan, or says why it cannot be made.
@@ -80,7 +96,8 @@ impl Engine {
         match &change.kind {
             Some(change::Kind::Add(add)) => {
                 for (index, package) in add.key_packages.iter().enumerate() {
-                    self.plan_add(group, plan, package, add.members.get(index))?;
+                    let profile = add.members.get(index).ok_or("the change does not say whom it adds")?;
+                    self.plan_add(group, plan, package, profile, false)?;
                 }
             }
             Some(change::Kind::Remove(remove)) => {
@@ -95,7 +112,10 @@ impl Engine {
                 plan.remove.insert(member.leaf);
             }
             Some(change::Kind::Rotate(rotate)) if rotate.key_package.is_empty() => plan.force_path = true,
-            Some(change::Kind::Rotate(rotate)) => self.plan_add(group, plan, &rotate.key_package, None)?,
+            Some(change::Kind::Rotate(rotate)) => {
+                let author = MemberProfile { identity: change.author.clone(), ..MemberProfile::default() };
+                self.plan_add(group, plan, &rotate.key_package, &author, true)?;
+            }
             None => return Err("the change asks for nothing".into()),
         }
         plan.changes.push(signed);
@@ -107,29 +127,41 @@ impl Engine {
         group: &GroupView,
         plan: &mut Plan,
         package: &[u8],
-        profile: Option<&MemberProfile>,
+        profile: &MemberProfile,
+        is_renewal: bool,
     ) -> Result<(), String> {
         let package = mls::KeyPackage::validate(package).map_err(|error| error.to_string())?;
         let identity = package.certificate.identity;
-        let is_new_profile = profile.is_none_or(|profile| profile.identity == identity.as_bytes());
         if package.suite != group.suite {
             return Err("the person's device cannot use this group's cipher suite".into());
         }
-        if !is_new_profile || plan.add.iter().any(|other| other.certificate.identity == identity) {
+        if profile.identity != identity.as_bytes()
+            || plan.add.iter().any(|other| other.certificate.identity == identity)
+        {
             return Err("the change contradicts itself or another".into());
         }
         if let Some(member) = group.member(identity.as_bytes()) {
-            let is_replaced = profile.is_none() || member.certificate.device != package.certificate.device;
-            if !is_replaced {
+            if !is_renewal && member.certificate.device == package.certificate.device {
                 return Err("the person is a member already".into());
             }
-            plan.remove.insert(member.leaf);
+            if !plan.remove.insert(member.leaf) {
+                return Err("the person is to be removed".into());
+            }
         }
         if group.members.len() - plan.remove.len() + plan.add.len() >= self.limits.group_members_max {
             return Err("the group has as many members as a group can have".into());
         }
-        plan.profiles.push(profile.cloned().unwrap_or_default());
+        plan.profiles.push(profile.clone());
         plan.add.push(package);
         Ok(())
     }
 }
+
+fn is_removal(record: &ChangeRecord) -> bool {
+    let signed = SignedChange::decode(record.signed.as_slice()).ok();
+    let change = signed.and_then(|signed| Change::decode(signed.change.as_slice()).ok());
+    change.is_some_and(|it| matches!(it.kind, Some(change::Kind::Remove(_) | change::Kind::Leave(_))))
+}
+
+#[cfg(test)]
+mod tests;

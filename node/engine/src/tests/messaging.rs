@@ -8,6 +8,7 @@ use crate::{records::ConversationRecord, sealing::Audience};
 mod deliveries;
 mod faults;
 mod late_answers;
+mod plans;
 mod resends;
 mod revoked;
 mod waiting;

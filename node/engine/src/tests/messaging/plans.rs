@@ -1,0 +1,113 @@
+//! Changes that would break a group if its committer made them: everybody else would refuse the commit.
+
+use prost::Message as _;
+use qpq_crypto::{mls, signature::Domain};
+use qpq_proto::v1::{self, change::Kind as Asked, content::Kind};
+
+use super::{conversation, say};
+use crate::tests::{
+    groups::{group, village},
+    world::World,
+};
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+const CAROL: usize = 2;
+
+/// Asks for any change with a member's signature, as an honest engine would not.
+fn ask(world: &mut World, node: usize, asked: Asked) {
+    let group_id = conversation(world, node, "#village").group_id;
+    let signed = world.act(node, |engine, _| {
+        let me = engine.me().unwrap();
+        let change =
+            v1::Change { id: vec![3; 16], group_id, author: me.id(), kind: Some(asked) }.encode_to_vec();
+        let signature = me.device.sign(Domain::GroupChange, &[&change]).to_vec();
+        v1::SignedChange { change, signature }
+    });
+    say(world, node, "#village", Kind::Change(signed));
+    world.pass(60_000);
+}
+
+fn key_package(world: &mut World, of: usize) -> Vec<u8> {
+    world.act(of, |engine, cx| {
+        let me = engine.me.as_ref().unwrap();
+        mls::KeyPackage::create(&mut me.mls(cx), mls::Suite::Hybrid, false).unwrap().0
+    })
+}
+
+fn profile(world: &mut World, of: usize) -> v1::MemberProfile {
+    let identity = world.act(of, |engine, _| engine.me().unwrap().id());
+    v1::MemberProfile { identity, name: "somebody".into(), ..v1::MemberProfile::default() }
+}
+
+/// Everybody is still in one epoch of a group of so many, and hears everybody.
+fn check(world: &mut World, people: &[usize], members: usize) {
+    for from in people {
+        world.send(*from, "#village", &format!("from {from}")).unwrap();
+    }
+    world.pass(60_000);
+    let epochs = people.iter().map(|node| world.show(*node, "#village").unwrap());
+    let epochs: Vec<(Vec<u8>, usize)> = epochs.map(|shown| (shown.epoch_id, shown.members.len())).collect();
+    assert!(epochs.iter().all(|epoch| *epoch == (epochs[0].0.clone(), members)), "{epochs:?}");
+    for node in people {
+        assert_eq!(world.received(*node).len(), people.len() - 1, "node {node}");
+    }
+}
+
+#[test]
+fn nobody_renews_another_or_brings_somebody_in_by_renewing_keys() {
+    for of in [ALICE, CAROL, 3] {
+        let mut world = village(&["alice", "bob", "carol", "dave"]);
+        let members = vec!["bob".into(), "carol".into()];
+        let request = v1::CreateGroupRequest { name: "village".into(), members };
+        world.owner::<v1::CreateGroupResponse>(ALICE, qpq_proto::Method::CreateGroup, &request).unwrap();
+        world.settle();
+        let key_package = key_package(&mut world, of);
+        ask(&mut world, BOB, Asked::Rotate(v1::Rotate { key_package }));
+        check(&mut world, &[ALICE, BOB, CAROL], 3);
+        assert_eq!(world.show(ALICE, "#village").unwrap().changes, []);
+    }
+}
+
+#[test]
+fn whom_a_change_adds_it_has_to_say() {
+    for is_named in [false, true] {
+        let mut world = village(&["alice", "bob", "carol"]);
+        let request = v1::CreateGroupRequest { name: "village".into(), members: vec!["bob".into()] };
+        world.owner::<v1::CreateGroupResponse>(ALICE, qpq_proto::Method::CreateGroup, &request).unwrap();
+        world.settle();
+        let key_packages = vec![key_package(&mut world, CAROL)];
+        let members = if is_named { vec![profile(&mut world, CAROL)] } else { Vec::new() };
+        ask(&mut world, BOB, Asked::Add(v1::AddMembers { key_packages, members }));
+        check(&mut world, &[ALICE, BOB], 2 + usize::from(is_named));
+    }
+}
+
+#[test]
+fn a_member_is_not_added_again_under_any_pretext() {
+    let mut world = group(&["alice", "bob", "carol"]);
+    let epoch = world.show(ALICE, "#village").unwrap().epoch_id;
+    let named = profile(&mut world, CAROL);
+    for members in [Vec::new(), vec![named], vec![profile(&mut world, BOB)]] {
+        let key_packages = vec![key_package(&mut world, CAROL)];
+        ask(&mut world, BOB, Asked::Add(v1::AddMembers { key_packages, members }));
+        assert_eq!(world.show(ALICE, "#village").unwrap().epoch_id, epoch);
+    }
+    check(&mut world, &[ALICE, BOB, CAROL], 3);
+}
+
+#[test]
+fn garbage_in_the_place_of_key_packages_does_nothing() {
+    let mut world = group(&["alice", "bob", "carol"]);
+    let named = profile(&mut world, CAROL);
+    for key_package in [vec![1; 9], vec![0; 4_000]] {
+        ask(&mut world, BOB, Asked::Rotate(v1::Rotate { key_package: key_package.clone() }));
+        let (key_packages, members) = (vec![key_package], vec![named.clone()]);
+        ask(&mut world, BOB, Asked::Add(v1::AddMembers { key_packages, members }));
+    }
+    // An empty renewal is how the committer asks for its own; from another it renews the committer's path.
+    ask(&mut world, BOB, Asked::Rotate(v1::Rotate::default()));
+    ask(&mut world, BOB, Asked::Add(v1::AddMembers::default()));
+    check(&mut world, &[ALICE, BOB, CAROL], 3);
+    assert_eq!(world.show(ALICE, "#village").unwrap().changes, []);
+}
