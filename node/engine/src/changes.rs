@@ -230,3 +230,6 @@ impl Engine {
 fn changes_in(annotation: &CommitAnnotation) -> impl Iterator<Item = Change> + '_ {
     annotation.changes.iter().filter_map(|signed| Change::decode(signed.change.as_slice()).ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,3 +238,6 @@ pub(super) fn profiles_in(annotation: &CommitAnnotation) -> Vec<MemberProfile> {
     });
     adds.flatten().collect()
 }
+
+#[cfg(test)]
+mod tests;
