@@ -45,7 +45,8 @@ impl Mesh {
         cx.effects.push(Effect::Call { call, node: link.node, request });
     }
 
-    /// What is said next: first who this is, then what has arrived, then what is compared, then what is offered.
+    /// What is said next: first who this is, then what has arrived, then what is offered, then what is compared: so that
+    /// what a comparison has found already is handed over while it goes on.
     fn next_talk(&mut self, cx: &Context<'_>, slot: usize) -> Option<(Request, Purpose)> {
         let node = self.link(slot).node;
         if self.session(slot).is_none() {
@@ -54,8 +55,8 @@ impl Mesh {
                 .then(|| (Request::Hello(self.hello(slot, reconcile_from)), Purpose::Hello));
         }
         self.next_settlements(slot)
-            .or_else(|| self.next_ranges(cx.now_ms, slot))
             .or_else(|| self.next_offer(cx, slot))
+            .or_else(|| self.next_ranges(cx.now_ms, slot))
     }
 
     /// Nothing is left to be offered: the neighbour knows everything that has arrived so far.

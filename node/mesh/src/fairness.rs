@@ -32,8 +32,6 @@ pub(crate) struct Budget {
     pub(crate) cost_max: u64,
     /// Number of bundles.
     pub(crate) count_max: usize,
-    /// What a bringer may send in one turn: the cost of the largest thing that waits, or more.
-    pub(crate) quantum: u64,
 }
 
 /// Whose turn it is, on one link.
@@ -65,11 +63,13 @@ impl Turns {
                 queues.entry(bringer).or_default().push_back(one);
             }
         }
+        // The least with which every turn lets something through.
+        let quantum = class.iter().map(|one| one.cost).max().unwrap_or_default().max(1);
         let mut deficits: BTreeMap<NodeKey, u64> = BTreeMap::new();
         while let Some(bringer) = self.next_of(&queues) {
             let most = self.share_of(&bringer, &queues, batch.budget.cost_max);
             let deficit = deficits.entry(bringer).or_default();
-            *deficit += batch.budget.quantum;
+            *deficit += quantum;
             let queue = queues.entry(bringer).or_default();
             while let Some(one) = queue.front().filter(|one| one.cost <= *deficit) {
                 if !batch.take_within(one, most) {

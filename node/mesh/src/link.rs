@@ -216,7 +216,8 @@ impl Link {
             None
         };
         let later = self.later.first().map(|(at_ms, _)| *at_ms);
-        let talk = earlier(talk, later).zip(self.talk.free_at_ms()).map(|(a, b)| a.max(b));
+        let walk = (self.is_behind && self.to_offer.is_empty()).then_some(self.next_walk_ms);
+        let talk = earlier(earlier(talk, later), walk).zip(self.talk.free_at_ms()).map(|(a, b)| a.max(b));
         let carries = !self.to_send.is_empty() && !self.waits_for_work();
         let carry = carries.then_some(0).zip(self.carry.free_at_ms()).map(|(a, b)| a.max(b));
         earlier(talk, carry)

@@ -52,7 +52,7 @@ impl Mesh {
         link.to_offer.retain(|key| custody.get(*key).is_some_and(|entry| entry.known_by & bit == 0));
         let waiting: Vec<Waiting> =
             link.to_offer.iter().filter_map(|key| waiting(custody, *key, 1)).collect();
-        let budget = Budget { cost_max: ITEMS_MAX as u64, count_max: ITEMS_MAX, quantum: 1 };
+        let budget = Budget { cost_max: ITEMS_MAX as u64, count_max: ITEMS_MAX };
         let keys = link.offer_turns.choose(cx.now_ms, &waiting, budget);
         if keys.is_empty() {
             return None;

@@ -43,6 +43,8 @@ use summary::{Bounds, fingerprint, short_id};
 
 /// Bundles in a range up to which they are listed.
 const LISTED_MAX: usize = 64;
+/// The same where it is not known whether the two differ: a list of more is longer than a fingerprint.
+const LISTED_UNSEEN_MAX: usize = 2;
 /// Bundles that the answerer must have in a range for splitting it to be worth while.
 const SPLIT_MIN: u32 = 32;
 /// Time between two comparisons that a link starts because a queue was full, ms.
@@ -52,11 +54,19 @@ const WALK_INTERVAL_MS: u64 = 600_000;
 #[derive(Debug)]
 pub(crate) struct Walk {
     /// Ranges of which something is left to be said, from left to right.
-    todo: VecDeque<Bounds>,
+    todo: VecDeque<Open>,
     /// What was sent and is not answered.
     asked: Vec<Asked>,
     /// What arrived later was not regarded in what was sent.
     asked_through: u64,
+}
+
+/// A range of which something is left to be said.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    bounds: Bounds,
+    /// The two are known to differ there, so that a list is worth more than a fingerprint.
+    differs: bool,
 }
 
 #[derive(Debug)]
@@ -71,20 +81,21 @@ struct Asked {
 impl Walk {
     /// From a bound to the end of all.
     pub(crate) fn new(from: ShortId) -> Self {
-        let todo = VecDeque::from([Bounds { lower: from, upper: None }]);
+        let todo = VecDeque::from([Open { bounds: Bounds { lower: from, upper: None }, differs: true }]);
         Self { todo, asked: Vec::new(), asked_through: 0 }
     }
 
     /// Everything before it is done.
     pub(crate) fn position(&self) -> ShortId {
         let asked = self.asked.first().map(|asked| asked.bounds.lower);
-        asked.into_iter().chain(self.todo.front().map(|bounds| bounds.lower)).min().unwrap_or(START)
+        asked.into_iter().chain(self.todo.front().map(|open| open.bounds.lower)).min().unwrap_or(START)
     }
 
     /// The call brought nothing: what was asked is asked again.
     pub(crate) fn unanswered(&mut self) {
         for asked in self.asked.drain(..).rev() {
-            self.todo.push_front(asked.bounds);
+            let differs = asked.listed.is_some();
+            self.todo.push_front(Open { bounds: asked.bounds, differs });
         }
     }
 }
@@ -119,18 +130,20 @@ impl Mesh {
     fn say(&self, key: &[u8; 32], walk: &mut Walk) -> Vec<Range> {
         let (mut ranges, mut listed) = (Vec::new(), 0);
         let mut end = walk.position();
-        while let Some(bounds) = walk.todo.pop_front() {
+        while let Some(open) = walk.todo.pop_front() {
             if ranges.len() + 2 > MESH_RECONCILE_RANGES_MAX || listed + LISTED_MAX > MESH_RECONCILE_IDS_MAX {
-                walk.todo.push_front(bounds);
+                walk.todo.push_front(open);
                 break;
             }
+            let bounds = open.bounds;
             if end < bounds.lower {
                 ranges.push(Range { upper: Some(bounds.lower), content: RangeContent::Skip });
                 let bounds = Bounds { lower: end, upper: Some(bounds.lower) };
                 walk.asked.push(Asked { bounds, listed: None, is_empty: true });
             }
-            let keys = bounds.keys_up_to(&self.custody, LISTED_MAX);
-            let content = if keys.is_empty() || keys.len() > LISTED_MAX {
+            let listed_max = if open.differs { LISTED_MAX } else { LISTED_UNSEEN_MAX };
+            let keys = bounds.keys_up_to(&self.custody, listed_max);
+            let content = if keys.is_empty() || keys.len() > listed_max {
                 RangeContent::Fingerprint(fingerprint(key, &self.custody, bounds))
             } else {
                 RangeContent::Ids(keys.iter().map(|one| short_id(key, &self.custody, *one)).collect())
@@ -175,7 +188,8 @@ impl Mesh {
             RangeContent::Skip => RangeAnswer::Done,
             RangeContent::Ids(ids) => RangeAnswer::Lack(self.compare_list(slot, key, bounds, ids)),
             RangeContent::Fingerprint(theirs) if theirs.count == 0 => {
-                self.queue_range(slot, bounds, u64::MAX);
+                let rest = self.queue_range(slot, bounds, u64::MAX);
+                self.link(slot).is_behind |= rest.is_some();
                 RangeAnswer::Done
             }
             RangeContent::Fingerprint(theirs) => {
@@ -240,7 +254,7 @@ impl Mesh {
         through: u64,
         asked: &Asked,
         answer: &RangeAnswer,
-        todo: &mut Vec<Bounds>,
+        todo: &mut Vec<Open>,
     ) {
         let bounds = asked.bounds;
         match (answer, &asked.listed) {
@@ -254,8 +268,8 @@ impl Mesh {
                 }
             }
             (RangeAnswer::Done, None) if !asked.is_empty => self.note_range(slot, bounds, through),
-            (RangeAnswer::Empty, None) => self.queue_range(slot, bounds, through),
-            (RangeAnswer::Continue, None) => todo.extend(self.parts_of(bounds)),
+            (RangeAnswer::Empty, None) => todo.extend(self.queue_range(slot, bounds, through)),
+            (RangeAnswer::Continue, None) => self.go_on(bounds, todo),
             (RangeAnswer::Split(parts), None) => self.take_parts(slot, key, bounds, parts, todo),
             _ => {}
         }
@@ -268,7 +282,7 @@ impl Mesh {
         key: &[u8; 32],
         bounds: Bounds,
         parts: &[Range],
-        todo: &mut Vec<Bounds>,
+        todo: &mut Vec<Open>,
     ) {
         let mut lower = bounds.lower;
         for part in parts {
@@ -276,14 +290,21 @@ impl Mesh {
             lower = part.upper.unwrap_or(lower);
             let RangeContent::Fingerprint(theirs) = part.content else { continue };
             if theirs.count == 0 {
-                self.queue_range(slot, bounds, u64::MAX);
+                todo.extend(self.queue_range(slot, bounds, u64::MAX));
             } else if fingerprint(key, &self.custody, bounds) == theirs {
                 self.note_range(slot, bounds, u64::MAX);
-            } else if bounds.count(&self.custody) as usize <= LISTED_MAX {
-                todo.push(bounds);
             } else {
-                todo.extend(self.parts_of(bounds));
+                self.go_on(bounds, todo);
             }
+        }
+    }
+
+    /// The two differ in a range: it is listed next, or split first.
+    fn go_on(&self, bounds: Bounds, todo: &mut Vec<Open>) {
+        if bounds.count(&self.custody) as usize <= LISTED_MAX {
+            todo.push(Open { bounds, differs: true });
+        } else {
+            todo.extend(self.parts_of(bounds).into_iter().map(|bounds| Open { bounds, differs: false }));
         }
     }
 
@@ -308,12 +329,14 @@ impl Mesh {
         self.dirty |= 1 << slot;
     }
 
-    /// The neighbour holds nothing of a range.
-    fn queue_range(&mut self, slot: usize, bounds: Bounds, through: u64) {
-        let range = self.custody.range(bounds.as_range());
-        let missing: Vec<SortKey> =
-            range.filter(|(_, entry)| entry.arrival <= through).map(|(key, _)| key).collect();
+    /// The neighbour holds nothing of a range. What is left of the range when no more can wait to be offered.
+    fn queue_range(&mut self, slot: usize, bounds: Bounds, through: u64) -> Option<Open> {
+        let room = self.config.offers_queued_max.saturating_sub(self.link(slot).to_offer.len());
+        let range = self.custody.range(bounds.as_range()).filter(|(_, entry)| entry.arrival <= through);
+        let mut missing: Vec<SortKey> = range.map(|(key, _)| key).take(room + 1).collect();
+        let rest = (missing.len() > room).then(|| missing.pop()).flatten();
         missing.into_iter().for_each(|key| self.queue_missing(slot, key));
+        rest.map(|first| Open { bounds: Bounds { lower: first.short(), upper: bounds.upper }, differs: true })
     }
 
     /// The neighbour holds all of a range.

@@ -2,4 +2,4 @@
 
 mod crashes;
 mod delivery;
-mod world;
+pub(crate) mod world;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use qpq_proto::limits::{MESH_TRANSFER_BUNDLES_MAX, MESH_TRANSFER_BYTES_MAX};
 
-use crate::bundle::{Bundle, SizeClass, SortKey, Transit};
+use crate::bundle::{Bundle, SortKey, Transit};
 use crate::calls::Purpose;
 use crate::effect::{Context, Effect};
 use crate::fairness::{Budget, Waiting};
@@ -66,11 +66,8 @@ impl Mesh {
             let keys = link.to_send.iter().filter(|(_, one)| **one == errand).map(|(key, _)| *key);
             keys.filter_map(|key| waiting(custody, key, body_bytes(custody, key))).collect()
         };
-        let mut budget = Budget {
-            cost_max: MESH_TRANSFER_BYTES_MAX as u64,
-            count_max: MESH_TRANSFER_BUNDLES_MAX,
-            quantum: SizeClass::Kib64.bytes() as u64,
-        };
+        let mut budget =
+            Budget { cost_max: MESH_TRANSFER_BYTES_MAX as u64, count_max: MESH_TRANSFER_BUNDLES_MAX };
         let deliveries = of(link, Errand::Delivery);
         let mut keys = link.transfer_turns.choose(now_ms, &deliveries, budget);
         if link.waits_for_work() {
