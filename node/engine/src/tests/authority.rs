@@ -21,6 +21,7 @@ use crate::{
     conversations::GroupView,
 };
 
+mod chance;
 mod commits;
 
 /// Somebody with keys; the number names all of them.
