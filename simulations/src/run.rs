@@ -12,9 +12,10 @@ use crate::routers::RouterKind;
 use crate::routers::baseline::Baseline;
 use crate::routers::direct::Direct;
 use crate::routers::epidemic::Epidemic;
+use crate::routers::ours::Ours;
 use crate::routers::prophet::Prophet;
 use crate::routers::spray::Spray;
-use crate::scenario::{Node, Scenario};
+use crate::scenario::{Node, Padding, Scenario};
 use crate::traffic::{Message, messages};
 use crate::world::{Outcome, World};
 
@@ -56,7 +57,15 @@ impl Setting {
         &self.messages
     }
 
-    /// Runs a router.
+    /// The routers that can be run: ours always pads.
+    pub fn routers(&self) -> &'static [RouterKind] {
+        match self.scenario.traffic.padding {
+            Padding::SizeClasses => &RouterKind::ALL,
+            Padding::None => &RouterKind::BASELINES,
+        }
+    }
+
+    /// Runs a router, one of [`Self::routers`].
     pub fn run(&self, router: RouterKind, buffers: Buffers) -> Figures {
         let begins = Instant::now();
         let outcome = self.outcome(router, buffers);
@@ -83,6 +92,10 @@ impl Setting {
             }
             RouterKind::Prophet => {
                 world.run(&mut Baseline::new(Prophet::new(self.scenario.prophet, nodes.len()), &nodes))
+            }
+            RouterKind::Ours => {
+                let ours = Ours::new(&self.scenario, &nodes, self.seed);
+                world.run(&mut ours.expect("a store in memory does not fail"))
             }
         }
     }

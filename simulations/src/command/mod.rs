@@ -61,7 +61,7 @@ struct Run {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The router.
-    #[arg(long, default_value = "epidemic")]
+    #[arg(long, default_value = "ours")]
     router: RouterKind,
     /// How much nodes can keep.
     #[arg(long, default_value = "scenario")]
@@ -137,7 +137,9 @@ impl Place {
 impl Run {
     fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         let scenario = self.place.scenario()?;
-        let figures = Setting::new(scenario.clone(), self.seed)?.run(self.router, self.buffers);
+        let setting = Setting::new(scenario.clone(), self.seed)?;
+        ensure_possible(&setting, self.router)?;
+        let figures = setting.run(self.router, self.buffers);
         if let Some(file) = &self.save {
             replay::save(file, scenario, &figures)?;
         }
@@ -171,9 +173,11 @@ fn sweep(
     routers: &[RouterKind],
     buffers: Buffers,
 ) -> anyhow::Result<Vec<Figures>> {
-    let routers = if routers.is_empty() { &RouterKind::ALL[..] } else { routers };
     let settings: Vec<Setting> =
         (seeds.into_par_iter()).map(|seed| Setting::new(scenario.clone(), seed)).collect::<Result<_, _>>()?;
+    let Some(first) = settings.first() else { return Ok(Vec::new()) };
+    routers.iter().try_for_each(|router| ensure_possible(first, *router))?;
+    let routers = if routers.is_empty() { first.routers() } else { routers };
     let runs: Vec<_> =
         routers.iter().flat_map(|router| settings.iter().map(move |setting| (router, setting))).collect();
     Ok(runs.into_par_iter().map(|(router, setting)| setting.run(*router, buffers)).collect())
@@ -203,6 +207,15 @@ impl Contacts {
         write!(out, "{}", trace::print(setting.contacts()))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn ensure_possible(setting: &Setting, router: RouterKind) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        setting.routers().contains(&router),
+        "{} always pads: the scenario must pad too",
+        router.name()
+    );
+    Ok(())
 }
 
 fn verdict(rows: &[Figures]) -> ExitCode {

@@ -56,7 +56,9 @@ impl Replay {
         let saved: Saved = serde_json::from_str(&text)
             .with_context(|| format!("{} is nothing that run --save wrote", self.file.display()))?;
         anyhow::ensure!(saved.schema == SCHEMA, "{} is of another version", self.file.display());
-        let figures = Setting::new(saved.scenario, saved.seed)?.run(saved.router, saved.buffers);
+        let setting = Setting::new(saved.scenario, saved.seed)?;
+        super::ensure_possible(&setting, saved.router)?;
+        let figures = setting.run(saved.router, saved.buffers);
         let is_same = figures.trace_hash == saved.trace_hash;
         let verdict = if is_same { "the same run" } else { "a different run" };
         writeln!(out, "{verdict}: {} then, {} now", saved.trace_hash, figures.trace_hash)?;

@@ -13,6 +13,7 @@ fn figures(router: RouterKind, seed: u64) -> Figures {
     .unwrap();
     scenario.links[0].range_m = 60.0;
     scenario.groups[0].count = 12;
+    scenario.groups[0].buffer_bytes = 1 << 20;
     scenario.groups[0].movement =
         serde_json::from_str(r#"{"model":"waypoint","speed":[2.0,9.0],"pause":[0.0,1.0]}"#).unwrap();
     Setting::new(scenario, seed).unwrap().run(router, Buffers::Scenario)
@@ -31,7 +32,12 @@ fn percentiles_are_by_nearest_rank() {
 fn figures_agree_with_each_other() {
     for router in RouterKind::ALL {
         let row = figures(router, 1);
-        assert!(row.delivered > 0 && row.delivered <= row.created, "{row:?}");
+        assert!(
+            row.delivered > 0 && row.delivered <= row.created,
+            "{router:?}: {} of {}",
+            row.delivered,
+            row.created
+        );
         assert_eq!(row.violations, 0, "{:?}", row.first_violations);
         assert_eq!(row.ratio, row.delivered as f64 / row.created as f64);
         let overhead = (row.transmissions as f64 - row.delivered as f64) / row.delivered as f64;

@@ -8,6 +8,7 @@ pub mod baseline;
 mod bits;
 pub mod direct;
 pub mod epidemic;
+pub mod ours;
 pub mod prophet;
 pub mod spray;
 mod station;
@@ -66,11 +67,16 @@ pub enum RouterKind {
     Spray,
     /// To whoever is more likely to meet the recipient.
     Prophet,
+    /// The mesh of this project.
+    Ours,
 }
 
 impl RouterKind {
     /// Every router.
-    pub const ALL: [Self; 4] = [Self::Direct, Self::Epidemic, Self::Spray, Self::Prophet];
+    pub const ALL: [Self; 5] = [Self::Direct, Self::Epidemic, Self::Spray, Self::Prophet, Self::Ours];
+
+    /// All but ours.
+    pub const BASELINES: [Self; 4] = [Self::Direct, Self::Epidemic, Self::Spray, Self::Prophet];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -79,6 +85,7 @@ impl RouterKind {
             Self::Epidemic => "epidemic",
             Self::Spray => "spray",
             Self::Prophet => "prophet",
+            Self::Ours => "ours",
         }
     }
 }

@@ -3,12 +3,16 @@
 use super::traffic::SIZE_CLASSES;
 use super::{ContactModel, Graph, Group, Movement, Radio, Scenario, ScenarioError, Spot, Traffic};
 
+/// What the mesh allows a message at most.
+const LIFETIME_S_MAX: f64 = 14.0 * 86_400.0;
+
 type Checked = Result<(), ScenarioError>;
 
 /// Refuses what cannot be run, with the reason.
 pub(super) fn check(scenario: &Scenario) -> Checked {
     positive("duration_s", scenario.duration_s)?;
     positive("lifetime_s", scenario.lifetime_s)?;
+    require(scenario.lifetime_s <= LIFETIME_S_MAX, "lifetime_s exceeds that of a message, 14 days")?;
     require(scenario.spray_copies > 0, "spray_copies is 0: a message needs one copy at least")?;
     require(scenario.node_count() > 1, "a run needs two nodes at least")?;
     for link in &scenario.links {

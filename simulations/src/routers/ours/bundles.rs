@@ -1,0 +1,83 @@
+//! The bundles that stand for the messages of a scenario, and who recognises them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use qpq_mesh::{Bundle, BundleId, Class, Interest, Label, Secret};
+
+use crate::traffic::Message;
+
+/// All bundles of a run. Maps are looked up and never walked through.
+#[derive(Debug)]
+pub(super) struct Bundles {
+    seed: u64,
+    by_id: HashMap<[u8; 32], u32>,
+    by_salt: HashMap<[u8; 8], Sealed>,
+    secrets: BTreeMap<u32, Secret>,
+    /// A body of each length: what is sealed inside is nobody's business here.
+    bodies: BTreeMap<u32, Bytes>,
+}
+
+#[derive(Debug)]
+struct Sealed {
+    tag: [u8; 16],
+    recipients: Vec<u32>,
+}
+
+impl Bundles {
+    /// None yet.
+    pub(super) fn new(seed: u64) -> Self {
+        let (by_id, by_salt) = (HashMap::new(), HashMap::new());
+        Self { seed, by_id, by_salt, secrets: BTreeMap::new(), bodies: BTreeMap::new() }
+    }
+
+    /// The bundle of a message.
+    pub(super) fn make(&mut self, number: u32, message: &Message) -> Bundle {
+        let salt = self.derive(number, "salt");
+        let tag = self.derive(number, "tag");
+        let secret =
+            (message.recipients.len() == 1).then(|| Secret::from_bytes(self.derive(number, "secret")));
+        let lifetime_max_s = u32::try_from(message.lifetime.as_secs()).unwrap_or(u32::MAX);
+        let settle = secret.map(|secret| secret.settle());
+        let label = Label { class: Class::Message, lifetime_max_s, salt, tag, settle };
+        let length = message.body_bytes;
+        let body = self.bodies.entry(length).or_insert_with(|| vec![0; length as usize].into());
+        let bundle = Bundle::new(label, body.clone()).expect("scenarios of ours are padded and checked");
+        self.by_id.insert(*bundle.id().as_bytes(), number);
+        self.by_salt.insert(salt, Sealed { tag, recipients: message.recipients.clone() });
+        self.secrets.extend(secret.map(|secret| (number, secret)));
+        bundle
+    }
+
+    /// The message of a bundle.
+    pub(super) fn message(&self, id: &BundleId) -> Option<u32> {
+        self.by_id.get(id.as_bytes()).copied()
+    }
+
+    /// What settles a message, if anything does.
+    pub(super) fn secret(&self, message: u32) -> Option<Secret> {
+        self.secrets.get(&message).copied()
+    }
+
+    fn derive<const N: usize>(&self, number: u32, what: &str) -> [u8; N] {
+        let mut hasher = blake3::Hasher::new_derive_key("qpq-sim bundle v1");
+        hasher.update(&self.seed.to_le_bytes()).update(&number.to_le_bytes()).update(what.as_bytes());
+        let mut bytes = [0; N];
+        hasher.finalize_xof().fill(&mut bytes);
+        bytes
+    }
+}
+
+/// A node that recognises what is for it by a table instead of by its secrets.
+pub(super) struct Recipient<'a> {
+    pub(super) bundles: &'a Bundles,
+    pub(super) node: u32,
+}
+
+impl Interest for Recipient<'_> {
+    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool {
+        self.bundles.by_salt.get(salt).is_some_and(|sealed| {
+            sealed.tag.starts_with(tag) && sealed.recipients.binary_search(&self.node).is_ok()
+        })
+    }
+}
