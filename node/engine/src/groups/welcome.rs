@@ -37,7 +37,6 @@ impl Engine {
         known: Option<PersonRecord>,
         welcome: GroupWelcome,
     ) -> Result<(), Failure> {
-        self.check_conversations_room(cx)?;
         let people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
         let hosts = people
             .iter()
@@ -122,6 +121,7 @@ impl Engine {
             self.save_person(cx, &host)?;
             return Ok(conversation);
         }
+        self.check_conversations_room(cx)?;
         let mut conversation = self.new_conversation(cx, Kind::Group, &[])?;
         conversation.name = self.claim_name(cx, '#', &group.record.name, &conversation.id)?;
         Ok(conversation)

@@ -35,7 +35,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn introductions(identity: &[u8]) -> Self {
+    pub(crate) fn introductions(identity: &[u8]) -> Self {
         Self::Introductions([INTRODUCTIONS_PREFIX, identity].concat())
     }
 

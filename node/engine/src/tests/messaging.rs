@@ -8,10 +8,12 @@ use crate::{records::ConversationRecord, sealing::Audience};
 mod deliveries;
 mod faults;
 mod late_answers;
+mod parcels;
 mod plans;
 mod resends;
 mod revoked;
 mod waiting;
+mod welcomes;
 
 fn conversation(world: &mut World, node: usize, name: &str) -> ConversationRecord {
     let id = world.conversations(node).into_iter().find(|c| c.name == name).unwrap().id;
