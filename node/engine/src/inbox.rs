@@ -21,15 +21,13 @@ use crate::{
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    records::{ConversationRecord, Kind, SeenRecord, Stage, Standing},
+    records::{ConversationRecord, Kind, Stage, Standing},
     routes::Destination,
-    tables::{self, SEEN, SEEN_ORDER, SINGLE},
 };
 
 mod future;
+mod seen;
 
-/// Deliveries remembered so that a repetition is answered as the first time.
-const SEEN_MAX: u64 = 65_536;
 /// When a sender may try again what this node cannot place yet, ms.
 const PLACE_LATER_MS: u64 = 5_000;
 
@@ -72,11 +70,8 @@ impl Engine {
         if !request.delivery_id.is_empty() && request.delivery_id != delivery {
             return Err(Failure::bad_request("delivery_id", "it is not the BLAKE3 of the payload"));
         }
-        if let Some(seen) = tables::load::<SeenRecord>(cx.tx, SEEN, tables::key(&delivery))? {
-            let disposition = seen.disposition;
-            if let Some(refusal) = seen.refusal {
-                return Err(refusal.into());
-            }
+        if let Some(seen) = self.seen(cx, &delivery)? {
+            let disposition = seen?.into();
             return Ok(EnqueueResponse { disposition, duplicate: true, ..EnqueueResponse::default() });
         }
         let disposition = self.receive(cx, node, &request.payload)?;
@@ -105,42 +100,6 @@ impl Engine {
                 self.group_message(cx, origin, &group_id, &recognised.inner)
             }
         }
-    }
-
-    /// The answer to a delivery that is offered again has changed.
-    fn answer_from_now_on(
-        &self,
-        cx: &mut Context<'_>,
-        delivery: &[u8],
-        answer: Result<Disposition, &Failure>,
-    ) -> Result<(), EngineError> {
-        let Some(mut seen) = tables::load::<SeenRecord>(cx.tx, SEEN, tables::key(delivery))? else {
-            return Ok(());
-        };
-        match answer {
-            Ok(disposition) => seen.disposition = disposition.into(),
-            Err(refusal) => seen.refusal = Some(refusal.into()),
-        }
-        tables::save(cx.tx, SEEN, tables::key(delivery), &seen)
-    }
-
-    fn remember(
-        &self,
-        cx: &mut Context<'_>,
-        delivery: &[u8; 16],
-        disposition: Disposition,
-    ) -> Result<(), EngineError> {
-        let (disposition, delivery_id) = (disposition.into(), delivery.to_vec());
-        let record = SeenRecord { disposition, delivery: delivery_id, refusal: None };
-        tables::save(cx.tx, SEEN, tables::key(delivery), &record)?;
-        let ordinal = tables::next_ordinal(cx.tx, SEEN_ORDER, SINGLE)?;
-        tables::save(cx.tx, SEEN_ORDER, tables::at(SINGLE, ordinal), &record)?;
-        let Some(old) = ordinal.checked_sub(SEEN_MAX) else { return Ok(()) };
-        if let Some(oldest) = tables::load::<SeenRecord>(cx.tx, SEEN_ORDER, tables::at(SINGLE, old))? {
-            cx.tx.delete(SEEN, tables::key(&oldest.delivery))?;
-            cx.tx.delete(SEEN_ORDER, tables::at(SINGLE, old))?;
-        }
-        Ok(())
     }
 
     fn group_message(
@@ -298,3 +257,6 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

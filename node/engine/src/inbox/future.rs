@@ -10,7 +10,7 @@ use crate::{
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
-    records::{FutureRecord, RefusalRecord},
+    records::FutureRecord,
     tables::{self, FUTURE, SEEN},
 };
 
@@ -136,17 +136,5 @@ fn for_good(refusal: Failure) -> Failure {
     }
 }
 
-impl From<&Failure> for RefusalRecord {
-    fn from(failure: &Failure) -> Self {
-        let (field, message) = (failure.field.clone(), failure.message.clone());
-        Self { status: failure.status.number().into(), field, message }
-    }
-}
-
-impl From<RefusalRecord> for Failure {
-    fn from(record: RefusalRecord) -> Self {
-        let status = u8::try_from(record.status).ok().and_then(Status::from_u8);
-        let status = status.unwrap_or(Status::Conflict);
-        Self { status, message: record.message, field: record.field, retry_after_ms: 0 }
-    }
-}
+#[cfg(test)]
+mod tests;
