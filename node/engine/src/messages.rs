@@ -52,11 +52,15 @@ impl Engine {
             return Ok(SendMessageResponse { message: Some(message) });
         }
         Self::check_text(&request.text)?;
+        let from = self.me()?.id();
+        if self.place_by(cx, &id, &from)?.is_some() {
+            return Err(Failure::conflict("too many messages have this id"));
+        }
         let mut conversation = self.writable_conversation(cx, &request.to)?;
         conversation.own_sequence += 1;
         let record = MessageRecord {
             id,
-            from: self.me()?.id(),
+            from,
             text: request.text.clone(),
             sent_at_ms: cx.now.wall_ms,
             stored_at_ms: cx.now.wall_ms,
@@ -160,7 +164,7 @@ impl Engine {
     ) -> Result<Option<(PlaceRecord, MessageRecord)>, EngineError> {
         let Some(me) = &self.me else { return Ok(None) };
         let Some(place) = self.place_by(cx, id, &me.id())? else { return Ok(None) };
-        self.message_at(cx, place)
+        Ok(self.message_at(cx, place)?.filter(|(_, record)| record.own))
     }
 
     fn message_at(
@@ -231,3 +235,6 @@ fn check_writable(person: &PersonRecord) -> Result<(), Failure> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
