@@ -122,3 +122,6 @@ fn forget_invitations(cx: &mut Context<'_>) -> Result<(), EngineError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ fn parcel(cx: &mut Context<'_>, secret: &RoutingSecret, inner: &[u8]) -> Bytes {
     let parcel = Parcel { salt: salt.to_vec(), tag: secret.tag(&salt).to_vec(), body: body.into() };
     parcel.encode_to_vec().into()
 }
+
+#[cfg(test)]
+mod tests;

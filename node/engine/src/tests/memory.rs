@@ -40,7 +40,7 @@ impl Memory {
     }
 
     /// What a backup would hold.
-    pub(super) fn backup(&self) -> Self {
+    pub(crate) fn backup(&self) -> Self {
         let kept = |name: &str| crate::tables::IN_BACKUP.iter().any(|table| table.0 == name);
         let records = self.records.iter().filter(|((name, ..), _)| kept(name));
         Self {
