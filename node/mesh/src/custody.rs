@@ -40,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) arrival: u64,
     /// Neighbours that hold it, a bit each, by their slots.
     pub(crate) known_by: u64,
+    /// Neighbours to which it was sent and that may hold it, a bit each.
+    pub(crate) sent_to: u64,
     /// Who is charged.
     pub(crate) account: AccountId,
     /// Copies that may be handed over, the one held included.
@@ -142,6 +144,7 @@ impl Custody {
             expires_ms: record.expires_ms,
             arrival: record.arrival,
             known_by: 0,
+            sent_to: 0,
             account,
             copies: record.copies,
             hops_left: record.hops_left,
@@ -196,6 +199,9 @@ impl Custody {
 
     /// Forgets what a neighbour holds.
     pub(crate) fn forget_neighbour(&mut self, bit: u64) {
-        self.entries.values_mut().for_each(|entry| entry.known_by &= !bit);
+        for entry in self.entries.values_mut() {
+            entry.known_by &= !bit;
+            entry.sent_to &= !bit;
+        }
     }
 }

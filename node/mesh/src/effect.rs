@@ -95,6 +95,11 @@ pub enum Input {
         /// The bundle; what its transit says is not regarded.
         bundle: Bundle,
     },
+    /// A bundle from a file. Where it is not taken, [`Effect::Refused`] says so.
+    Import {
+        /// The bundle, charged for the time its file lay somewhere ([`sneakernet::charge`](crate::sneakernet::charge)).
+        bundle: Bundle,
+    },
     /// The secret of a bundle is revealed: by the device that opened it, or by the sender whose recipients all have it.
     Settle {
         /// Which bundle.
@@ -172,7 +177,7 @@ pub enum Effect {
         /// Which bundle.
         id: BundleId,
     },
-    /// A bundle that was deposited is not taken.
+    /// A bundle that was deposited or imported is not taken.
     Refused {
         /// Which bundle.
         id: BundleId,

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use qpq_proto::ids::NodeKey;
 
-use crate::bundle::{Bundle, BundleId, SortKey};
+use crate::bundle::{Bundle, SortKey};
 use crate::custody::cost_bytes;
 use crate::effect::{Context, Effect};
 use crate::lifetime;
 use crate::mesh::Mesh;
 use crate::spray;
-use crate::storage::{Record, StorageError, Tier, TombstoneRecord};
+use crate::storage::{Record, StorageError, Tier};
+use crate::view::BY_FILE;
 use crate::wire::{Durability, NodeKind, Refusal, Transfer, TransferVerdict, Verdicts};
 use crate::work::{Challenge, WORK_BUNDLES};
 
@@ -70,8 +71,7 @@ impl Mesh {
             *retry_after_ms = wait_ms.max(*retry_after_ms);
             return Ok(TransferVerdict::Refused(Refusal::NotAccepting));
         }
-        let is_mine = cx.interest.is_mine(header.salt(), header.tag());
-        match self.admit(cx, slot, bundle, is_mine)? {
+        match self.admit(cx, Some(slot), bundle)? {
             Ok(()) => {
                 let durability =
                     if self.config.custody_is_volatile { Durability::Volatile } else { Durability::Durable };
@@ -81,60 +81,82 @@ impl Mesh {
         }
     }
 
-    /// Takes in what came over a link, if there is room and right.
-    fn admit(
+    /// Takes in what came over a link, or in a file, if there is room and right.
+    pub(crate) fn admit(
         &mut self,
         cx: &mut Context<'_>,
-        slot: usize,
+        slot: Option<usize>,
         bundle: &Bundle,
-        is_mine: bool,
     ) -> Result<Result<(), Refusal>, StorageError> {
-        let (node, standing) = (self.link(slot).node, self.link(slot).standing);
-        let room = self.room_for(slot, bundle, standing, node);
-        let (tier, bringer) = match room {
+        let header = bundle.header();
+        let (bringer, standing) = match slot {
+            Some(slot) => (self.link(slot).node, self.link(slot).standing),
+            None => (BY_FILE, Tier::Contact),
+        };
+        let is_mine = cx.interest.is_mine(header.salt(), header.tag());
+        let tier = match self.room_for(slot, bundle, standing, bringer) {
             Ok(victims) => {
                 self.evict(cx, &victims)?;
-                (standing, Some(node))
+                standing
             }
             Err(_) if is_mine && self.has_room_unopened(bundle) => {
-                self.unopened_bytes += cost_bytes(bundle.header());
-                (Tier::Own, Some(node))
+                self.unopened_bytes += cost_bytes(header);
+                Tier::Own
             }
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let key = self.keep(cx, bundle, tier, bringer, is_mine)?;
-        self.note_known(slot, key);
+        let key = self.keep(cx, bundle, tier, Some(bringer), is_mine)?;
+        if let Some(slot) = slot {
+            self.note_known(slot, key);
+        }
         if is_mine {
             cx.effects.push(Effect::Mine { bundle: bundle.clone() });
         }
         if self.carries(key) {
-            self.spread(key, Some(slot));
+            self.spread(key, slot);
         }
         Ok(Ok(()))
     }
 
-    /// What must go so that a neighbour's bundle is carried for others.
+    /// What must go so that somebody's bundle is carried for others.
     fn room_for(
         &mut self,
-        slot: usize,
+        slot: Option<usize>,
         bundle: &Bundle,
         standing: Tier,
-        node: NodeKey,
+        bringer: NodeKey,
     ) -> Result<Vec<SortKey>, Refusal> {
         let quotas = self.config.quotas();
         if !self.config.takes(bundle.header().kind().class) {
             return Err(Refusal::NotAccepting);
         }
-        let needs_work = standing == Tier::Stranger && quotas.is_under_pressure(self.custody.accounts());
-        let work = &mut self.link(slot).work;
-        if needs_work && work.credit == 0 {
+        let is_pressed = standing == Tier::Stranger && quotas.is_under_pressure(self.custody.accounts());
+        let worker = slot.filter(|_| is_pressed);
+        if worker.is_some_and(|slot| self.link(slot).work.credit == 0) {
             return Err(Refusal::WorkNeeded);
         }
-        let victims = self.custody.make_room(&quotas, bundle.header(), standing, Some(node))?;
-        if needs_work {
+        let victims = self.custody.make_room(&quotas, bundle.header(), standing, Some(bringer))?;
+        if let Some(slot) = worker {
             self.link(slot).work.credit -= 1;
         }
         Ok(victims)
+    }
+
+    /// Takes in a bundle from a file, as if a contact had brought it: all files together have a contact's share.
+    pub(crate) fn import(&mut self, cx: &mut Context<'_>, bundle: &Bundle) -> Result<(), StorageError> {
+        let key = SortKey::of(bundle.header());
+        if self.custody.get(key).is_some() || self.tombstones.get(key).is_some() {
+            return Ok(());
+        }
+        let taken = if bundle.transit.remaining_s == 0 {
+            Err(Refusal::Expired)
+        } else {
+            self.admit(cx, None, bundle)?
+        };
+        if let Err(refusal) = taken {
+            cx.effects.push(Effect::Refused { id: *bundle.id(), refusal });
+        }
+        Ok(())
     }
 
     fn has_room_unopened(&self, bundle: &Bundle) -> bool {
@@ -197,83 +219,6 @@ impl Mesh {
         Ok(())
     }
 
-    /// Bundles make room for another.
-    fn evict(&mut self, cx: &mut Context<'_>, victims: &[SortKey]) -> Result<(), StorageError> {
-        for key in victims {
-            if let Some(id) = self.drop_entry(cx, *key)? {
-                cx.effects.push(Effect::Evicted { id });
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets go of a bundle, wherever it waits.
-    pub(crate) fn drop_entry(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: SortKey,
-    ) -> Result<Option<BundleId>, StorageError> {
-        let Some(entry) = self.custody.get(key) else { return Ok(None) };
-        let id = *entry.header.id();
-        if self.is_unopened(key) {
-            self.unopened_bytes = self.unopened_bytes.saturating_sub(cost_bytes(&entry.header));
-        }
-        self.custody.remove(key);
-        self.links.iter_mut().flatten().for_each(|link| link.forget(key));
-        cx.store.remove(&id)?;
-        Ok(Some(id))
-    }
-
-    /// Whether a bundle is kept only until it is opened: it is charged to nobody else, but did not start here.
-    pub(crate) fn is_unopened(&self, key: SortKey) -> bool {
-        self.custody.get(key).is_some_and(|entry| {
-            let (tier, bringer) = self.custody.bringer(entry);
-            tier == Tier::Own && bringer.is_some()
-        })
-    }
-
-    /// Whether a bundle is offered to others.
-    pub(crate) fn carries(&self, key: SortKey) -> bool {
-        let is_own = self.custody.get(key).is_some_and(|entry| self.custody.bringer(entry).1.is_none());
-        is_own || (self.config.kind != NodeKind::Leaf && !self.is_unopened(key))
-    }
-
-    /// This node has opened a bundle that nothing settles. It goes on carrying it, or remembers that it had it.
-    pub(crate) fn opened(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), StorageError> {
-        let Some(key) = self.key_of(id) else { return Ok(()) };
-        if !self.carries(key) {
-            return self.bury(cx, key, None, 0);
-        }
-        let Some(entry) = self.custody.get_mut(key) else { return Ok(()) };
-        entry.is_opened = true;
-        if let Some(entry) = self.custody.get(key) {
-            cx.store.update(&self.custody.record(entry))?;
-        }
-        Ok(())
-    }
-
-    /// Lets go of a bundle and sets a tombstone.
-    pub(crate) fn bury(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: SortKey,
-        secret: Option<crate::bundle::Secret>,
-        untold: u64,
-    ) -> Result<(), StorageError> {
-        let Some(entry) = self.custody.get(key) else { return Ok(()) };
-        let expires_ms = lifetime::tombstone_expires_ms(cx.now_ms, entry.header.lifetime_max_s());
-        self.drop_entry(cx, key)?;
-        let tombstone = TombstoneRecord { secret, expires_ms, sequence: self.tombstones.next_sequence() };
-        self.tombstones.insert(key, tombstone, untold);
-        cx.store.put_tombstone(key, &tombstone)?;
-        while self.tombstones.len() > self.config.tombstones_max {
-            let Some(oldest) = self.tombstones.oldest() else { break };
-            self.tombstones.remove(oldest);
-            cx.store.remove_tombstone(oldest)?;
-        }
-        Ok(())
-    }
-
     /// The challenge that a stranger has to solve before it may bring more.
     pub(crate) fn challenge_for(&mut self, cx: &mut Context<'_>, slot: usize) -> Option<Challenge> {
         let is_pressed = self.config.quotas().is_under_pressure(self.custody.accounts());
@@ -294,54 +239,5 @@ impl Mesh {
             work.solution = Some(solution);
             self.dirty |= 1 << slot;
         }
-    }
-
-    /// What is held is looked through for what this node recognises now.
-    pub(crate) fn look_through(&mut self, cx: &mut Context<'_>) -> Result<(), StorageError> {
-        let mut found = Vec::new();
-        for (key, entry) in self.custody.iter() {
-            let is_own = self.custody.bringer(entry).1.is_none();
-            if !is_own && !entry.is_mine && cx.interest.is_mine(entry.header.salt(), entry.header.tag()) {
-                found.push(key);
-            }
-        }
-        for key in found {
-            let Some(entry) = self.custody.get_mut(key) else { continue };
-            entry.is_mine = true;
-            if let Some(entry) = self.custody.get(key) {
-                cx.store.update(&self.custody.record(entry))?;
-            }
-            self.announce(cx, key)?;
-        }
-        Ok(())
-    }
-
-    /// What is addressed to this node and was not opened, after a restart.
-    pub(crate) fn announce_unopened(&mut self, cx: &mut Context<'_>) -> Result<(), StorageError> {
-        let unopened: Vec<SortKey> = self
-            .custody
-            .iter()
-            .filter(|(_, entry)| entry.is_mine && !entry.is_opened)
-            .map(|(key, _)| key)
-            .collect();
-        for key in unopened {
-            if self.is_unopened(key) {
-                self.unopened_bytes += self.custody.get(key).map_or(0, crate::custody::Entry::cost_bytes);
-            }
-            self.announce(cx, key)?;
-        }
-        Ok(())
-    }
-
-    fn announce(&self, cx: &mut Context<'_>, key: SortKey) -> Result<(), StorageError> {
-        let Some(entry) = self.custody.get(key) else { return Ok(()) };
-        let Some(body) = cx.store.body(entry.header.id())? else { return Ok(()) };
-        let transit = crate::bundle::Transit {
-            remaining_s: lifetime::remaining_s(cx.now_ms, entry.expires_ms),
-            hops_left: entry.hops_left,
-            copies: entry.copies,
-        };
-        cx.effects.push(Effect::Mine { bundle: Bundle::stored(Arc::clone(&entry.header), body, transit) });
-        Ok(())
     }
 }

@@ -26,11 +26,13 @@
 //! |---|---|
 //! | `hello` | how a session begins and what is remembered of neighbours |
 //! | `reconcile` | comparing what both hold, at the cost of the difference |
-//! | `offer`, `transfer`, `intake` | how a bundle changes hands |
+//! | `offer`, `transfer`, `intake`, `holding` | how a bundle changes hands, and what becomes of it |
 //! | `spray` | who gets a copy |
 //! | `settle` | how what has arrived disappears |
 //! | `custody`, `quota`, `tombstones` | what is held, for whom, and what makes room |
 //! | `admission`, `work`, `fairness` | what hostile neighbours cannot do |
+//! | `fragment` | what is larger than a body |
+//! | `sneakernet` | bundles in a file |
 //! | `lifetime` | time without a wall clock |
 //!
 //! # What must never be
@@ -49,7 +51,9 @@ mod effect;
 mod expected;
 mod fairness;
 mod fetch;
+pub mod fragment;
 mod hello;
+mod holding;
 mod intake;
 pub mod lifetime;
 mod link;
@@ -59,10 +63,12 @@ mod offer;
 mod reconcile;
 mod settle;
 mod slots;
+pub mod sneakernet;
 pub mod spray;
 pub mod storage;
 mod tombstones;
 mod transfer;
+mod view;
 pub mod wire;
 pub mod work;
 
@@ -71,6 +77,7 @@ pub use config::Config;
 pub use effect::{CallFailure, CallId, CallRefused, Context, Effect, Input, Interest};
 pub use mesh::Mesh;
 pub use storage::{MemoryStore, StorageError, Store, Tier};
+pub use view::{BY_FILE, BundleView, NeighbourView};
 
 #[cfg(test)]
 mod tests;

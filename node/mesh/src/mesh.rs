@@ -101,6 +101,7 @@ impl Mesh {
             Input::Answered { call, result } => self.answered(cx, call, result)?,
             Input::Tick => {}
             Input::Deposit { bundle } => self.deposit(cx, &bundle)?,
+            Input::Import { bundle } => self.import(cx, &bundle)?,
             Input::Settle { id, secret } => self.settle_by_id(cx, &id, secret)?,
             Input::Opened { id } => self.opened(cx, &id)?,
             Input::InterestChanged => self.look_through(cx)?,

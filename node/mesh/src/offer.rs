@@ -101,8 +101,13 @@ impl Mesh {
 
     /// A neighbour holds a bundle that this node holds too.
     pub(crate) fn note_known(&mut self, slot: usize, key: SortKey) {
+        let bit = 1 << slot;
         if let Some(entry) = self.custody.get_mut(key) {
-            entry.known_by |= 1 << slot;
+            entry.known_by |= bit;
+        } else if self.tombstones.owe(key, bit) {
+            // It was settled while the neighbour was taking it.
+            self.link(slot).to_settle.insert(key);
+            self.dirty |= bit;
         }
         self.link(slot).forget(key);
     }

@@ -34,10 +34,10 @@ impl Mesh {
         if !entry.header.is_settled_by(&secret) {
             return Ok(());
         }
-        let (id, known_by) = (*entry.header.id(), entry.known_by);
+        let (id, held_by) = (*entry.header.id(), entry.known_by | entry.sent_to);
         let (tier, bringer) = self.custody.bringer(entry);
-        self.bury(cx, key, Some(secret), known_by)?;
-        for link in self.links.iter_mut().flatten().filter(|link| known_by & link.bit() != 0) {
+        self.bury(cx, key, Some(secret), held_by)?;
+        for link in self.links.iter_mut().flatten().filter(|link| held_by & link.bit() != 0) {
             link.to_settle.insert(key);
             self.dirty |= link.bit();
         }
@@ -72,6 +72,7 @@ impl Mesh {
             let bit = 1 << slot;
             if let Some(entry) = self.custody.get_mut(key) {
                 entry.known_by &= !bit;
+                entry.sent_to &= !bit;
             }
             self.settle(cx, key, item.secret)?;
         }

@@ -1,5 +1,8 @@
-//! Several meshes in a small world: links that break, calls that are lost, nodes that crash.
+//! Several meshes in a small world: links that break, calls that are lost, nodes that crash, neighbours that lie.
 
+mod chance;
 mod crashes;
 mod delivery;
+mod files;
+mod hostile;
 pub(crate) mod world;

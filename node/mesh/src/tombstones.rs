@@ -61,6 +61,12 @@ impl Tombstones {
         self.by_age.insert((record.sequence, key));
     }
 
+    /// A neighbour holds a bundle of which it is to be told that it is settled. `false` if it is not.
+    pub(crate) fn owe(&mut self, key: SortKey, bit: u64) -> bool {
+        let tombstone = self.by_key.get_mut(&key).filter(|tombstone| tombstone.record.secret.is_some());
+        tombstone.map(|tombstone| tombstone.untold |= bit).is_some()
+    }
+
     /// What a neighbour is to be told.
     pub(crate) fn untold(&self, bit: u64) -> impl Iterator<Item = SortKey> {
         self.by_key.iter().filter(move |(_, tombstone)| tombstone.untold & bit != 0).map(|(key, _)| *key)

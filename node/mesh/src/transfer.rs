@@ -102,6 +102,7 @@ impl Mesh {
         let Some(entry) = self.custody.get_mut(key) else { return Ok(None) };
         (entry.copies, entry.escalations) = (gift.map_or(copies, |gift| gift.kept), escalations);
         let taken = copies - entry.copies;
+        entry.sent_to |= 1 << slot;
         let transit = Transit {
             remaining_s: lifetime::remaining_s(cx.now_ms, entry.expires_ms),
             hops_left: entry.hops_left.saturating_sub(1),
@@ -140,6 +141,9 @@ impl Mesh {
                 TransferVerdict::Settled(secret) => self.settle(cx, one.key, secret)?,
                 TransferVerdict::Refused(refusal) => {
                     self.take_back(one);
+                    if let Some(entry) = self.custody.get_mut(one.key) {
+                        entry.sent_to &= !(1 << slot);
+                    }
                     self.offer_again(slot, one.key, refusal, retry_ms);
                 }
             }

@@ -25,6 +25,8 @@ mod length;
 mod tests;
 
 pub use decode::WireError;
+pub(crate) use decode::bundle as from_message;
+pub(crate) use encode::bundle_to_proto as to_message;
 
 /// Version of the protocol between neighbours.
 pub const MESH_VERSION: u32 = 1;
