@@ -20,6 +20,8 @@ pub struct Book {
     pub transmissions: u64,
     /// Everything that was sent.
     pub bytes: u64,
+    /// Restarts after a crash.
+    pub restarts: u64,
     /// The most that a node held.
     pub peak_bytes: u64,
     /// Points of the curves.
@@ -53,6 +55,7 @@ impl Book {
             delays_s: Vec::new(),
             transmissions: 0,
             bytes: 0,
+            restarts: 0,
             peak_bytes: 0,
             samples: Vec::new(),
             held: vec![0; nodes],
@@ -83,6 +86,7 @@ impl Book {
                     self.delays_s.push(at.since(written.created).as_secs_f64());
                 }
             }
+            Observation::Restarted { .. } => self.restarts += 1,
             Observation::Transferred { .. } => self.transmissions += 1,
             Observation::Stored { node, bytes, .. } => {
                 self.held_sum += bytes;

@@ -16,8 +16,8 @@ const EARLY_AT_MOST: Duration = Duration::from_secs(60);
 pub(super) struct Durability {
     /// By holder and message, what was promised and has not left since.
     promised: BTreeSet<(u32, u32)>,
-    /// Nodes that have crashed: their clocks may have charged more than has passed.
-    restarted: BTreeSet<u32>,
+    /// Somebody has crashed: what its clock charged travels with the messages.
+    is_time_doubtful: bool,
 }
 
 impl Durability {
@@ -37,7 +37,7 @@ impl Durability {
                 self.left(facts, at, (node, message), (cause, was_promised), violations);
             }
             Observation::Restarted { node, holds } => {
-                self.restarted.insert(node);
+                self.is_time_doubtful = true;
                 let promised = self.promised.range((node, 0)..=(node, u32::MAX));
                 for (_, message) in promised.filter(|(_, message)| holds.binary_search(message).is_err()) {
                     violations.add(at, || format!("node {node} promised to keep {message} and lost it"));
@@ -59,14 +59,9 @@ impl Durability {
             violations.add(at, || format!("node {node} promised to keep {message} and lost it"));
         }
         let Some(written) = facts.message(message) else { return };
-        let is_early = at + EARLY_AT_MOST < written.expires() && !self.is_downstream_of_a_crash();
+        let is_early = at + EARLY_AT_MOST < written.expires() && !self.is_time_doubtful;
         if cause == Cause::Expired && is_early {
             violations.add(at, || format!("message {message} expired at node {node} before its time"));
         }
-    }
-
-    /// Whether charges for doubtful clocks may be in any remaining lifetime: they travel with the message.
-    fn is_downstream_of_a_crash(&self) -> bool {
-        !self.restarted.is_empty()
     }
 }

@@ -46,6 +46,8 @@ pub struct Figures {
     pub overhead: Option<f64>,
     /// `bytes / delivered`.
     pub bytes_per_delivered: Option<f64>,
+    /// How often a node came up again after a crash.
+    pub restarts: u64,
     /// The most that a node held, in bytes.
     pub peak_bytes: u64,
     /// What the checkers found.
@@ -96,6 +98,7 @@ impl Figures {
             bytes: book.bytes,
             overhead: each(book.transmissions as f64 - delivered as f64),
             bytes_per_delivered: each(book.bytes as f64),
+            restarts: book.restarts,
             peak_bytes: book.peak_bytes,
             violations: violations.count(),
             first_violations: violations.first().to_vec(),

@@ -19,6 +19,12 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
         positive(&format!("rate of link {}", link.name), link.rate)?;
         require((0.0..1.0).contains(&link.loss), format!("loss of link {} is not in [0, 1)", link.name))?;
     }
+    if let Some(faults) = &scenario.faults {
+        let chances = [faults.crash_chance, faults.wrong_clock];
+        require(chances.iter().all(|chance| (0.0..=1.0).contains(chance)), "a chance is not in [0, 1]")?;
+        let [least, most] = faults.down_s;
+        require(0.0 < least && least <= most, "down_s is not a range above 0")?;
+    }
     check_contacts(scenario)?;
     for group in &scenario.groups {
         check_group(scenario, group)?;

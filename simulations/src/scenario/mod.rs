@@ -6,6 +6,7 @@
 
 mod check;
 mod contacts;
+mod faults;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::contacts::{ContactModel, Graph, Movement, Places, Radio, Roads, Spot, TraceFile};
+pub use self::faults::Faults;
 pub use self::traffic::{Padding, Traffic};
 use crate::link::LinkClass;
 use crate::routers::prophet::Constants;
@@ -38,6 +40,8 @@ pub struct Scenario {
     /// PRoPHET's constants.
     #[serde(default)]
     pub prophet: Constants,
+    /// What goes wrong, if anything does.
+    pub faults: Option<Faults>,
     /// How contacts come about.
     pub contacts: ContactModel,
     /// The kinds of links. Two nodes use the first in this list that both have and that reaches.

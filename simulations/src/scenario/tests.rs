@@ -5,9 +5,10 @@ use std::path::Path;
 use super::*;
 use crate::traffic::messages;
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("bus-lines", include_str!("../../scenarios/bus-lines.toml")),
     ("community", include_str!("../../scenarios/community.toml")),
+    ("faults", include_str!("../../scenarios/faults.toml")),
     ("helsinki", include_str!("../../scenarios/helsinki.toml")),
     ("partition-heal", include_str!("../../scenarios/partition-heal.toml")),
     ("random-waypoint", include_str!("../../scenarios/random-waypoint.toml")),
@@ -42,6 +43,8 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         ("helsinki", "columns = 18", "columns = 1", "two columns"),
         ("helsinki", "links = [\"bluetooth\"]", "links = [\"teeth\"]", "no [[link]] called teeth"),
         ("helsinki", "speed = [0.5, 1.5]", "speed = [1.5, 0.5]", "speed of group pedestrians"),
+        ("faults", "wrong_clock = 0.5", "wrong_clock = 1.5", "a chance"),
+        ("faults", "down_s = [1.0", "down_s = [0.0", "down_s"),
         ("helsinki", "roads = {", "places = {", "unknown field `columns`"),
         ("helsinki", "size_bytes = [1000, 10000]", "size_bytes = [1000, 100000]", "64 KiB"),
         ("helsinki", "interval_s = [5.0", "interval_s = [50.0", "interval_s"),

@@ -13,6 +13,7 @@ pub(super) struct Bundles {
     seed: u64,
     by_id: HashMap<[u8; 32], u32>,
     by_salt: HashMap<[u8; 8], Sealed>,
+    made: BTreeMap<u32, Bundle>,
     secrets: BTreeMap<u32, Secret>,
     /// A body of each length: what is sealed inside is nobody's business here.
     bodies: BTreeMap<u32, Bytes>,
@@ -28,7 +29,14 @@ impl Bundles {
     /// None yet.
     pub(super) fn new(seed: u64) -> Self {
         let (by_id, by_salt) = (HashMap::new(), HashMap::new());
-        Self { seed, by_id, by_salt, secrets: BTreeMap::new(), bodies: BTreeMap::new() }
+        Self {
+            seed,
+            by_id,
+            by_salt,
+            made: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+        }
     }
 
     /// The bundle of a message.
@@ -46,7 +54,13 @@ impl Bundles {
         self.by_id.insert(*bundle.id().as_bytes(), number);
         self.by_salt.insert(salt, Sealed { tag, recipients: message.recipients.clone() });
         self.secrets.extend(secret.map(|secret| (number, secret)));
+        self.made.insert(number, bundle.clone());
         bundle
+    }
+
+    /// The bundle of a message that was made before.
+    pub(super) fn made(&self, number: u32) -> Option<Bundle> {
+        self.made.get(&number).cloned()
     }
 
     /// The message of a bundle.

@@ -4,52 +4,52 @@
 //! call. What a link loses is sent again, as the transport below the calls does. The recipient's node opens what is
 //! for it at once and reveals its secret; a message to a group has no secret and ends with its lifetime. Carriers are
 //! paired with each other; everybody else is a contact of everybody.
+//!
+//! With faults, a node crashes at transactions that change its store: before the commit, between the commit and what
+//! follows from it, or after that. Its neighbours see their links end. It comes up again with what is on its disk and
+//! a wall clock that may be wrong by years, and deposits again what it did not come to deposit.
 
 mod bundles;
+mod clock;
+mod crashes;
 mod disk;
+mod settings;
+mod station;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
-use qpq_mesh::wire::{NodeKind, Request, Response, TransferVerdict};
+use qpq_mesh::wire::{Request, Response, TransferVerdict};
 use qpq_mesh::work::solve;
-use qpq_mesh::{BundleId, CallFailure, CallId, Config, Context, Effect, Input, Mesh, StorageError, Tier};
+use qpq_mesh::{BundleId, CallFailure, CallId, Effect, Input, StorageError, Tier};
 
-use self::bundles::{Bundles, Recipient};
-use self::disk::{Change, Disk};
+use self::bundles::Bundles;
+use self::station::Station;
 use super::Router;
 use crate::net::{Net, Way};
-use crate::observation::{Cause, Observation};
+use crate::observation::Observation;
 use crate::random::Random;
-use crate::scenario::{Node, Role, Scenario};
-use crate::time::Time;
+use crate::scenario::{Faults, Node, Role, Scenario};
 
 /// What a call or an answer has besides its payload.
 const FRAME_BYTES: u64 = 32;
-/// Room that is kept for what is addressed to a node and fits no quota.
-const UNOPENED_BYTES_MAX: u64 = 128 << 10;
-/// Instead of a buffer without a limit.
-const UNLIMITED_BYTES: u64 = 1 << 50;
+/// Wakes a node that is down; no node time is that late.
+const RESTART: u64 = u64::MAX;
 
-/// What nodes say to each other.
+/// What nodes send each other.
 #[derive(Debug, Clone)]
-pub enum Packet {
-    /// A call.
-    Call {
-        /// Names it in the answer.
-        call: CallId,
-        /// The call.
-        request: Request,
-    },
-    /// The answer.
-    Answer {
-        /// To which call.
-        call: CallId,
-        /// The answer.
-        result: Result<Response, CallFailure>,
-    },
+pub struct Packet {
+    content: Content,
+    /// How often the sender and the receiver had started when it was sent: a restart ends all that was before it.
+    starts: [u32; 2],
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Call { call: CallId, request: Request },
+    Answer { call: CallId, result: Result<Response, CallFailure> },
 }
 
 /// The router.
@@ -58,18 +58,10 @@ pub struct Ours {
     stations: Vec<Station>,
     bundles: Bundles,
     random: Random,
-}
-
-/// One node.
-#[derive(Debug)]
-struct Station {
-    mesh: Mesh,
-    disk: Disk,
-    role: Role,
-    /// The messages that its application has.
-    opened: BTreeSet<u32>,
-    /// The call that the network was asked for, ms.
-    wakes_ms: Option<u64>,
+    faults: Option<Faults>,
+    chance: Random,
+    /// Nodes that crash at the end of this moment.
+    falling: Vec<u32>,
 }
 
 /// What is to be carried out.
@@ -85,54 +77,22 @@ impl Ours {
         let bundles = Bundles::new(seed);
         let mut stations = Vec::with_capacity(nodes.len());
         for (number, node) in (0_u32..).zip(nodes) {
-            let (config, mut disk) = (Arc::new(config(scenario, *node)), Disk::default());
-            let mut cx = Context {
-                now_ms: 0,
-                rng: random.generator(),
-                store: &mut disk,
-                interest: &mut Recipient { bundles: &bundles, node: number },
-                effects: &mut Vec::new(),
-            };
-            let mesh = Mesh::open(key(number).into(), config, &mut cx)?;
-            disk.commit();
-            let (role, opened) = (node.role, BTreeSet::new());
-            stations.push(Station { mesh, disk, role, opened, wakes_ms: None });
+            let mut station = Station::new(scenario, *node);
+            station.open(number, &bundles, &mut random, &mut Vec::new())?;
+            station.disk.commit();
+            stations.push(station);
         }
-        Ok(Self { stations, bundles, random })
-    }
-
-    /// Runs something with a node's mesh, commits, and says what came of it. Effects are left to be carried out.
-    fn with<T>(
-        &mut self,
-        net: &mut Net<'_, Packet>,
-        node: u32,
-        effects: &mut Effects,
-        run: impl FnOnce(&mut Mesh, &mut Context<'_>) -> Result<T, StorageError>,
-    ) -> T {
-        let station = &mut self.stations[node as usize];
-        let mut found = Vec::new();
-        let mut cx = Context {
-            now_ms: net.now().as_millis(),
-            rng: self.random.generator(),
-            store: &mut station.disk,
-            interest: &mut Recipient { bundles: &self.bundles, node },
-            effects: &mut found,
-        };
-        let result = run(&mut station.mesh, &mut cx).expect("a store in memory does not fail");
-        for change in station.disk.commit() {
-            observe(net, &self.bundles, node, &change, &found);
-        }
-        effects.extend(found.into_iter().map(|effect| (node, effect)));
-        result
+        let (faults, chance) = (scenario.faults, Random::new(seed, "faults", 0));
+        Ok(Self { stations, bundles, random, faults, chance, falling: Vec::new() })
     }
 
     fn handle(&mut self, net: &mut Net<'_, Packet>, node: u32, input: Input) {
         let mut effects = Effects::new();
-        self.with(net, node, &mut effects, |mesh, cx| mesh.handle(cx, input));
+        self.with(net, (node, None), &mut effects, |mesh, cx| mesh.handle(cx, input));
         self.carry_out(net, node, effects);
     }
 
-    /// Carries out effects until there are none, and sees to it that everybody concerned is woken in time.
+    /// Carries out effects until there are none, and sees to it that the node is woken in time.
     fn carry_out(&mut self, net: &mut Net<'_, Packet>, node: u32, mut effects: Effects) {
         while let Some((node, effect)) = effects.pop_front() {
             self.carry_out_one(net, node, effect, &mut effects);
@@ -143,9 +103,8 @@ impl Ours {
     fn carry_out_one(&mut self, net: &mut Net<'_, Packet>, node: u32, effect: Effect, effects: &mut Effects) {
         match effect {
             Effect::Call { call, node: to, request } => {
-                let bytes = FRAME_BYTES + request.encoded_len() as u64;
-                if let Some(way) = way_to(net, node, number(&to.into())) {
-                    net.send(way, Packet::Call { call, request }, bytes);
+                if let Some(way) = way_to(net, node, settings::number(&to.into())) {
+                    self.send(net, way, Content::Call { call, request });
                 }
             }
             Effect::Mine { bundle } => self.open(net, node, bundle.id(), effects),
@@ -155,9 +114,11 @@ impl Ours {
                 }
             }
             Effect::Work { node: asked_by, challenge } => {
-                let Some(solution) = solve(&challenge, &key(node).into(), 0, u64::MAX) else { return };
+                let Some(solution) = solve(&challenge, &settings::key(node).into(), 0, u64::MAX) else {
+                    return;
+                };
                 let input = Input::Worked { node: asked_by, solution };
-                self.with(net, node, effects, |mesh, cx| mesh.handle(cx, input));
+                self.with(net, (node, None), effects, |mesh, cx| mesh.handle(cx, input));
             }
             Effect::Handed { .. }
             | Effect::Expired { .. }
@@ -169,31 +130,40 @@ impl Ours {
     /// What the engine does with a bundle: gives a message to the application once, and reveals the secret.
     fn open(&mut self, net: &mut Net<'_, Packet>, node: u32, id: &BundleId, effects: &mut Effects) {
         let Some(message) = self.bundles.message(id) else { return };
-        if self.stations[node as usize].opened.insert(message) {
-            net.observe(&Observation::Delivered { node, message });
-        }
         let input = match self.bundles.secret(message) {
             Some(secret) => Input::Settle { id: *id, secret },
             None => Input::Opened { id: *id },
         };
-        self.with(net, node, effects, |mesh, cx| mesh.handle(cx, input));
+        self.with(net, (node, Some(message)), effects, |mesh, cx| mesh.handle(cx, input));
     }
 
     fn see_to_waking(&mut self, net: &mut Net<'_, Packet>, node: u32) {
-        let station = &mut self.stations[node as usize];
-        let Some(at_ms) = station.mesh.wake_at() else { return };
-        let at_ms = at_ms.max(net.now().as_millis() + 1);
-        if station.wakes_ms.is_none_or(|wakes_ms| at_ms < wakes_ms) {
-            station.wakes_ms = Some(at_ms);
-            net.wake(node, Time::from_micros(at_ms * 1000), at_ms);
+        let now = net.now();
+        if let Some((at, token)) = self.stations[node as usize].next_wake(now) {
+            net.wake(node, at, token);
         }
+    }
+
+    fn send(&self, net: &mut Net<'_, Packet>, way: Way, content: Content) {
+        let payload = match &content {
+            Content::Call { request, .. } => request.encoded_len(),
+            Content::Answer { result, .. } => result.as_ref().map_or(0, Response::encoded_len),
+        };
+        let starts = self.starts(way);
+        net.send(way, Packet { content, starts }, FRAME_BYTES + payload as u64);
+    }
+
+    fn starts(&self, way: Way) -> [u32; 2] {
+        [way.from, way.to].map(|node| self.stations[node as usize].starts)
     }
 
     fn answer(&mut self, net: &mut Net<'_, Packet>, way: Way, call: CallId, request: Request) {
         let Way { from, to, .. } = way;
         let brought = self.brought(net, way, &request);
         let mut effects = Effects::new();
-        let answer = self.with(net, to, &mut effects, |mesh, cx| mesh.answer(cx, &key(from).into(), request));
+        let caller = settings::key(from).into();
+        let answer = self.with(net, (to, None), &mut effects, |mesh, cx| mesh.answer(cx, &caller, request));
+        let Some(answer) = answer else { return };
         let result = answer.map_err(|_| CallFailure::Refused { retry_after_ms: 0 });
         if let Ok(Response::Transfer(verdicts)) = &result {
             for (message, verdict) in brought.iter().zip(&verdicts.verdicts) {
@@ -202,8 +172,7 @@ impl Ours {
                 }
             }
         }
-        let bytes = result.as_ref().map_or(0, |response| response.encoded_len() as u64);
-        net.send(way.back(), Packet::Answer { call, result }, FRAME_BYTES + bytes);
+        self.send(net, way.back(), Content::Answer { call, result });
         self.carry_out(net, to, effects);
     }
 
@@ -222,6 +191,28 @@ impl Ours {
         let is_carrier = |node: u32| self.stations[node as usize].role == Role::Carrier;
         if is_carrier(one) && is_carrier(other) { Tier::Paired } else { Tier::Contact }
     }
+
+    /// Joins two nodes that are both up.
+    fn join(&mut self, net: &mut Net<'_, Packet>, way: Way) {
+        if [way.from, way.to].iter().all(|node| self.stations[*node as usize].mesh.is_some()) {
+            for Way { from, to, .. } in [way, way.back()] {
+                let standing = self.standing(from, to);
+                self.handle(net, from, Input::LinkUp { node: settings::key(to).into(), standing });
+            }
+        }
+    }
+
+    /// Gives a message to the mesh; until that is committed it stays in the outbox.
+    fn deposit(&mut self, net: &mut Net<'_, Packet>, message: u32) {
+        let node = net.message(message).source;
+        let Some(bundle) = self.bundles.made(message) else { return };
+        let mut effects = Effects::new();
+        let input = Input::Deposit { bundle };
+        if self.with(net, (node, None), &mut effects, |mesh, cx| mesh.handle(cx, input)).is_some() {
+            self.stations[node as usize].outbox.retain(|other| *other != message);
+        }
+        self.carry_out(net, node, effects);
+    }
 }
 
 impl Router for Ours {
@@ -235,102 +226,50 @@ impl Router for Ours {
         let mut fields = vec![header.id().as_bytes().as_slice(), header.salt(), header.tag()];
         fields.extend(settle);
         net.observe(&Observation::Header { message: number, fields: &fields });
-        self.handle(net, message.source, Input::Deposit { bundle });
+        self.stations[message.source as usize].outbox.push(number);
+        self.deposit(net, number);
+        self.fall(net);
     }
 
     fn link_up(&mut self, net: &mut Net<'_, Packet>, way: Way) {
-        for Way { from, to, .. } in [way, way.back()] {
-            let standing = self.standing(from, to);
-            self.handle(net, from, Input::LinkUp { node: key(to).into(), standing });
-        }
+        self.join(net, way);
+        self.fall(net);
     }
 
     fn link_down(&mut self, net: &mut Net<'_, Packet>, way: Way) {
         for Way { from, to, .. } in [way, way.back()] {
-            self.handle(net, from, Input::LinkDown { node: key(to).into() });
+            self.handle(net, from, Input::LinkDown { node: settings::key(to).into() });
         }
+        self.fall(net);
     }
 
     fn arrived(&mut self, net: &mut Net<'_, Packet>, way: Way, packet: Packet) {
-        match packet {
-            Packet::Call { call, request } => self.answer(net, way, call, request),
-            Packet::Answer { call, result } => self.handle(net, way.to, Input::Answered { call, result }),
+        if packet.starts != self.starts(way) {
+            return;
         }
+        match packet.content {
+            Content::Call { call, request } => self.answer(net, way, call, request),
+            Content::Answer { call, result } => self.handle(net, way.to, Input::Answered { call, result }),
+        }
+        self.fall(net);
     }
 
     fn lost(&mut self, net: &mut Net<'_, Packet>, way: Way, packet: Packet) {
         // A contact that has ended takes everything with it; the network drops what is sent over it.
-        let payload = match &packet {
-            Packet::Call { request, .. } => request.encoded_len(),
-            Packet::Answer { result, .. } => result.as_ref().map_or(0, Response::encoded_len),
-        };
-        net.send(way, packet, FRAME_BYTES + payload as u64);
+        if packet.starts == self.starts(way) {
+            self.send(net, way, packet.content);
+        }
     }
 
     fn wake(&mut self, net: &mut Net<'_, Packet>, node: u32, token: u64) {
-        let station = &mut self.stations[node as usize];
-        if station.wakes_ms == Some(token) {
-            station.wakes_ms = None;
+        if token == RESTART {
+            self.restart(net, node);
+        } else if self.stations[node as usize].wakes_ms == Some(token) {
+            self.stations[node as usize].wakes_ms = None;
             self.handle(net, node, Input::Tick);
         }
+        self.fall(net);
     }
-}
-
-/// Tells what a commit changed of a store, and why.
-fn observe(net: &mut Net<'_, Packet>, bundles: &Bundles, node: u32, change: &Change, effects: &[Effect]) {
-    let Some(message) = bundles.message(&change.id) else { return };
-    let bytes = super::baseline::stored_bytes(net.message(message));
-    if change.is_put {
-        return net.observe(&Observation::Stored { node, message, bytes });
-    }
-    let cause = effects.iter().find_map(|effect| match effect {
-        Effect::Settled { id, .. } if *id == change.id => Some(Cause::Settled),
-        Effect::Expired { id, .. } if *id == change.id => Some(Cause::Expired),
-        Effect::Evicted { id } if *id == change.id => Some(Cause::Evicted),
-        _ => None,
-    });
-    let cause = cause.unwrap_or(Cause::Arrived);
-    net.observe(&Observation::Removed { node, message, bytes, cause });
-}
-
-/// What a node of the scenario decides for itself: as the profile of a router says, but for the size of its store.
-fn config(scenario: &Scenario, node: Node) -> Config {
-    let kind = match node.role {
-        Role::Carrier => NodeKind::Carrier,
-        Role::Mobile => NodeKind::Mobile,
-    };
-    let unlimited = node.buffer_bytes.is_none();
-    let bytes_max = node.buffer_bytes.unwrap_or(UNLIMITED_BYTES).saturating_sub(UNOPENED_BYTES_MAX);
-    Config {
-        kind,
-        custody_is_volatile: false,
-        accepts: 0b1111,
-        bytes_max,
-        bundles_max: if unlimited { 1 << 30 } else { 12_288 },
-        neighbour_bytes_max: if unlimited { bytes_max } else { 2 << 20 },
-        neighbour_bundles_max: if unlimited { 1 << 30 } else { 256 },
-        unopened_bytes_max: UNOPENED_BYTES_MAX,
-        tombstones_max: 8_192,
-        neighbours_max: 256,
-        offers_queued_max: 2_048,
-        ingress_bytes_per_s_max: 2 << 20,
-        ingress_bundles_per_s_max: 512,
-        work_bits: 8,
-        mobile_copies: scenario.spray_copies,
-        carrier_copies: 5,
-        offer_interval_ms: 200,
-    }
-}
-
-/// The key of a node: its number, so that the order of both is the same.
-fn key(node: u32) -> [u8; 32] {
-    let mut key = [0x51; 32];
-    key[..4].copy_from_slice(&node.to_be_bytes());
-    key
-}
-
-fn number(key: &[u8; 32]) -> u32 {
-    u32::from_be_bytes([key[0], key[1], key[2], key[3]])
 }
 
 fn way_to(net: &Net<'_, Packet>, node: u32, to: u32) -> Option<Way> {

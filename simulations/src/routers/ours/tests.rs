@@ -104,3 +104,16 @@ fn the_same_seed_gives_the_same_run_of_the_mesh() {
     assert_eq!(hash(1), hash(1));
     assert_ne!(hash(1), hash(2));
 }
+
+#[test]
+fn nothing_is_lost_or_delivered_twice_however_nodes_crash() {
+    let text =
+        include_str!("../../../scenarios/faults.toml").replace("crash_chance = 0.005", "crash_chance = 0.05");
+    let scenario = Scenario::parse(&text, std::path::Path::new("faults.toml")).unwrap();
+    for seed in 1..9 {
+        let figures = Setting::new(scenario.clone(), seed).unwrap().run(RouterKind::Ours, Buffers::Scenario);
+        assert_eq!(figures.first_violations, [""; 0], "seed {seed}");
+        assert!(figures.restarts > 20, "seed {seed}: {} restarts", figures.restarts);
+        assert!(figures.ratio > 0.9, "seed {seed}: {} delivered", figures.ratio);
+    }
+}
