@@ -138,4 +138,32 @@ mod tests {
         let refused = await_return(&context, Error::Negative("no".into())).await.unwrap_err();
         assert_eq!(refused.to_string(), "no");
     }
+
+    /// Whoever follows goes on trying, however long it takes, at most so often.
+    #[tokio::test(start_paused = true)]
+    async fn an_absent_daemon_is_looked_for_without_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("absent.sock");
+        let context =
+            Context { data_dir: None, socket: Some(socket), output: Output::new(true), assume_yes: false };
+        let hour = Duration::from_secs(3_600);
+        assert!(tokio::time::timeout(hour, reconnect(&context)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_absence_ends_the_looking() {
+        let long = std::path::PathBuf::from(format!("/{}", "x".repeat(200)));
+        let context =
+            Context { data_dir: None, socket: Some(long), output: Output::new(true), assume_yes: false };
+        let begun = Instant::now();
+        let error = reconnect(&context).await.unwrap_err();
+        assert_eq!(error.exit(), crate::exit::Exit::Usage);
+        assert_eq!(begun.elapsed(), PAUSE_MIN);
+    }
+
+    #[test]
+    fn what_has_become_of_the_daemon_is_said() {
+        assert_eq!(absence(&Error::Silent("5 seconds".into())), "the daemon does not answer");
+        assert_eq!(absence(&Error::Lost("gone".into())), "the daemon is gone");
+    }
 }

@@ -97,4 +97,49 @@ mod tests {
             "{error:?}"
         );
     }
+
+    #[test]
+    fn every_method_has_its_limit_and_no_wait_outlasts_the_daemon_s() {
+        use Method::{
+            CreateBackup, Diagnose, MarkRead, RestoreBackup, SendMessage, VerifyBackup, WaitMessage,
+        };
+        let minute = Duration::from_secs(60);
+        for (method, limit) in [
+            (Method::Health, HEALTH_LIMIT),
+            (SendMessage, ORDINARY_LIMIT),
+            (MarkRead, ORDINARY_LIMIT),
+            (Diagnose, ORDINARY_LIMIT),
+            (CreateBackup, BACKUP_LIMIT),
+            (VerifyBackup, BACKUP_LIMIT),
+            (RestoreBackup, BACKUP_LIMIT),
+        ] {
+            assert_eq!(limit_of(method, &Bytes::new()), limit, "{method:?}");
+        }
+        let waited = |timeout_ms| {
+            let message = v1::WaitMessageRequest { timeout_ms, ..Default::default() };
+            let change = v1::WaitChangeRequest { timeout_ms, ..Default::default() };
+            [
+                limit_of(WaitMessage, &message.encode_to_vec().into()),
+                limit_of(Method::WaitChange, &change.encode_to_vec().into()),
+            ]
+        };
+        assert_eq!(waited(30_000), [ORDINARY_LIMIT + minute / 2; 2]);
+        assert_eq!(waited(u32::MAX), [ORDINARY_LIMIT + minute; 2]);
+    }
+
+    /// The answer to a call that was given up is not taken for that of the next.
+    #[tokio::test(start_paused = true)]
+    async fn silence_costs_one_call_its_own_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("silent.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let patient = Patient::new(SocketClient::connect(&path).await.unwrap());
+        for (method, limit) in [(Method::Health, HEALTH_LIMIT), (Method::CreateBackup, BACKUP_LIMIT)] {
+            let begun = tokio::time::Instant::now();
+            let error = patient.call(method, Bytes::new()).await.unwrap_err();
+            assert_eq!(begun.elapsed().as_secs(), limit.as_secs());
+            let wanted = format!("timed out: nothing came within {} seconds", limit.as_secs());
+            assert_eq!(error.to_string(), wanted);
+        }
+    }
 }

@@ -72,6 +72,9 @@ pub(crate) fn suite_name(suite: u32) -> String {
 const SHORT_CHARS: usize = 10;
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
