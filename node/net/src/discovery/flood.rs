@@ -24,7 +24,7 @@ const RECORDS_MAX: i64 = 4_096;
 const TIMERS_MAX: i64 = 16 * RECORDS_MAX;
 
 /// Names that mDNS may have kept of records that it holds no longer, each of at most 255 bytes.
-const NAMES_KEPT_MAX: u64 = 32_768;
+const NAMES_KEPT_MAX: u64 = 16_384;
 
 /// The shortest life of a record that is not a goodbye, milliseconds: so often at most one makes room for another.
 const RECORD_LIFE_MIN_MS: u64 = 1_000;

@@ -115,11 +115,13 @@ proptest! {
         looks in vec((0_u64..400, 1_u64..6_000), 1..60),
         in_sight in 0_usize..300,
     ) {
-        let mut wear = Wear::begin(Instant::now());
-        let mut came = 0;
+        let begun = Instant::now();
+        let (mut wear, mut now, mut came) = (Wear::begin(begun), begun, 0);
         for (strangers, elapsed_ms) in looks {
             let pointers = i64::try_from(strangers).unwrap() + i64::try_from(in_sight).unwrap();
-            wear.look(load(0, pointers, 0), in_sight, wear.looked + Duration::from_millis(elapsed_ms));
+            now += Duration::from_millis(elapsed_ms);
+            wear.look(load(0, pointers, 0), in_sight, now);
+            prop_assert_eq!(wear.age(), now - begun);
             came += strangers * elapsed_ms;
             prop_assert_eq!(wear.names(3), came / 1_000 + 3);
         }
