@@ -88,24 +88,30 @@ fn filled(byte: u8, numbers: impl Iterator<Item = u64>) -> Node {
     node
 }
 
+/// Makes the calls that one of the two asked for; how many there were.
+fn call(from: u8, caller: &mut Node, called: &mut Node, now_ms: u64) -> usize {
+    let effects = std::mem::take(&mut caller.effects);
+    let mut calls = 0;
+    for effect in effects {
+        let Effect::Call { call, request, .. } = effect else { continue };
+        let response = called.answer(now_ms, from, request);
+        caller.handle(now_ms, Input::Answered { call, result: Ok(response) });
+        calls += 1;
+    }
+    calls
+}
+
 /// Lets two talk until nothing is left to be said; how many calls it took.
 fn talk(a: &mut Node, b: &mut Node) -> usize {
     a.handle(0, Input::LinkUp { node: key(2), standing: Tier::Paired });
     b.handle(0, Input::LinkUp { node: key(1), standing: Tier::Paired });
     let (mut now_ms, mut calls) = (0, 0);
     loop {
-        let mut said = false;
-        for (from, caller, called) in [(1, &mut *a, &mut *b), (2, &mut *b, &mut *a)] {
-            for effect in std::mem::take(&mut caller.effects) {
-                let Effect::Call { call, request, .. } = effect else { continue };
-                let response = called.answer(now_ms, from, request);
-                caller.handle(now_ms, Input::Answered { call, result: Ok(response) });
-                (calls, said) = (calls + 1, true);
-            }
-        }
-        if !said {
+        let made = call(1, a, b, now_ms) + call(2, b, a, now_ms);
+        if made == 0 {
             return calls;
         }
+        calls += made;
         now_ms += 250;
         a.handle(now_ms, Input::Tick);
         b.handle(now_ms, Input::Tick);

@@ -20,6 +20,7 @@ pub(crate) struct Ingress {
     bundles: Bucket,
     offers: Bucket,
     comparisons: Bucket,
+    since_ms: u64,
 }
 
 impl Ingress {
@@ -30,7 +31,13 @@ impl Ingress {
             bundles: Bucket::new(bundles_per_s, now_ms),
             offers: Bucket::new(bundles_per_s * OFFERS_PER_BUNDLE, now_ms),
             comparisons: Bucket::new(COMPARISONS_PER_S, now_ms),
+            since_ms: now_ms,
         }
+    }
+
+    /// When the bucket was made.
+    pub(crate) const fn since_ms(&self) -> u64 {
+        self.since_ms
     }
 
     /// Whether so many bundles may be offered or asked for now. Each costs a check against all of this node's secrets.

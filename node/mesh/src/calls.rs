@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::SortKey;
+use crate::bundle::{ShortId, SortKey};
 use crate::effect::CallId;
 use crate::link::Sent;
 
@@ -12,6 +12,7 @@ pub(crate) enum Purpose {
     Hello,
     Reconcile,
     Offer(Vec<SortKey>),
+    Fetch(Vec<ShortId>),
     Settle(Vec<SortKey>),
     Transfer(Vec<Sent>),
 }

@@ -43,6 +43,9 @@ pub struct Config {
     pub carrier_copies: u16,
     /// Shortest time between two offers on one link, ms; what arrives in between is offered together.
     pub offer_interval_ms: u64,
+    /// After which time a link between two carriers counts as stable, ms: on such links bodies wait until somebody wants
+    /// them, or a delay is over. `u64::MAX` switches that off.
+    pub lazy_after_ms: u64,
 }
 
 impl Config {
@@ -67,6 +70,7 @@ impl Config {
             mobile_copies: 6,
             carrier_copies: 5,
             offer_interval_ms: 200,
+            lazy_after_ms: 600_000,
         }
     }
 

@@ -55,6 +55,7 @@ impl Mesh {
                 .then(|| (Request::Hello(self.hello(slot, reconcile_from)), Purpose::Hello));
         }
         self.next_settlements(slot)
+            .or_else(|| self.next_fetch(slot))
             .or_else(|| self.next_offer(cx, slot))
             .or_else(|| self.next_ranges(cx.now_ms, slot))
     }

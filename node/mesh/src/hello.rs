@@ -97,7 +97,10 @@ impl Mesh {
                     self.meet(slot, hello)
                 }
             };
+        let hearsay: Vec<SortKey> =
+            self.rumours.untold(slot).take(self.config.offers_queued_max / 2).collect();
         let link = self.link(slot);
+        link.to_offer.extend(hearsay);
         (link.awaits_walk, link.is_compared) = (from.is_some(), from.is_some());
         from
     }

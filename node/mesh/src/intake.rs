@@ -113,7 +113,7 @@ impl Mesh {
             cx.effects.push(Effect::Mine { bundle: bundle.clone() });
         }
         if self.carries(key) {
-            self.spread(key, slot);
+            self.spread(cx.now_ms, key, slot);
         }
         Ok(Ok(()))
     }
@@ -215,7 +215,7 @@ impl Mesh {
         own.transit.copies = self.config.own_copies();
         own.transit.remaining_s = header.lifetime_max_s();
         let key = self.keep(cx, &own, Tier::Own, None, false)?;
-        self.spread(key, None);
+        self.spread(cx.now_ms, key, None);
         Ok(())
     }
 

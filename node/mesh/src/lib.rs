@@ -28,6 +28,7 @@
 //! | `reconcile` | comparing what both hold, at the cost of the difference |
 //! | `offer`, `transfer`, `intake`, `holding` | how a bundle changes hands, and what becomes of it |
 //! | `spray` | who gets a copy |
+//! | `rumour`, `fetch` | how news outruns bodies between carriers |
 //! | `settle` | how what has arrived disappears |
 //! | `custody`, `quota`, `tombstones` | what is held, for whom, and what makes room |
 //! | `admission`, `work`, `fairness` | what hostile neighbours cannot do |
@@ -61,6 +62,7 @@ mod mesh;
 mod neighbours;
 mod offer;
 mod reconcile;
+mod rumour;
 mod settle;
 mod slots;
 pub mod sneakernet;

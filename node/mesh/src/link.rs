@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use qpq_proto::ids::NodeKey;
 
 use crate::admission::{Ingress, Work};
-use crate::bundle::SortKey;
+use crate::bundle::{ShortId, SortKey};
 use crate::effect::CallId;
 use crate::fairness::Turns;
 use crate::reconcile::Walk;
@@ -93,6 +93,8 @@ pub(crate) struct Sent {
 pub(crate) struct Link {
     pub(crate) node: NodeKey,
     pub(crate) slot: usize,
+    /// When it came up.
+    pub(crate) since_ms: u64,
     pub(crate) standing: Tier,
     /// This node's half of the session's key.
     pub(crate) key_share: [u8; 16],
@@ -107,6 +109,10 @@ pub(crate) struct Link {
     pub(crate) to_offer: BTreeSet<SortKey>,
     /// Bundles to be offered again, with the time.
     pub(crate) later: BTreeSet<(u64, SortKey)>,
+    /// Bundles that wait until their delay is over: the next time they are offered, they are handed over.
+    pub(crate) deferred: BTreeSet<SortKey>,
+    /// Bundles known by hearsay that are wanted from the neighbour.
+    pub(crate) to_fetch: BTreeSet<ShortId>,
     /// Bundles that the neighbour wants.
     pub(crate) to_send: BTreeMap<SortKey, Errand>,
     /// Comparing what both hold.
@@ -138,6 +144,7 @@ impl Link {
         Self {
             node,
             slot,
+            since_ms: ingress.since_ms(),
             standing,
             key_share,
             session: None,
@@ -147,6 +154,8 @@ impl Link {
             to_settle: BTreeSet::new(),
             to_offer: BTreeSet::new(),
             later: BTreeSet::new(),
+            deferred: BTreeSet::new(),
+            to_fetch: BTreeSet::new(),
             to_send: BTreeMap::new(),
             walk: None,
             is_behind: false,
@@ -172,6 +181,8 @@ impl Link {
         self.to_offer.clear();
         self.later.clear();
         self.to_send.clear();
+        self.deferred.clear();
+        self.to_fetch.clear();
         (self.walk, self.is_behind, self.next_offer_ms) = (None, false, 0);
     }
 
@@ -179,6 +190,7 @@ impl Link {
     pub(crate) fn forget(&mut self, key: SortKey) {
         self.to_offer.remove(&key);
         self.to_send.remove(&key);
+        self.deferred.remove(&key);
     }
 
     /// Puts a bundle among those to be offered, if there is room.
@@ -208,12 +220,12 @@ impl Link {
     /// When something can be done on this link without anything new coming in.
     pub(crate) fn wake_at(&self, is_caller: bool) -> Option<u64> {
         let wants_hello = self.session.is_none() && is_caller;
-        let talk = if wants_hello || !self.to_settle.is_empty() || self.walk.is_some() {
+        let talk = if wants_hello || !self.to_settle.is_empty() || !self.to_fetch.is_empty() {
             Some(0)
         } else if self.session.is_some() && !self.to_offer.is_empty() {
             Some(self.next_offer_ms)
         } else {
-            None
+            self.walk.as_ref().map(|_| 0)
         };
         let later = self.later.first().map(|(at_ms, _)| *at_ms);
         let walk = (self.is_behind && self.to_offer.is_empty()).then_some(self.next_walk_ms);
@@ -237,7 +249,6 @@ pub(crate) fn earlier(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::ShortId;
 
     #[test]
     fn lanes_pause_longer_with_each_failure() {

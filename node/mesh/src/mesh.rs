@@ -15,6 +15,7 @@ use crate::expected::Expected;
 use crate::link::{Lane, Link, Session, earlier};
 use crate::neighbours::Neighbours;
 use crate::reconcile::Walk;
+use crate::rumour::Rumours;
 use crate::slots::{Given, Slots};
 use crate::storage::{Loaded, StorageError, Tier};
 use crate::tombstones::Tombstones;
@@ -39,6 +40,7 @@ pub struct Mesh {
     pub(crate) neighbours: Neighbours,
     pub(crate) calls: Calls,
     pub(crate) expected: Expected,
+    pub(crate) rumours: Rumours,
     /// Links on which there may be something to do, a bit each.
     pub(crate) dirty: u64,
     /// Bytes of bundles for this node that fit no quota and wait to be opened.
@@ -64,6 +66,7 @@ impl Mesh {
             neighbours: Neighbours::default(),
             calls: Calls::default(),
             expected: Expected::default(),
+            rumours: Rumours::default(),
             dirty: 0,
             unopened_bytes: 0,
             slots: Slots::default(),
@@ -227,6 +230,7 @@ impl Mesh {
             self.remember(&link);
         }
         self.expected.forget_link(slot);
+        self.forget_source(slot);
         self.dirty &= !(1 << slot);
         if let Some((node, standing)) = self.waiting.pop_first() {
             self.link_up(cx, node, standing);
@@ -288,6 +292,10 @@ impl Mesh {
                 self.take_transfer_verdicts(cx, slot, sent, &verdicts)?;
                 Ok(true)
             }
+            (Purpose::Fetch(items), Response::Fetch(verdicts)) if items.len() == verdicts.len() => {
+                self.take_fetch_verdicts(slot, items, &verdicts);
+                Ok(true)
+            }
             (Purpose::Settle(keys), Response::Settle) => {
                 self.tombstones.told(keys, 1 << slot);
                 Ok(true)
@@ -306,6 +314,7 @@ impl Mesh {
             Purpose::Hello => {}
             Purpose::Reconcile => link.walk.iter_mut().for_each(Walk::unanswered),
             Purpose::Offer(keys) => link.to_offer.extend(keys),
+            Purpose::Fetch(items) => link.to_fetch.extend(items),
             Purpose::Settle(keys) => link.to_settle.extend(keys),
             Purpose::Transfer(sent) => link.to_send.extend(sent.iter().map(|sent| (sent.key, sent.errand))),
         }
@@ -328,6 +337,7 @@ impl Mesh {
     pub(crate) fn forget_holdings(&mut self, slot: usize) {
         self.custody.forget_neighbour(1 << slot);
         self.tombstones.forget_neighbour(1 << slot);
+        self.rumours.forget_neighbour(1 << slot);
     }
 
     fn lane_of(&mut self, slot: usize, purpose: &Purpose) -> &mut Lane {

@@ -17,6 +17,7 @@
 //! and nobody else can know. Offers of one link are at least [`Config::offer_interval_ms`](crate::Config) apart, so that
 //! what arrives in between goes out together.
 
+use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::MESH_OFFER_ITEMS_MAX;
 
 use crate::bundle::{Kind, SortKey};
@@ -27,6 +28,7 @@ use crate::fairness::{Budget, Waiting};
 use crate::lifetime;
 use crate::link::Errand;
 use crate::mesh::Mesh;
+use crate::rumour::lazy_delay_ms;
 use crate::spray;
 use crate::storage::{StorageError, Tier};
 use crate::wire::{NodeKind, OfferItem, OfferVerdict, Refusal, Request, Verdicts};
@@ -39,7 +41,9 @@ const FULL_MS: u64 = 600_000;
 impl Mesh {
     /// The next offer on a link, if there is something to offer.
     pub(crate) fn next_offer(&mut self, cx: &Context<'_>, slot: usize) -> Option<(Request, Purpose)> {
-        let custody = &self.custody;
+        let (custody, rumours) = (&self.custody, &self.rumours);
+        let nodes: Vec<Option<NodeKey>> =
+            self.links.iter().map(|link| link.as_ref().map(|link| link.node)).collect();
         let link = self.links[slot].as_mut()?;
         while let Some((at_ms, key)) = link.later.first().copied().filter(|(at_ms, _)| *at_ms <= cx.now_ms) {
             link.later.remove(&(at_ms, key));
@@ -49,9 +53,19 @@ impl Mesh {
             return None;
         }
         let bit = link.bit();
-        link.to_offer.retain(|key| custody.get(*key).is_some_and(|entry| entry.known_by & bit == 0));
-        let waiting: Vec<Waiting> =
-            link.to_offer.iter().filter_map(|key| waiting(custody, *key, 1)).collect();
+        link.to_offer.retain(|key| match custody.get(*key) {
+            Some(entry) => entry.known_by & bit == 0,
+            None => rumours.get(key.short()).is_some_and(|rumour| rumour.can_be_told(slot)),
+        });
+        let hearsay = |key: SortKey| {
+            let source = *rumours.get(key.short())?.sources.first()?;
+            Some(Waiting { key, bringer: *nodes.get(source)?, cost: 1 })
+        };
+        let waiting: Vec<Waiting> = link
+            .to_offer
+            .iter()
+            .filter_map(|key| waiting(custody, *key, 1).or_else(|| hearsay(*key)))
+            .collect();
         let budget = Budget { cost_max: ITEMS_MAX as u64, count_max: ITEMS_MAX };
         let keys = link.offer_turns.choose(cx.now_ms, &waiting, budget);
         if keys.is_empty() {
@@ -61,7 +75,11 @@ impl Mesh {
         keys.iter().for_each(|key| {
             link.to_offer.remove(key);
         });
-        let items = keys.iter().filter_map(|key| custody.get(*key)).map(item_of).collect();
+        let item = |key: &SortKey| match custody.get(*key) {
+            Some(entry) => Some(item_of(entry)),
+            None => rumours.get(key.short()).map(|rumour| rumour.item),
+        };
+        let items = keys.iter().filter_map(item).collect();
         Some((Request::Offer(items), Purpose::Offer(keys)))
     }
 
@@ -92,6 +110,10 @@ impl Mesh {
         }
         if !is_mine && !self.config.takes(kind.class) {
             return OfferVerdict::Refused(Refusal::NotAccepting);
+        }
+        if !is_mine && self.is_lazy(slot, cx.now_ms) && !self.was_heard(slot, item.short) {
+            self.hear(cx.now_ms, slot, item);
+            return OfferVerdict::Carry;
         }
         if !self.expected.expect(item.short, slot, cx.now_ms) {
             return OfferVerdict::Busy;
@@ -126,8 +148,11 @@ impl Mesh {
             let key = *key;
             match *verdict {
                 OfferVerdict::No => {}
+                OfferVerdict::Mine | OfferVerdict::Carry if self.custody.get(key).is_none() => {
+                    self.take_rumour_verdict(slot, key.short(), *verdict == OfferVerdict::Mine);
+                }
                 OfferVerdict::Mine => self.queue_errand(slot, key, Errand::Delivery),
-                OfferVerdict::Carry => self.consider_giving(cx.now_ms, slot, key),
+                OfferVerdict::Carry => self.give_or_wait(cx.now_ms, slot, key),
                 OfferVerdict::Have => self.note_known(slot, key),
                 OfferVerdict::Busy => self.link(slot).queue_later(cx.now_ms + BUSY_MS, key, queued_max),
                 OfferVerdict::Settled(secret) => self.settle(cx, key, secret)?,
@@ -158,6 +183,20 @@ impl Mesh {
         }
     }
 
+    /// The neighbour would carry a bundle. On a lazy link it is told again after a delay before it is handed over.
+    fn give_or_wait(&mut self, now_ms: u64, slot: usize, key: SortKey) {
+        let queued_max = self.config.offers_queued_max;
+        let hops_left = self.custody.get(key).map_or(0, |entry| entry.hops_left);
+        let is_lazy = self.is_lazy(slot, now_ms);
+        let link = self.link(slot);
+        if is_lazy && !link.deferred.remove(&key) {
+            link.deferred.insert(key);
+            link.queue_later(now_ms + lazy_delay_ms(hops_left), key, queued_max);
+        } else {
+            self.consider_giving(now_ms, slot, key);
+        }
+    }
+
     /// The neighbour would carry a bundle: it is handed over if it has hops left and there is a copy to spare.
     fn consider_giving(&mut self, now_ms: u64, slot: usize, key: SortKey) {
         let Some(peer) = self.session(slot).map(|session| session.kind) else { return };
@@ -182,10 +221,11 @@ impl Mesh {
     }
 
     /// Says of a bundle that has come to all neighbours but the one it came from.
-    pub(crate) fn spread(&mut self, key: SortKey, from: Option<usize>) {
+    pub(crate) fn spread(&mut self, now_ms: u64, key: SortKey, from: Option<usize>) {
         let queued_max = self.config.offers_queued_max;
+        let told = self.confirm(now_ms, key);
         for link in self.links.iter_mut().flatten() {
-            if link.session.is_some() && Some(link.slot) != from {
+            if link.session.is_some() && Some(link.slot) != from && told & link.bit() == 0 {
                 link.queue_offer(key, queued_max);
                 self.dirty |= link.bit();
             }

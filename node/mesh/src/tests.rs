@@ -5,4 +5,5 @@ mod crashes;
 mod delivery;
 mod files;
 mod hostile;
+mod lazy;
 pub(crate) mod world;

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::world::{Made, World};
+use super::world::{Made, World, config};
 use crate::wire::NodeKind::{self, Carrier, Leaf, Mobile};
-use crate::{Bundle, Class, SizeClass};
+use crate::{Bundle, Class, Config, SizeClass};
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -74,8 +74,14 @@ fn all_meet(world: &mut World) {
     }
 }
 
-fn check(kinds: &[NodeKind], loss_percent: u32, happenings: &[Happening]) -> Result<(), TestCaseError> {
-    let mut world = World::new(kinds);
+fn check(
+    kinds: &[NodeKind],
+    lazy_after_ms: u64,
+    loss_percent: u32,
+    happenings: &[Happening],
+) -> Result<(), TestCaseError> {
+    let configs = kinds.iter().map(|kind| Config { lazy_after_ms, ..config(*kind) });
+    let mut world = World::with(configs.collect());
     world.loss_percent = loss_percent;
     let mut sent = Vec::new();
     happenings.iter().for_each(|happening| happen(&mut world, happening, &mut sent));
@@ -103,9 +109,10 @@ proptest! {
     #[test]
     fn carriers_deliver_everything(
         happenings in prop::collection::vec(happening(4), 1..80),
+        lazy_after_ms in prop_oneof![Just(0), Just(600_000), Just(u64::MAX)],
         loss_percent in 0..60_u32,
     ) {
-        check(&[Carrier; 4], loss_percent, &happenings)?;
+        check(&[Carrier; 4], lazy_after_ms, loss_percent, &happenings)?;
     }
 
     #[test]
@@ -113,7 +120,7 @@ proptest! {
         happenings in prop::collection::vec(happening(6), 1..80),
         loss_percent in 0..60_u32,
     ) {
-        check(&[Carrier, Mobile, Leaf, Mobile, Carrier, Leaf], loss_percent, &happenings)?;
+        check(&[Carrier, Mobile, Leaf, Mobile, Carrier, Leaf], 600_000, loss_percent, &happenings)?;
     }
 
     /// The same happenings give the same bytes.

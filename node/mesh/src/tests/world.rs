@@ -282,8 +282,10 @@ impl World {
 
     /// Lets time pass, waking each node when it asked for it.
     pub(crate) fn pass(&mut self, ms: u64) {
-        let end = self.now_ms + ms;
+        let (end, mut wakes_left) = (self.now_ms + ms, 20_000);
         loop {
+            wakes_left -= 1;
+            assert!(wakes_left > 0, "they wake for nothing");
             self.settle_down();
             let wakes = self.nodes.iter().filter_map(|node| node.mesh.wake_at());
             let Some(next) = wakes.min().map(|at| at.max(self.now_ms + 1)).filter(|at| *at <= end) else {
