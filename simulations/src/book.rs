@@ -20,6 +20,8 @@ pub struct Book {
     pub transmissions: u64,
     /// Everything that was sent.
     pub bytes: u64,
+    /// The bodies of messages among it, where a whole one crossed a link.
+    pub body_bytes: u64,
     /// Restarts after a crash.
     pub restarts: u64,
     /// The most that a node held.
@@ -55,6 +57,7 @@ impl Book {
             delays_s: Vec::new(),
             transmissions: 0,
             bytes: 0,
+            body_bytes: 0,
             restarts: 0,
             peak_bytes: 0,
             samples: Vec::new(),
@@ -87,7 +90,11 @@ impl Book {
                 }
             }
             Observation::Restarted { .. } => self.restarts += 1,
-            Observation::Transferred { .. } => self.transmissions += 1,
+            Observation::Transferred { message, .. } => {
+                self.transmissions += 1;
+                self.body_bytes +=
+                    messages.get(message as usize).map_or(0, |sent| u64::from(sent.body_bytes));
+            }
             Observation::Stored { node, bytes, .. } => {
                 self.held_sum += bytes;
                 let held = &mut self.held[node as usize];

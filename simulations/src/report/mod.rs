@@ -42,6 +42,8 @@ pub struct Figures {
     pub transmissions: u64,
     /// Everything sent, summaries and answers included.
     pub bytes: u64,
+    /// What of it were bodies of messages.
+    pub body_bytes: u64,
     /// `(transmissions - delivered) / delivered`; null if nothing was delivered.
     pub overhead: Option<f64>,
     /// `bytes / delivered`.
@@ -96,6 +98,7 @@ impl Figures {
             p95_delay_s: percentile(&delays, 95),
             transmissions: book.transmissions,
             bytes: book.bytes,
+            body_bytes: book.body_bytes,
             overhead: each(book.transmissions as f64 - delivered as f64),
             bytes_per_delivered: each(book.bytes as f64),
             restarts: book.restarts,

@@ -42,6 +42,7 @@ fn figures_agree_with_each_other() {
         assert_eq!(row.ratio, row.delivered as f64 / row.created as f64);
         let overhead = (row.transmissions as f64 - row.delivered as f64) / row.delivered as f64;
         assert_eq!(row.overhead, Some(overhead));
+        assert!(row.body_bytes < row.bytes && row.body_bytes >= 1024 * row.transmissions);
         assert!(row.median_delay_s <= row.p95_delay_s);
         let last = row.samples.last().unwrap();
         assert_eq!((last.created, last.delivered, last.bytes), (row.created, row.delivered, row.bytes));

@@ -36,6 +36,7 @@ pub(super) fn config(scenario: &Scenario, node: Node) -> Config {
         mobile_copies: scenario.spray_copies,
         carrier_copies: 5,
         offer_interval_ms: 200,
+        lazy_after_ms: 600_000,
     }
 }
 
