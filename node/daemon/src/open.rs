@@ -148,7 +148,11 @@ fn open_store(
 ) -> Result<(Store, Option<PathBuf>), OpenNodeError> {
     let mut source_of_key = String::new();
     let described = |error, source_of_key: &str| describe(error, data_dir, source_of_key);
-    let options = Options { cache_bytes: limits.database_cache_bytes, open_counter: None };
+    let options = Options {
+        cache_bytes: limits.database_cache_bytes,
+        journal_bytes: limits.database_journal_bytes_max,
+        open_counter: None,
+    };
     let locked = LockedStore::open(data_dir, &options).map_err(|error| described(error, &source_of_key))?;
     let unlock = Unlock { settings, environment, data_dir };
     let id = locked.id();

@@ -15,6 +15,8 @@ use crate::suspicion::Io;
 
 /// Name of the database in the data directory.
 pub const DATABASE_FILE: &str = "node.redb";
+/// Name of the file in which commits are durable before they are in the database.
+pub const JOURNAL_FILE: &str = "node.journal";
 /// Name of the file that holds the key of the secrets; it is also what one process at a time locks.
 pub const SECRETS_KEY_FILE: &str = "secrets.key";
 /// What errors call the file that counts how often a store was opened.
@@ -25,6 +27,8 @@ pub(crate) const OPEN_COUNTER_FILE: &str = "open counter";
 pub struct Files {
     /// The database.
     pub database: Box<dyn StorageBackend>,
+    /// The commits that the database does not hold for sure yet.
+    pub journal: Box<dyn StorageBackend>,
     /// The key under which secrets are sealed, in two slots.
     pub secrets_key: Box<dyn StorageBackend>,
     /// The count of openings and commits, kept away from the database so that an older copy of it is noticed.
@@ -42,6 +46,7 @@ impl Files {
         let open = |path: PathBuf| open_file(&path).map_err(|source| OpenError::io(&path, source));
         let files = Self {
             database: open(directory.join(DATABASE_FILE))?,
+            journal: open(directory.join(JOURNAL_FILE))?,
             secrets_key: open(directory.join(SECRETS_KEY_FILE))?,
             open_counter: open_counter.map(Self::open_counter).transpose()?,
         };
@@ -136,15 +141,18 @@ impl StorageBackend for Counted {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.io.check_cut()?;
         self.io.watch(self.inner.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.io.check_cut()?;
         self.io.count_sync();
         self.io.watch(self.inner.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.io.check_cut()?;
         self.io.count_write(data.len());
         self.io.watch(self.inner.write(offset, data))
     }
@@ -178,7 +186,7 @@ impl StorageBackend for Counted {
     }
 }
 
-/// A small file of fixed-size records that are overwritten in place, each within one sector.
+/// A small file that is overwritten in place: by records within one sector each, or by pages.
 #[derive(Debug)]
 pub(crate) struct SmallFile {
     name: &'static str,
@@ -210,6 +218,19 @@ impl SmallFile {
         Ok(bytes)
     }
 
+    /// Bytes at an offset, all of which lie within the file.
+    pub(crate) fn read_long(&self, offset: u64, length: u32) -> Result<Vec<u8>, Failure> {
+        let length = usize::try_from(length).map_err(|error| self.failure(io::Error::other(error)))?;
+        let mut bytes = vec![0; length];
+        self.backend.read(offset, &mut bytes).map_err(|error| self.failure(error))?;
+        Ok(bytes)
+    }
+
+    /// How long the file is, in bytes.
+    pub(crate) fn length(&self) -> Result<u64, Failure> {
+        self.backend.len().map_err(|error| self.failure(error))
+    }
+
     /// Writes and returns when it is durable.
     pub(crate) fn write(&self, writes: &[(u64, &[u8])]) -> Result<(), Failure> {
         let write_all = || {
@@ -225,9 +246,20 @@ impl SmallFile {
         write_all().map_err(|error| self.failure(error))
     }
 
+    /// Writes zeros up to this length, if the file is shorter, so that its blocks are there when they are needed.
+    pub(crate) fn fill(&self, length: u64) -> Result<(), Failure> {
+        let mut end = self.length()?;
+        while end < length {
+            let bytes = usize::try_from(length - end).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.write_soon(end, &ZEROS[..bytes])?;
+            end += bytes as u64;
+        }
+        Ok(())
+    }
+
     /// Makes the file this long, if it is shorter.
     pub(crate) fn reserve(&self, length: u64) -> Result<(), Failure> {
-        let is_shorter = self.backend.len().map_err(|error| self.failure(error))? < length;
+        let is_shorter = self.length()? < length;
         if is_shorter { self.backend.set_len(length).map_err(|error| self.failure(error)) } else { Ok(()) }
     }
 
@@ -264,3 +296,5 @@ pub(crate) fn checked(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 pub(crate) const CHECKSUM_BYTES: usize = 16;
+
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];

@@ -1,8 +1,8 @@
-//! One encrypted database file: batched commits, blinded keys, backup.
+//! One encrypted database with a journal in front: batched commits, blinded keys, backup.
 //!
 //! ```text
-//!  engine ─ Transaction ─┐                        ┌─ Store: node.redb, sealed
-//!                        ├─ Batch ─ Storage ──────┤
+//!  engine ─ Transaction ─┐                        ┌─ Store ─┬─ node.journal: commits, durable at once
+//!                        ├─ Batch ─ Storage ──────┤         └─ node.redb: all there is, durable now and then
 //!  OpenMLS ─ KeyValue ───┘                        └─ MemoryStore: tests, simulations
 //! ```
 //!
@@ -11,17 +11,23 @@
 //!
 //! # What holds
 //! - **Durability.** When [`Batch::commit`] returns `Ok`, the batch survives the loss of power; when the power
-//!   goes earlier, all of it is there or nothing. After any failed write the store is latched, and opening it
-//!   again makes sure that what can be read is on the disk. [`Batch::commit_deferred`] leaves the sync to the
-//!   next commit, for what was promised to nobody.
+//!   goes earlier, all of it is there or nothing. Batches survive in the order of their commits: none without those
+//!   before it. After any failed write the store is latched and writes nothing more, and opening it again makes sure
+//!   that what can be read is on the disk. [`Batch::commit_deferred`] leaves the sync to the next commit, for what was
+//!   promised to nobody.
+//! - **Wear.** A commit is one write in a row to the journal, as long as the batch, and one sync. The database takes it
+//!   in memory, and its pages are written when the journal is full, when the store is closed, and when its secrets'
+//!   key is replaced. Opening the store after anything but an orderly end brings in what only the journal has.
 //! - **Secrecy.** Values are sealed with the table and key as associated data, and what a key reveals about a
 //!   person is replaced by a keyed hash. In the clear are: table names, ordinals, how many records a prefix
-//!   has and how long they are.
+//!   has and how long they are, and how long the newest commits were.
 //! - **Deletion.** Records that are deleted stay in free pages, sealed, until these are used again. Secrets
-//!   are gone for good after [`Store::rotate_secrets`].
+//!   are gone for good after [`Store::rotate_secrets`], and so is what the journal held.
 //! - **Damage.** A value that was damaged is never read as another: its seal does not open. Where the pages around
 //!   it contradict themselves, that is an error and no panic. Not noticed is damage in pages that nobody reads,
-//!   and a damaged key hides its record: to know better means to read everything at every start.
+//!   and a damaged key hides its record: to know better means to read everything at every start. A journal that is
+//!   missing, cut short, mixed up or damaged is an error. Only its last commit cannot be told by itself from one that
+//!   the power cut short: if it was acknowledged, the count of commits shows it, as it shows a rollback.
 //! - **Rollback.** An older copy of the data directory is told at opening by a single commit that it lacks, if
 //!   there is an open counter beside the at-rest key: see [`Store::is_rolled_back`]. A process that is killed
 //!   is not taken for one. Not noticed is whoever can write the file and puts back an older value of one
@@ -50,11 +56,13 @@
 //! # }
 //! ```
 
+mod apply;
 mod batch;
 mod changes;
 mod error;
 mod files;
 mod guard;
+mod journal;
 mod key;
 pub mod memory;
 mod merge;
@@ -65,6 +73,7 @@ mod open_counter;
 mod open_error;
 mod restore;
 mod rotation;
+mod sealed_change;
 mod sealing;
 mod secrets_key;
 mod snapshot;
@@ -73,12 +82,14 @@ mod store;
 mod suspicion;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod unlock;
 mod view;
+mod write;
 
 pub use batch::{Batch, BatchTransaction};
 pub use changes::Changes;
 pub use error::{CommitError, Failure};
-pub use files::{DATABASE_FILE, Files, SECRETS_KEY_FILE};
+pub use files::{DATABASE_FILE, Files, JOURNAL_FILE, SECRETS_KEY_FILE};
 pub use key::{Blinded, RecordKey, SecretKey};
 pub use memory::MemoryStore;
 pub use meta::SCHEMA_VERSION;

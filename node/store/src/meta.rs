@@ -3,11 +3,12 @@
 use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
 use crate::error::Failure;
+use crate::journal::Epoch;
 use crate::open::StoreId;
 use crate::open_error::OpenError;
 
 /// Version of the tables and encodings this program writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -20,9 +21,11 @@ pub(crate) struct Meta {
     pub(crate) key_check: Option<Vec<u8>>,
     /// The newest key that secrets were ever sealed under.
     pub(crate) secrets_generation: u64,
-    /// How often the store was opened, closed, had its secrets' key replaced or, if there is a counter beside
-    /// the key, committed to.
+    /// How often the store was opened, closed, made durable by a checkpoint or committed to. Batches in the journal are
+    /// numbered by it.
     pub(crate) opened: u64,
+    /// The journal that goes on from here; none if the store was closed in order.
+    pub(crate) journal: Option<Epoch>,
     /// Whether it was found to be an older copy, and nobody has said yet that this was dealt with.
     pub(crate) rolled_back: bool,
 }
@@ -35,6 +38,7 @@ impl Meta {
             key_check: None,
             secrets_generation: 0,
             opened: 0,
+            journal: None,
             rolled_back: false,
         }
     }
@@ -63,12 +67,18 @@ impl Meta {
         let (Some(schema), Some(id)) = (schema, id) else {
             return Err(OpenError::Damaged("the table that describes the store is incomplete".to_owned()));
         };
+        let epoch = match get(JOURNAL)?.map(TryInto::try_into) {
+            Some(Ok(epoch)) => Some(Epoch::from_bytes(epoch)),
+            Some(Err(_)) => return Err(OpenError::Damaged("the journal's name is malformed".to_owned())),
+            None => None,
+        };
         Ok(Some(Self {
             schema,
             id,
             key_check: get(KEY_CHECK)?,
             secrets_generation: number(SECRETS_GENERATION)?.unwrap_or_default(),
             opened: number(OPENED)?.unwrap_or_default(),
+            journal: epoch,
             rolled_back: get(ROLLED_BACK)?.is_some(),
         }))
     }
@@ -83,6 +93,10 @@ impl Meta {
         table.insert(OPENED, self.opened.to_be_bytes().as_slice())?;
         if let Some(check) = &self.key_check {
             table.insert(KEY_CHECK, check.as_slice())?;
+        }
+        match &self.journal {
+            Some(epoch) => drop(table.insert(JOURNAL, epoch.as_bytes().as_slice())?),
+            None => drop(table.remove(JOURNAL)?),
         }
         if self.rolled_back {
             table.insert(ROLLED_BACK, [].as_slice())?;
@@ -117,4 +131,5 @@ const ID: &str = "id";
 const KEY_CHECK: &str = "key check";
 const SECRETS_GENERATION: &str = "secrets generation";
 const OPENED: &str = "opened";
+const JOURNAL: &str = "journal";
 const ROLLED_BACK: &str = "rolled back";

@@ -11,7 +11,10 @@ use crate::sealing::Keys;
 pub(crate) type Migration = fn(&WriteTransaction, &Keys) -> Result<(), Failure>;
 
 /// The last one leads to [`SCHEMA_VERSION`](crate::SCHEMA_VERSION), the one before it to the version before.
-pub(crate) const MIGRATIONS: &[Migration] = &[];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    // From 1: commits go into a journal first. An older program would not look for them there.
+    |_, _| Ok(()),
+];
 
 /// Runs the migrations a database lacks, each in a transaction of its own: a crash leaves a version that
 /// some program wrote, and the next start goes on from there.
@@ -22,12 +25,7 @@ pub(crate) fn migrate(
     migrations: &[Migration],
     newest: u32,
 ) -> Result<(), OpenError> {
-    let oldest = newest.saturating_sub(u32::try_from(migrations.len()).unwrap_or(u32::MAX));
-    check_version(meta.schema, newest)?;
-    let Some(done) = meta.schema.checked_sub(oldest) else {
-        return Err(OpenError::TooOld { found: meta.schema, oldest });
-    };
-    for migration in migrations.iter().skip(done as usize) {
+    for migration in lacking(meta.schema, migrations, newest)? {
         let transaction = database.begin_write().map_err(Failure::from)?;
         migration(&transaction, keys)?;
         let migrated = Meta { schema: meta.schema + 1, ..meta.clone() };
@@ -37,6 +35,14 @@ pub(crate) fn migrate(
         tracing::info!(version = meta.schema, "database brought forward");
     }
     Ok(())
+}
+
+/// The migrations that a database of this version lacks.
+pub(crate) fn lacking(found: u32, migrations: &[Migration], newest: u32) -> Result<&[Migration], OpenError> {
+    check_version(found, newest)?;
+    let oldest = newest.saturating_sub(u32::try_from(migrations.len()).unwrap_or(u32::MAX));
+    let done = found.checked_sub(oldest).ok_or(OpenError::TooOld { found, oldest })?;
+    Ok(migrations.get(done as usize..).unwrap_or_default())
 }
 
 /// Refuses a database that a newer program has changed.

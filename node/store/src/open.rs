@@ -5,34 +5,36 @@
 //! person is asked for a passphrase only when everything else is in order. [`LockedStore::unlock`] takes the
 //! key.
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
-use qpq_crypto::at_rest::AtRestKey;
 use rand_core::{CryptoRng, SeedableRng};
-use redb::{Builder, Database, ReadableDatabase, ReadableTableMetadata, StorageBackend};
+use redb::{Builder, Database, StorageBackend};
 
 use crate::error::Failure;
-use crate::files::{Counted, DATABASE_FILE, Files, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile};
+use crate::files::{
+    Counted, DATABASE_FILE, Files, JOURNAL_FILE, OPEN_COUNTER_FILE, SECRETS_KEY_FILE, SmallFile,
+};
 use crate::guard::Guarded;
+use crate::journal::JournalFile;
 use crate::meta::{Meta, SCHEMA_VERSION};
-use crate::migrate::{MIGRATIONS, check_version, migrate};
+use crate::migrate::check_version;
 use crate::open_counter::OpenCounter;
 use crate::open_error::OpenError;
-use crate::sealing::Keys;
-use crate::secrets_key::{SecretsKeyFile, read_header};
-use crate::store::Store;
+use crate::secrets_key::read_header;
 use crate::suspicion::{Io, rewrite};
-use crate::view::{SECRETS, existing};
 
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Memory for pages of the database, in bytes.
     pub cache_bytes: usize,
+    /// Length of the journal, in bytes. It takes this much on the disk from the start, and is emptied into the database
+    /// when it is full: the longer it is, the more often a page changes before it is written. Too little for any commit
+    /// means none.
+    pub journal_bytes: u64,
     /// The file beside the at-rest key that counts openings and commits, so that an older copy of the data
     /// directory is noticed. Without it none is. Where the key's place depends on the store's id, leave it out
     /// and call [`LockedStore::count_in`].
@@ -41,7 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: CACHE_BYTES, open_counter: None }
+        Self { cache_bytes: CACHE_BYTES, journal_bytes: JOURNAL_BYTES, open_counter: None }
     }
 }
 
@@ -69,14 +71,15 @@ impl fmt::Display for StoreId {
 
 /// A store whose key is not known yet. Other processes are kept out while it exists.
 pub struct LockedStore {
-    database: Guarded,
-    secrets_key: SmallFile,
-    open_counter: Option<OpenCounter>,
-    meta: Meta,
-    io: Arc<Io>,
+    pub(crate) database: Guarded,
+    pub(crate) journal: JournalFile,
+    pub(crate) secrets_key: SmallFile,
+    pub(crate) open_counter: Option<OpenCounter>,
+    pub(crate) meta: Meta,
+    pub(crate) io: Arc<Io>,
     /// Whether all files were written once more, as what they showed was perhaps not on the disk.
     is_rewritten: bool,
-    rng: Box<dyn CryptoRng + Send>,
+    pub(crate) rng: Box<dyn CryptoRng + Send>,
 }
 
 impl LockedStore {
@@ -88,27 +91,29 @@ impl LockedStore {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(Failure::Randomness)?;
         let files = Files::in_directory(directory, options.open_counter.as_deref())?;
-        Self::open_files(files, options.cache_bytes, Box::new(ChaCha20Rng::from_seed(seed)))
+        Self::open_files(files, options, Box::new(ChaCha20Rng::from_seed(seed)))
     }
 
-    /// Opens files that the caller brings, with randomness that the caller brings: for tests and simulations.
+    /// Opens files that the caller brings, with randomness that the caller brings: for tests and simulations. The path
+    /// among the options is not looked at.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_files(
         files: Files,
-        cache_bytes: usize,
+        options: &Options,
         rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenError> {
-        OpenError::guarded(|| Self::open_unguarded(files, cache_bytes, rng))
+        OpenError::guarded(|| Self::open_unguarded(files, options, rng))
     }
 
     fn open_unguarded(
         files: Files,
-        cache_bytes: usize,
+        options: &Options,
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenError> {
         let database: Arc<dyn StorageBackend> = files.database.into();
+        let journal: Arc<dyn StorageBackend> = files.journal.into();
         let keys: Arc<dyn StorageBackend> = files.secrets_key.into();
         let open_counter: Option<Arc<dyn StorageBackend>> = files.open_counter.map(Into::into);
         let io = Arc::new(Io::new(Arc::clone(&keys)));
@@ -117,24 +122,33 @@ impl LockedStore {
         if !secrets_key.lock()? {
             return Err(OpenError::InUse);
         }
-        let all: Vec<_> = [&*database, &*keys].into_iter().chain(open_counter.as_deref()).collect();
+        let all: Vec<_> =
+            [&*database, &*journal, &*keys].into_iter().chain(open_counter.as_deref()).collect();
         let rewritten = io.rewrite_if_marked(&all);
         let is_rewritten = rewritten.map_err(|source| Failure::File { file: DATABASE_FILE, source })?;
         let owner = read_header(&secrets_key)?;
-        let database = open_database(Counted::new(database, &io), cache_bytes, owner.is_none())?;
-        let meta = match (Meta::read(&database)?, owner) {
-            (Some(meta), Some(owner)) if owner != meta.id => {
-                return Err(OpenError::Foreign { file: SECRETS_KEY_FILE });
-            }
-            (Some(meta), _) => meta,
-            (None, Some(_)) => return Err(OpenError::DatabaseLost),
-            (None, None) => make(&database, &mut *rng)?,
+        let journal =
+            JournalFile::new(SmallFile::new(JOURNAL_FILE, Counted::new(journal, &io)), options.journal_bytes);
+        let journal_owners = journal.owners()?;
+        let database = open_database(Counted::new(database, &io), options.cache_bytes, owner.is_none())?;
+        let meta = match Meta::read(&database)? {
+            Some(meta) => meta,
+            None if owner.is_some() => return Err(OpenError::DatabaseLost),
+            // Nothing is made over what another store may need.
+            None if !journal_owners.is_empty() => return Err(OpenError::Foreign { file: JOURNAL_FILE }),
+            None => make(&database, &mut *rng)?,
         };
+        if owner.is_some_and(|owner| owner != meta.id) {
+            return Err(OpenError::Foreign { file: SECRETS_KEY_FILE });
+        }
+        if !journal_owners.is_empty() && !journal_owners.contains(&meta.id) {
+            return Err(OpenError::Foreign { file: JOURNAL_FILE });
+        }
         check_version(meta.schema, SCHEMA_VERSION)?;
         let open_counter = open_counter.map(|file| {
             OpenCounter::new(SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file, &io)), meta.id)
         });
-        Ok(Self { database, secrets_key, open_counter, meta, io, is_rewritten, rng })
+        Ok(Self { database, journal, secrets_key, open_counter, meta, io, is_rewritten, rng })
     }
 
     /// Which store this is.
@@ -162,70 +176,6 @@ impl LockedStore {
         let file = SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file.into(), &self.io));
         self.open_counter = Some(OpenCounter::new(file, self.meta.id));
         Ok(self)
-    }
-
-    /// Whether no key was given yet: the first one given becomes the key.
-    pub fn is_new(&self) -> bool {
-        self.meta.key_check.is_none()
-    }
-
-    /// Whether a key is the one the store was made with. Any is right for a new store.
-    ///
-    /// # Errors
-    /// [`OpenError::WrongKey`].
-    pub fn check_key(&self, key: &AtRestKey) -> Result<(), OpenError> {
-        match &self.meta.key_check {
-            Some(check) if !Keys::new(key).opens_check(check) => Err(OpenError::WrongKey),
-            _ => Ok(()),
-        }
-    }
-
-    /// Opens the store with its key, brings it forward to this version, and finishes what a crash left.
-    ///
-    /// # Errors
-    /// All of [`OpenError`]. Check the key first if there may be a second try.
-    pub fn unlock(self, key: &AtRestKey) -> Result<Store, OpenError> {
-        OpenError::guarded(|| self.unlock_unguarded(key))
-    }
-
-    fn unlock_unguarded(mut self, key: &AtRestKey) -> Result<Store, OpenError> {
-        self.check_key(key)?;
-        let keys = Keys::new(key);
-        migrate(&self.database, &mut self.meta, &keys, MIGRATIONS, SCHEMA_VERSION)?;
-        let counted = match &self.open_counter {
-            Some(counter) => counter.read()?,
-            None => Some(0),
-        };
-        if counted.is_none_or(|counted| counted > self.meta.opened) {
-            tracing::warn!("the database is older than its open counter: an old copy was put in its place");
-            self.meta.rolled_back = true;
-        }
-        self.meta.opened = self.meta.opened.max(counted.unwrap_or_default());
-        if self.meta.key_check.is_none() {
-            // On disk before anything is sealed under the key.
-            self.meta.key_check = Some(keys.seal_check(&mut *self.rng));
-            self.meta.commit(&self.database)?;
-        }
-        let has_secrets = has_secrets(&self.database)?;
-        let secrets = SecretsKeyFile::open(self.secrets_key, key, self.meta.id, has_secrets, &mut *self.rng)?;
-        if secrets.sealers().newest() < self.meta.secrets_generation {
-            return Err(OpenError::SecretsKeyLost);
-        }
-        let mut store = Store {
-            view: OnceCell::new(),
-            database: self.database,
-            keys: Arc::new(keys),
-            secrets,
-            open_counter: self.open_counter,
-            meta: self.meta,
-            io: self.io,
-            rng: self.rng,
-            is_latched: false,
-            has_deferred: false,
-            has_warned_of_count: false,
-        };
-        store.finish_opening()?;
-        Ok(store)
     }
 }
 
@@ -262,14 +212,6 @@ fn make(database: &Database, rng: &mut dyn CryptoRng) -> Result<Meta, Failure> {
     Ok(meta)
 }
 
-fn has_secrets(database: &Database) -> Result<bool, Failure> {
-    let transaction = database.begin_read()?;
-    match existing(transaction.open_table(SECRETS))? {
-        Some(table) => Ok(!table.is_empty()?),
-        None => Ok(false),
-    }
-}
-
 const REDB_MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// More than redb's first allocation: a file this long whose magic is gone has held something.
@@ -277,3 +219,6 @@ const UNFINISHED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Enough for the inner pages of some hundred thousand records.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Enough for some hundred messages.
+const JOURNAL_BYTES: u64 = 1024 * 1024;

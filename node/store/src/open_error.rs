@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use redb::DatabaseError;
 
 use crate::error::{Failure, is_disk_full};
-use crate::files::{DATABASE_FILE, SECRETS_KEY_FILE};
+use crate::files::{DATABASE_FILE, JOURNAL_FILE, SECRETS_KEY_FILE};
 use crate::guard::{Panicked, guarded};
 
 /// Why a store does not open.
@@ -60,6 +60,13 @@ pub enum OpenError {
     /// There is a secrets' key, but the database is gone. Put it back, or restore a backup elsewhere.
     #[error("{DATABASE_FILE} is missing or empty while {SECRETS_KEY_FILE} is there: put it back")]
     DatabaseLost,
+    /// The store was not closed in order, and the file that holds its newest commits is gone, cut short or a copy from
+    /// another time. Put it back, or restore a backup.
+    #[error(
+        "{JOURNAL_FILE} is missing, cut short or of another time than {DATABASE_FILE}, which lacks the newest \
+         messages: put it back, or restore a backup"
+    )]
+    JournalLost,
     /// A file of another store lies beside the database.
     #[error("{file} belongs to another store")]
     Foreign {

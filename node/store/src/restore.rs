@@ -1,15 +1,18 @@
 //! Filling a new store with the records of a backup.
 
-use qpq_engine::storage::Table;
+use std::borrow::Cow;
+
 use redb::{ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableHandle, WriteTransaction};
 
+use crate::apply::apply;
 use crate::batch::{check_record, check_table};
 use crate::error::{CommitError, Failure};
 use crate::key::RecordKey;
+use crate::sealed_change::{Place, SealedChange};
 use crate::snapshot::PlacedRecord;
 use crate::storage::CommitInfo;
 use crate::store::Store;
-use crate::view::{RECORD_TABLE_PREFIX, SealedTable, redb_name};
+use crate::view::RECORD_TABLE_PREFIX;
 
 /// Why a store was not filled. It is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +59,7 @@ impl Store {
                 }
             });
             changes = store.insert_all(&transaction, records)?;
-            if source_error.is_some() { Ok(transaction.abort()?) } else { Ok(transaction.commit()?) }
+            if source_error.is_some() { Ok(transaction.abort()?) } else { store.commit_durably(transaction) }
         })?;
         match source_error {
             Some(error) => Err(RestoreError::Source(error)),
@@ -69,28 +72,17 @@ impl Store {
         transaction: &WriteTransaction,
         records: impl Iterator<Item = PlacedRecord>,
     ) -> Result<usize, Failure> {
-        let mut open: Option<(Table, OpenTable<'_>)> = None;
         let mut count = 0;
-        for PlacedRecord { table, ordinal, record } in records {
-            let open_table = match open.take_if(|(of, _)| *of == table) {
-                Some((_, table)) => table,
-                None => {
-                    // redb opens a table once at a time.
-                    open = None;
-                    transaction.open_table(SealedTable::new(&redb_name(table)))?
-                }
-            };
-            let (_, open_table) = open.insert((table, open_table));
+        let changes = records.map(|PlacedRecord { table, ordinal, record }| {
+            count += 1;
             let key = RecordKey::new(self.keys.blind_prefix(table, &record.prefix), ordinal);
             let sealed = self.keys.seal(&mut *self.rng, table, &key, &record);
-            open_table.insert(key.as_bytes(), sealed.as_slice())?;
-            count += 1;
-        }
+            Ok(SealedChange { place: Place::Record(table.0, key), value: Some(Cow::Owned(sealed)) })
+        });
+        apply(transaction, changes)?;
         Ok(count)
     }
 }
-
-type OpenTable<'t> = redb::Table<'t, &'static [u8; 24], &'static [u8]>;
 
 fn checked<E: From<Failure>>(record: PlacedRecord) -> Result<PlacedRecord, E> {
     check_table(record.table)?;

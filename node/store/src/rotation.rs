@@ -16,7 +16,8 @@ impl Store {
     /// Erases the key under which secrets lie, after sealing those that live under a new one: what was
     /// deleted before this call is gone for good when it returns.
     ///
-    /// Costs a pass over all living secrets and three syncs, four with an open counter.
+    /// What the journal held is in the database then, and cannot be read there any more. Costs a pass over all living
+    /// secrets and three syncs, four with an open counter.
     ///
     /// # Errors
     /// [`CommitError`]; the store is latched, and the next opening finishes the rotation.

@@ -10,7 +10,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use qpq_crypto::at_rest::{AtRestKey, KeyBlinder, ValueSealer};
+use qpq_crypto::at_rest::{AtRestKey, KeyBlinder, SEALED_VALUE_OVERHEAD_BYTES, ValueSealer};
 use qpq_engine::storage::Table;
 use rand_core::CryptoRng;
 
@@ -70,12 +70,22 @@ impl Keys {
 
     /// A value that only the right key opens.
     pub(crate) fn seal_check(&self, rng: &mut dyn CryptoRng) -> Vec<u8> {
-        self.records.seal(rng, KEY_CHECK, &[], &[])
+        self.seal_nothing(rng, KEY_CHECK, &[])
     }
 
     /// Whether this is the key that sealed the check.
     pub(crate) fn opens_check(&self, sealed: &[u8]) -> bool {
-        self.records.open(KEY_CHECK, &[], sealed).is_ok()
+        self.opens_seal(KEY_CHECK, &[], sealed)
+    }
+
+    /// A seal of [`SEAL_BYTES`] that vouches for bytes in the clear. The purpose is a name that no table has.
+    pub(crate) fn seal_nothing(&self, rng: &mut dyn CryptoRng, purpose: &str, bound: &[u8]) -> Vec<u8> {
+        self.records.seal(rng, purpose, bound, &[])
+    }
+
+    /// Whether a seal vouches for these bytes.
+    pub(crate) fn opens_seal(&self, purpose: &str, bound: &[u8], seal: &[u8]) -> bool {
+        self.records.open(purpose, bound, seal).is_ok()
     }
 }
 
@@ -84,6 +94,9 @@ impl fmt::Debug for Keys {
         f.write_str("Keys(..)")
     }
 }
+
+/// Bytes of a seal around nothing.
+pub(crate) const SEAL_BYTES: usize = SEALED_VALUE_OVERHEAD_BYTES;
 
 const _: () = assert!(PREFIX_BYTES_MAX <= u16::MAX as usize);
 

@@ -25,7 +25,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
-use crate::files::{CHECKSUM_BYTES, SECRETS_KEY_FILE, SmallFile, checked, checksum};
+use crate::files::{CHECKSUM_BYTES, JOURNAL_FILE, SECRETS_KEY_FILE, SmallFile, checked, checksum};
 use crate::key::SecretKey;
 use crate::open::StoreId;
 use crate::open_error::OpenError;
@@ -36,12 +36,24 @@ pub(crate) const SECRETS_TABLE: &str = "secrets";
 
 /// The sealers of the keys that are not erased: one, or two while a rotation is under way.
 #[derive(Default)]
-pub(crate) struct SecretSealers(Vec<(u64, ValueSealer)>);
+pub(crate) struct SecretSealers(Vec<Generation>);
+
+/// What one key seals: secrets, and frames of the journal, which are to be gone with it.
+struct Generation {
+    number: u64,
+    secrets: ValueSealer,
+    frames: ValueSealer,
+}
 
 impl SecretSealers {
     /// The generation that new secrets are sealed under.
     pub(crate) fn newest(&self) -> u64 {
-        self.0.iter().map(|(generation, _)| *generation).max().unwrap_or_default()
+        self.0.iter().map(|generation| generation.number).max().unwrap_or_default()
+    }
+
+    /// The oldest generation that is not erased.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.0.iter().map(|generation| generation.number).min().unwrap_or_default()
     }
 
     /// The generation a sealed secret lies under.
@@ -56,28 +68,53 @@ impl SecretSealers {
         value: &[u8],
     ) -> Result<Vec<u8>, Failure> {
         let newest = self.newest();
-        let sealer = self.sealer(newest).ok_or(Failure::Erased)?;
+        let sealers = self.get(newest).ok_or(Failure::Erased)?;
         let mut sealed = newest.to_be_bytes().to_vec();
-        sealed.extend(sealer.seal(rng, SECRETS_TABLE, key.as_bytes(), value));
+        sealed.extend(sealers.secrets.seal(rng, SECRETS_TABLE, key.as_bytes(), value));
         Ok(sealed)
     }
 
     pub(crate) fn open(&self, key: &SecretKey, sealed: &[u8]) -> Result<Secret, Failure> {
         let damaged = || Failure::Damaged { table: SECRETS_TABLE.to_owned() };
         let (generation, sealed) = sealed.split_first_chunk().ok_or_else(damaged)?;
-        let sealer = self.sealer(u64::from_be_bytes(*generation)).ok_or(Failure::Erased)?;
-        let value = sealer.open(SECRETS_TABLE, key.as_bytes(), sealed).map_err(|_| damaged())?;
+        let sealers = self.get(u64::from_be_bytes(*generation)).ok_or(Failure::Erased)?;
+        let value = sealers.secrets.open(SECRETS_TABLE, key.as_bytes(), sealed).map_err(|_| damaged())?;
         Ok(Zeroizing::new(value))
     }
 
-    fn sealer(&self, generation: u64) -> Option<&ValueSealer> {
-        self.0.iter().find(|(of, _)| *of == generation).map(|(_, sealer)| sealer)
+    /// Seals a frame of the journal under the [newest](Self::newest) generation, bound to where it lies.
+    pub(crate) fn seal_frame(
+        &self,
+        rng: &mut dyn CryptoRng,
+        bound: &[u8],
+        batch: &[u8],
+    ) -> Result<Vec<u8>, Failure> {
+        let sealers = self.get(self.newest()).ok_or(Failure::Erased)?;
+        Ok(sealers.frames.seal(rng, JOURNAL_FILE, bound, batch))
+    }
+
+    /// The batch in a frame, if the frame is authentic.
+    pub(crate) fn open_frame(&self, generation: u64, bound: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        self.get(generation)?.frames.open(JOURNAL_FILE, bound, sealed).ok()
+    }
+
+    fn get(&self, number: u64) -> Option<&Generation> {
+        self.0.iter().find(|generation| generation.number == number)
+    }
+}
+
+#[cfg(test)]
+impl SecretSealers {
+    /// The first generation, of this key.
+    pub(crate) fn for_test(key: &AtRestKey) -> Self {
+        let sealer = |purpose| ValueSealer::new(key, purpose);
+        Self(vec![Generation { number: 1, secrets: sealer("secrets"), frames: sealer("journal") }])
     }
 }
 
 impl fmt::Debug for SecretSealers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(generation, _)| generation)).finish()
+        f.debug_list().entries(self.0.iter().map(|generation| generation.number)).finish()
     }
 }
 
@@ -191,11 +228,12 @@ impl SecretsKeyFile {
     }
 
     fn refresh(&mut self) {
-        let sealer = |slot: &SlotKey| {
+        let generation = |slot: &SlotKey| {
             let key = AtRestKey::from_bytes(&slot.key);
-            (slot.generation, ValueSealer::new(&key, "secrets"))
+            let sealer = |purpose| ValueSealer::new(&key, purpose);
+            Generation { number: slot.generation, secrets: sealer("secrets"), frames: sealer("journal") }
         };
-        self.sealers = Arc::new(SecretSealers(self.slots.iter().flatten().map(sealer).collect()));
+        self.sealers = Arc::new(SecretSealers(self.slots.iter().flatten().map(generation).collect()));
     }
 }
 

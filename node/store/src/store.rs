@@ -9,11 +9,11 @@ use std::sync::Arc;
 use qpq_crypto::at_rest::AtRestKey;
 use qpq_engine::storage::{Direction, Table};
 use rand_core::CryptoRng;
-use redb::WriteTransaction;
 
 use crate::changes::Changes;
 use crate::error::{CommitError, Failure};
 use crate::guard::Guarded;
+use crate::journal::Journal;
 use crate::key::{Blinded, RecordKey, SecretKey};
 use crate::meta::Meta;
 use crate::open::{LockedStore, Options, StoreId};
@@ -24,7 +24,7 @@ use crate::secrets_key::SecretsKeyFile;
 use crate::snapshot::Snapshot;
 use crate::storage::{CommitInfo, Durability, Record, Records, Secret, Storage};
 use crate::suspicion::Io;
-use crate::view::{SECRETS, SealedTable, View, redb_name};
+use crate::view::View;
 
 /// An open store: one writer, on the thread that owns it. [`Snapshot`]s may be read on others.
 ///
@@ -35,13 +35,12 @@ pub struct Store {
     pub(crate) database: Guarded,
     pub(crate) keys: Arc<Keys>,
     pub(crate) secrets: SecretsKeyFile,
+    pub(crate) journal: Journal,
     pub(crate) open_counter: Option<OpenCounter>,
     pub(crate) meta: Meta,
     pub(crate) io: Arc<Io>,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) is_latched: bool,
-    /// Something was committed that is not durable yet.
-    pub(crate) has_deferred: bool,
     /// Somebody was told that the count beside the key cannot be written.
     pub(crate) has_warned_of_count: bool,
 }
@@ -74,7 +73,9 @@ impl Store {
     pub fn acknowledge_rollback(&mut self) -> Result<(), CommitError> {
         self.latching(|store| {
             store.meta.rolled_back = false;
-            store.meta.commit(&store.database)
+            let transaction = store.database.begin_write()?;
+            store.meta.write(&transaction)?;
+            store.commit_durably(transaction)
         })?;
         Ok(())
     }
@@ -88,6 +89,19 @@ impl Store {
         Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers())).map(Snapshot::new)
     }
 
+    /// Makes the database durable, so that it needs nothing from the journal. Happens by itself when the journal is full;
+    /// whoever has a quiet moment may call it earlier. Costs nothing if there is nothing to be done.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the store is latched.
+    pub fn checkpoint(&mut self) -> Result<CommitInfo, CommitError> {
+        self.check_latch()?;
+        if !self.journal.is_needed() {
+            return Ok(CommitInfo::default());
+        }
+        self.latching(|store| store.commit_durably(store.database.begin_write()?))
+    }
+
     /// Gives space that nothing uses back to the file system, if no snapshot is alive. Takes time and
     /// writes the whole database; true if the file became smaller.
     ///
@@ -96,6 +110,7 @@ impl Store {
     pub fn compact(&mut self) -> Result<bool, CommitError> {
         let mut is_smaller = false;
         self.latching(|store| {
+            store.commit_durably(store.database.begin_write()?)?;
             is_smaller = match store.database.compact() {
                 Err(redb::CompactionError::TransactionInProgress) => false,
                 compacted => compacted?,
@@ -111,6 +126,8 @@ impl Store {
     /// # Errors
     /// [`CommitError`].
     pub fn close(mut self) -> Result<(), CommitError> {
+        // Only of a store that is closed in order may the journal be absent.
+        self.meta.journal = None;
         self.latching(Self::count_opening).map(drop)
     }
 
@@ -129,7 +146,7 @@ impl Store {
         self.view.take();
         let (bytes, syncs) = self.io.totals();
         self.is_latched = true;
-        Failure::guarded(|| write(self))?;
+        Failure::guarded(|| write(self)).inspect_err(|_| self.io.cut())?;
         self.is_latched = false;
         let (bytes_after, syncs_after) = self.io.totals();
         Ok(CommitInfo { changes: 0, bytes: bytes_after - bytes, syncs: syncs_after - syncs })
@@ -146,86 +163,6 @@ impl Store {
         }
         let view = Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers()))?;
         Ok(self.view.get_or_init(|| view))
-    }
-
-    /// Counts up in the database, then beside the key.
-    fn count_opening(&mut self) -> Result<(), Failure> {
-        let transaction = self.database.begin_write()?;
-        self.commit_counted(transaction)
-    }
-
-    pub(crate) fn commit_counted(&mut self, transaction: WriteTransaction) -> Result<(), Failure> {
-        self.meta.opened += 1;
-        self.meta.secrets_generation = self.secrets.sealers().newest();
-        self.meta.write(&transaction)?;
-        transaction.commit()?;
-        match &self.open_counter {
-            Some(counter) => counter.write(self.meta.opened),
-            None => Ok(()),
-        }
-    }
-
-    fn write_changes(&mut self, changes: &Changes, durability: Durability) -> Result<(), Failure> {
-        // One phase and so one sync is enough: what redb's documentation says against it needs an attacker
-        // who chooses bytes of the file, and these are all sealed.
-        let mut transaction = self.database.begin_write()?;
-        self.write_records(&transaction, changes)?;
-        self.write_secrets(&transaction, changes)?;
-        self.has_deferred = durability == Durability::Deferred;
-        if self.has_deferred {
-            // Not counted: the count beside the key must not get ahead of what survives the loss of power.
-            transaction.set_durability(redb::Durability::None)?;
-            return Ok(transaction.commit()?);
-        }
-        let Some(counter) = &self.open_counter else {
-            return Ok(transaction.commit()?);
-        };
-        self.meta.opened += 1;
-        self.meta.write_opened(&transaction)?;
-        transaction.commit()?;
-        if let Err(error) = counter.write_soon(self.meta.opened)
-            && !std::mem::replace(&mut self.has_warned_of_count, true)
-        {
-            // The batch is safe; a copy made before it may pass for the newest until the next count.
-            tracing::warn!(%error, "the count of commits beside the key could not be written");
-        }
-        Ok(())
-    }
-
-    fn write_records(&mut self, transaction: &WriteTransaction, changes: &Changes) -> Result<(), Failure> {
-        let mut records = changes.records().peekable();
-        while let Some((table, ..)) = records.peek() {
-            let table = *table;
-            let mut open = transaction.open_table(SealedTable::new(&redb_name(table)))?;
-            while let Some((_, key, change)) = records.next_if(|(of, ..)| *of == table) {
-                match change {
-                    Some(record) => {
-                        let sealed = self.keys.seal(&mut *self.rng, table, key, record);
-                        open.insert(key.as_bytes(), sealed.as_slice())?;
-                    }
-                    None => drop(open.remove(key.as_bytes())?),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write_secrets(&mut self, transaction: &WriteTransaction, changes: &Changes) -> Result<(), Failure> {
-        let mut secrets = changes.secrets().peekable();
-        if secrets.peek().is_none() {
-            return Ok(());
-        }
-        let mut open = transaction.open_table(SECRETS)?;
-        for (key, change) in secrets {
-            match change {
-                Some(secret) => {
-                    let sealed = self.secrets.sealers().seal(&mut *self.rng, key, secret)?;
-                    open.insert(key.as_bytes(), sealed.as_slice())?;
-                }
-                None => drop(open.remove(key.as_bytes())?),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -269,8 +206,13 @@ impl Storage for Store {
     }
 
     fn sync(&mut self) -> Result<CommitInfo, CommitError> {
-        if !self.has_deferred {
+        self.check_latch()?;
+        if !self.journal.has_deferred() {
             return Ok(CommitInfo::default());
+        }
+        // Whoever syncs has time: better now than when somebody waits for a commit.
+        if self.journal.is_mostly_full() {
+            return self.checkpoint();
         }
         self.write(&Changes::default(), Durability::Immediate)
     }

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::StorageBackend;
 
@@ -19,13 +19,14 @@ use redb::StorageBackend;
 pub(crate) struct Io {
     bytes: AtomicU64,
     syncs: AtomicU64,
+    is_cut: AtomicBool,
     marked: Arc<dyn StorageBackend>,
 }
 
 impl Io {
     /// `marked` is the file of the secrets' keys.
     pub(crate) fn new(marked: Arc<dyn StorageBackend>) -> Self {
-        Self { bytes: AtomicU64::new(0), syncs: AtomicU64::new(0), marked }
+        Self { bytes: AtomicU64::new(0), syncs: AtomicU64::new(0), is_cut: AtomicBool::new(false), marked }
     }
 
     /// Bytes handed to files, and how often a file was forced to disk.
@@ -39,6 +40,20 @@ impl Io {
 
     pub(crate) fn count_sync(&self) {
         self.syncs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lets nothing be written any more. redb would make durable what it holds in memory when it is closed, and so
+    /// perhaps a batch whose commit failed.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn check_cut(&self) -> io::Result<()> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            Err(io::Error::other("an earlier write failed"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Leaves the mark if a write failed.

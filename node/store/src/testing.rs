@@ -17,7 +17,7 @@ use self::file::DiskFile;
 use self::state::{FileState, State, surviving};
 use crate::files::Files;
 
-/// A disk with the three files of a store. A clone is another handle to the same disk.
+/// A disk with the four files of a store. A clone is another handle to the same disk.
 #[derive(Clone, Default)]
 pub struct Disk(Arc<Mutex<State>>);
 
@@ -63,6 +63,7 @@ impl Disk {
     pub fn files(&self) -> Files {
         Files {
             database: self.file(DATABASE),
+            journal: self.file(JOURNAL),
             secrets_key: self.file(SECRETS_KEY),
             open_counter: Some(self.file(OPEN_COUNTER)),
         }
@@ -99,6 +100,14 @@ impl Disk {
         state.cycle += 1;
     }
 
+    /// The process is killed: open files are dead and locks are free. What it wrote can be read, and what of it was not
+    /// synced is still lost when the power goes.
+    pub fn kill(&self) {
+        let mut state = self.state();
+        state.files.values_mut().for_each(|file| file.is_locked = false);
+        state.cycle += 1;
+    }
+
     /// Everything that lies on the disk, of all files one after another.
     pub fn contents(&self) -> Vec<u8> {
         self.state().files.values().flat_map(|file| &file.live).copied().collect()
@@ -116,10 +125,24 @@ impl Disk {
         copy
     }
 
-    /// Puts another disk's database and secrets' key in place, as restoring a copy of the data directory
+    /// A disk with the same contents, of which the same are synced.
+    #[must_use]
+    pub fn unsynced_copy(&self) -> Self {
+        let state = self.state();
+        let copy = Self::new();
+        copy.state().pending = state.pending.clone();
+        for (name, file) in &state.files {
+            let file = FileState { live: file.live.clone(), durable: file.durable.clone(), is_locked: false };
+            copy.state().files.insert(name, file);
+        }
+        drop(state);
+        copy
+    }
+
+    /// Puts another disk's database, journal and secrets' key in place, as restoring a copy of the data directory
     /// does; the open counter stays.
     pub fn restore_data_directory(&self, other: &Self) {
-        for name in [DATABASE, SECRETS_KEY] {
+        for name in [DATABASE, JOURNAL, SECRETS_KEY] {
             self.replace(name, other.read(name));
         }
     }
@@ -140,6 +163,16 @@ impl Disk {
     /// Replaces the database file; it must not be open.
     pub fn replace_database(&self, contents: Vec<u8>) {
         self.replace(DATABASE, contents);
+    }
+
+    /// The contents of the journal.
+    pub fn journal(&self) -> Vec<u8> {
+        self.read(JOURNAL)
+    }
+
+    /// Replaces the journal; it must not be open.
+    pub fn replace_journal(&self, contents: Vec<u8>) {
+        self.replace(JOURNAL, contents);
     }
 
     /// The contents of the file of secrets' keys.
@@ -198,6 +231,7 @@ impl fmt::Debug for Disk {
 }
 
 const DATABASE: &str = "database";
+const JOURNAL: &str = "journal";
 const SECRETS_KEY: &str = "secrets key";
 const OPEN_COUNTER: &str = "open counter";
 

@@ -21,8 +21,8 @@ pub(crate) type SealedTable<'a> = TableDefinition<'a, &'static [u8; 24], &'stati
 pub(crate) const SECRETS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new(SECRETS_TABLE);
 
 /// The name under which redb keeps a table of records.
-pub(crate) fn redb_name(table: Table) -> String {
-    format!("{RECORD_TABLE_PREFIX}{}", table.0)
+pub(crate) fn redb_name(table: &str) -> String {
+    format!("{RECORD_TABLE_PREFIX}{table}")
 }
 
 /// What the names of all tables of records begin with.
@@ -130,7 +130,8 @@ impl View {
         if let Some(open) = self.tables.borrow().get(&table) {
             return Ok(open.clone());
         }
-        let open = existing(self.transaction.open_table(SealedTable::new(&redb_name(table))))?.map(Arc::new);
+        let open =
+            existing(self.transaction.open_table(SealedTable::new(&redb_name(table.0))))?.map(Arc::new);
         self.tables.borrow_mut().insert(table, open.clone());
         Ok(open)
     }

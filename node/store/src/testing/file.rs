@@ -29,7 +29,7 @@ impl DiskFile {
     fn state(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.disk.state();
         if state.cycle != self.cycle {
-            return Err(io::Error::other("the power was gone since this file was opened"));
+            return Err(io::Error::other("this file died with the power or its process"));
         }
         Ok(state)
     }

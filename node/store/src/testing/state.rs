@@ -16,7 +16,7 @@ pub(super) struct State {
     pub(super) operations: u64,
     pub(super) fault: Option<Fault>,
     pub(super) is_off: bool,
-    /// Counts how often the power came back; handles of an earlier time are dead.
+    /// Counts how often files that were open have died with the power or their process.
     pub(super) cycle: u64,
 }
 

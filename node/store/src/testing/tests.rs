@@ -72,6 +72,19 @@ fn the_power_goes_at_the_planned_operation() {
 }
 
 #[test]
+fn what_a_killed_process_wrote_stays_until_the_power_goes() {
+    let disk = half_written();
+    let file = disk.open_file(DATABASE);
+    assert!(file.try_lock_range(Bound::Unbounded, Bound::Unbounded).unwrap());
+    disk.kill();
+    assert!(file.write(0, &[3]).is_err() && file.sync_data().is_err());
+    assert_eq!(disk.database(), [2; 2048]);
+    assert!(disk.open_file(DATABASE).try_lock_range(Bound::Unbounded, Bound::Unbounded).unwrap());
+    disk.crash(Survivors::Nothing, &mut rng(0));
+    assert_eq!(disk.database(), [1; 2048]);
+}
+
+#[test]
 fn a_full_disk_takes_nothing_until_there_is_space() {
     let disk = half_written();
     let file = disk.open_file(DATABASE);

@@ -5,10 +5,16 @@ use chacha20::ChaCha20Rng;
 use qpq_crypto::at_rest::AtRestKey;
 use qpq_engine::storage::{Key, Table, Transaction};
 use qpq_store::testing::Disk;
-use qpq_store::{CommitError, LockedStore, OpenError, Storage, Store};
+use qpq_store::{CommitError, LockedStore, OpenError, Options, Storage, Store};
 use rand_core::SeedableRng;
 
-pub(crate) const CACHE_BYTES: usize = 256 * 1024;
+/// Little memory, and a journal that is full now and then.
+pub(crate) fn options() -> Options {
+    Options { cache_bytes: 256 * 1024, journal_bytes: JOURNAL_BYTES, open_counter: None }
+}
+
+/// Two headers and room for ten short frames.
+pub(crate) const JOURNAL_BYTES: u64 = 12 * 4096;
 
 /// The same numbers for the same seed.
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
@@ -23,13 +29,20 @@ pub(crate) fn key() -> AtRestKey {
 
 /// Each start of a disk has other randomness, the same in every run.
 pub(crate) fn lock(disk: &Disk) -> Result<LockedStore, OpenError> {
-    LockedStore::open_files(disk.files(), CACHE_BYTES, Box::new(rng(disk.operations())))
+    LockedStore::open_files(disk.files(), &options(), Box::new(rng(disk.operations())))
+}
+
+/// Opens a store with other options, which need no counter.
+pub(crate) fn open_with(disk: &Disk, options: &Options, is_counted: bool) -> Result<Store, OpenError> {
+    let mut files = disk.files();
+    files.open_counter.take_if(|_| !is_counted);
+    LockedStore::open_files(files, options, Box::new(rng(disk.operations())))?.unlock(&key())
 }
 
 /// A disk with a store whose id no other disk here has.
 pub(crate) fn disk_of_another_store() -> Disk {
     let disk = Disk::new();
-    let locked = LockedStore::open_files(disk.files(), CACHE_BYTES, Box::new(rng(u64::MAX))).unwrap();
+    let locked = LockedStore::open_files(disk.files(), &options(), Box::new(rng(u64::MAX))).unwrap();
     drop(locked.unlock(&key()).unwrap());
     disk
 }

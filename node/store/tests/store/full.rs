@@ -5,10 +5,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
+use qpq_engine::storage::{Key, Transaction};
 use qpq_store::testing::{Disk, Fault};
-use qpq_store::{Files, LockedStore, OpenError, Options};
+use qpq_store::{Files, LockedStore, OpenError, Options, Storage};
 
-use crate::common::{CACHE_BYTES, get, key, open, put, rng, try_put, used_disk};
+use crate::common::{TABLE, get, key, open, options, put, rng, try_put, used_disk};
 
 /// A counter that cannot be written to any more costs no commit.
 #[test]
@@ -17,7 +18,7 @@ fn a_full_disk_under_the_counter_alone_is_survived() {
     let mut files = data.files();
     files.open_counter = keys.files().open_counter;
     let mut store =
-        LockedStore::open_files(files, CACHE_BYTES, Box::new(rng(0))).unwrap().unlock(&key()).unwrap();
+        LockedStore::open_files(files, &options(), Box::new(rng(0))).unwrap().unlock(&key()).unwrap();
     keys.set_fault(Some(Fault::FullAt(0)));
     put(&mut store, b"value");
     assert_eq!(get(&mut store).0, Some(Bytes::from_static(b"value")));
@@ -64,12 +65,44 @@ fn a_disk_that_runs_full_loses_nothing() {
     }
 }
 
+/// What cannot be applied now must not be found at the next start.
+#[test]
+fn a_batch_that_the_database_has_no_space_for_is_not_in_the_journal() {
+    let (data, journals) = (Disk::new(), Disk::new());
+    let open = || {
+        let files = Files { journal: journals.files().journal, ..data.files() };
+        let options = Options { journal_bytes: 1 << 20, ..options() };
+        LockedStore::open_files(files, &options, Box::new(rng(data.operations())))
+            .unwrap()
+            .unlock(&key())
+            .unwrap()
+    };
+    let mut store = open();
+    data.set_fault(Some(Fault::FullAt(0)));
+    put(&mut store, b"small");
+    let journal = journals.journal();
+    let mut batch = store.begin();
+    let mut transaction = batch.transaction();
+    // More than the database keeps in memory before it writes pages.
+    transaction.put(TABLE, Key { prefix: b"", ordinal: 1 }, Bytes::from(vec![7; 300_000])).unwrap();
+    transaction.accept();
+    assert!(batch.commit().unwrap_err().is_disk_full());
+    drop(store);
+    assert!(journals.journal() == journal);
+
+    data.set_fault(None);
+    let mut store = open();
+    assert_eq!(get(&mut store).0, Some(Bytes::from_static(b"small")));
+    let mut batch = store.begin();
+    assert_eq!(batch.transaction().get(TABLE, Key { prefix: b"", ordinal: 1 }).unwrap(), None);
+}
+
 #[test]
 fn what_the_system_says_is_told_apart() {
     let text = |kind: io::ErrorKind| {
         let disk = Disk::new();
         let files = Files { database: Box::new(Failing(kind)), ..disk.files() };
-        LockedStore::open_files(files, CACHE_BYTES, Box::new(rng(0))).unwrap_err().to_string()
+        LockedStore::open_files(files, &options(), Box::new(rng(0))).unwrap_err().to_string()
     };
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
         assert!(text(kind).contains("disk is full"), "{}", text(kind));

@@ -131,6 +131,11 @@ impl Model {
         assert_eq!(found, expected);
     }
 
+    /// How many records there are.
+    pub(crate) fn records(&self) -> usize {
+        self.records.len()
+    }
+
     /// What a transaction shows.
     pub(crate) fn read(transaction: &mut dyn Transaction) -> Self {
         let mut model = Self::default();

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use qpq_crypto::at_rest::AtRestKey;
 use qpq_engine::storage::{Key, Transaction};
 use qpq_store::testing::{Disk, Fault, Survivors};
-use qpq_store::{DATABASE_FILE, LockedStore, OpenError, Options, SECRETS_KEY_FILE, Storage, Store};
+use qpq_store::{
+    DATABASE_FILE, JOURNAL_FILE, LockedStore, OpenError, Options, SECRETS_KEY_FILE, Storage, Store,
+};
 
 use crate::common::{TABLE, disk_of_another_store, get, key, lock, open, put, rng, used_disk};
 
@@ -24,9 +26,8 @@ fn a_directory_is_private_and_opens_again() {
 
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(directory.clone()), 0o700);
-    for path in
-        [directory.join(DATABASE_FILE), directory.join(SECRETS_KEY_FILE), parent.path().join("node.opens")]
-    {
+    let in_directory = [DATABASE_FILE, JOURNAL_FILE, SECRETS_KEY_FILE].map(|file| directory.join(file));
+    for path in in_directory.into_iter().chain([parent.path().join("node.opens")]) {
         assert_eq!(mode(path.clone()), 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     }

@@ -5,7 +5,7 @@ use std::fs;
 use qpq_store::testing::Disk;
 use qpq_store::{LockedStore, OpenError, Options};
 
-use crate::common::{CACHE_BYTES, disk_of_another_store, key, open, put, rng, used_disk};
+use crate::common::{disk_of_another_store, key, open, options, put, rng, used_disk};
 
 #[test]
 fn an_older_copy_is_noticed_until_it_is_dealt_with() {
@@ -59,7 +59,7 @@ fn the_counter_may_come_after_the_id() {
     let open = |disk: &Disk| {
         let mut files = disk.files();
         let counter = files.open_counter.take().unwrap();
-        let locked = LockedStore::open_files(files, CACHE_BYTES, Box::new(rng(disk.operations()))).unwrap();
+        let locked = LockedStore::open_files(files, &options(), Box::new(rng(disk.operations()))).unwrap();
         locked.count_in_file(counter).unwrap().unlock(&key()).unwrap()
     };
     put(&mut open(&disk), b"old");

@@ -53,9 +53,11 @@ fn nothing_a_person_wrote_lies_in_the_files() {
             transaction.secrets().put(private[2], private[3], private[4]).unwrap();
         });
     }
+    let while_open = disk.contents();
+    assert!(!contains(&disk.journal(), b"messages"), "what lies in the journal shows not even its table");
     store.rotate_secrets().unwrap();
     store.close().unwrap();
-    let contents = disk.contents();
+    let contents = [while_open, disk.contents()].concat();
     assert!(contains(&contents, b"t/messages"), "table names are in the clear, so the search works");
     for bytes in private.iter().copied().chain([key().as_bytes().as_slice()]) {
         for form in [bytes.to_vec(), hex(bytes), base32(bytes)] {
@@ -114,29 +116,73 @@ fn swap_values(disk: &Disk) {
 
 #[test]
 fn rotating_erases_what_was_deleted() {
+    for is_in_database in [true, false] {
+        let disk = Disk::new();
+        let mut store = open(&disk).unwrap();
+        commit(&mut store, |transaction| {
+            transaction.secrets().put(b"group", b"old", b"deleted").unwrap();
+            transaction.secrets().put(b"group", b"new", b"living").unwrap();
+        });
+        if is_in_database {
+            store.checkpoint().unwrap();
+        }
+        let thief = disk.copy();
+        commit(&mut store, |transaction| transaction.secrets().delete(b"group", b"old").unwrap());
+        store.rotate_secrets().unwrap();
+        assert_eq!(secret(&mut store, b"new").as_deref(), Some(&b"living"[..]));
+        drop(store);
+
+        // Even database and journal as they were then, and the at-rest key, do not bring it back without the older key.
+        let restored = disk.copy();
+        restored.replace_database(thief.database());
+        restored.replace_journal(thief.journal());
+        let mut store = open(&restored).unwrap();
+        assert!(store.is_rolled_back());
+        let old = store.begin().transaction().secrets().get(b"group", b"old");
+        assert!(if is_in_database { old.is_err() } else { matches!(old, Ok(None)) });
+        // What cannot be read can be cleared and is dropped by the next rotation.
+        store.rotate_secrets().unwrap();
+        assert_eq!(secret(&mut store, b"old"), None);
+        commit(&mut store, |transaction| transaction.secrets().put(b"group", b"old", b"again").unwrap());
+        assert_eq!(secret(&mut store, b"old").as_deref(), Some(&b"again"[..]));
+    }
+}
+
+/// What was sealed for the journal before the key was replaced must not get into it afterwards.
+#[test]
+fn what_was_deferred_before_a_rotation_is_read_after_it() {
     let disk = Disk::new();
     let mut store = open(&disk).unwrap();
-    commit(&mut store, |transaction| {
-        transaction.secrets().put(b"group", b"old", b"deleted").unwrap();
-        transaction.secrets().put(b"group", b"new", b"living").unwrap();
-    });
-    let thief = disk.copy();
-    commit(&mut store, |transaction| transaction.secrets().delete(b"group", b"old").unwrap());
+    let mut batch = store.begin();
+    let mut transaction = batch.transaction();
+    transaction.secrets().put(b"group", b"tree", b"deferred").unwrap();
+    transaction.accept();
+    batch.commit_deferred().unwrap();
     store.rotate_secrets().unwrap();
-    assert_eq!(secret(&mut store, b"new").as_deref(), Some(&b"living"[..]));
+    commit(&mut store, |transaction| transaction.secrets().put(b"group", b"leaf", b"later").unwrap());
+    disk.kill();
     drop(store);
+    let mut store = open(&disk).unwrap();
+    assert_eq!(secret(&mut store, b"tree").as_deref(), Some(&b"deferred"[..]));
+    assert_eq!(secret(&mut store, b"leaf").as_deref(), Some(&b"later"[..]));
+}
 
-    // Even the database as it was then, and the at-rest key, do not bring it back without the older key.
-    let restored = disk.copy();
-    restored.replace_database(thief.database());
-    let mut store = open(&restored).unwrap();
-    assert!(store.is_rolled_back());
-    assert!(store.begin().transaction().secrets().get(b"group", b"old").is_err());
-    // What cannot be read can be cleared and is dropped by the next rotation.
+#[test]
+fn what_the_journal_held_is_gone_with_the_older_key() {
+    let disk = Disk::new();
+    let mut store = open(&disk).unwrap();
+    let place = Key { prefix: b"alice", ordinal: 1 };
+    commit(&mut store, |transaction| transaction.put(TABLE, place, Bytes::from_static(b"hello")).unwrap());
+    let thief = disk.copy();
+    let read = |disk: &Disk| {
+        let mut store = open(disk).unwrap();
+        let mut batch = store.begin();
+        batch.transaction().get(TABLE, place).unwrap()
+    };
+    assert_eq!(read(&thief.copy()), Some(Bytes::from_static(b"hello")), "only the journal has it");
     store.rotate_secrets().unwrap();
-    assert_eq!(secret(&mut store, b"old"), None);
-    commit(&mut store, |transaction| transaction.secrets().put(b"group", b"old", b"again").unwrap());
-    assert_eq!(secret(&mut store, b"old").as_deref(), Some(&b"again"[..]));
+    thief.replace_secrets_key(disk.secrets_key());
+    assert_eq!(read(&thief), None);
 }
 
 #[test]
