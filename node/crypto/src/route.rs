@@ -23,6 +23,7 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::identity::DeviceSecret;
 use crate::ids::Identity;
 
 /// Bytes of a parcel's salt.
@@ -79,6 +80,11 @@ impl RoutingSecret {
         self.mac(salt).verify_truncated_left(tag).is_ok()
     }
 
+    /// Whether a parcel may be for those who hold this secret, as far as the start of its tag says.
+    pub fn matches_start(&self, salt: &[u8; SALT_BYTES], start: &[u8]) -> bool {
+        self.mac(salt).verify_truncated_left(start).is_ok()
+    }
+
     /// Seals the body of the parcel with this salt.
     pub fn seal_body(&self, salt: &[u8; SALT_BYTES], plaintext: &[u8]) -> Vec<u8> {
         self.body_cipher(salt)
@@ -108,6 +114,14 @@ impl RoutingSecret {
             .expect("HKDF-SHA256 gives up to 255 * 32 bytes");
         ChaCha20Poly1305::new(&(*key).into())
     }
+}
+
+/// The secret that settles the bundle in which a device's parcel with this salt travels (MESH, section 1). Nobody but
+/// the device knows it before it is told.
+pub fn settle_secret(device: &DeviceSecret, salt: &[u8; SALT_BYTES]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("qpq/v1/settle secret");
+    hasher.update(&*device.seed()).update(salt);
+    *hasher.finalize().as_bytes()
 }
 
 impl fmt::Debug for RoutingSecret {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use qpq_engine::{CallFailure, CallId, Effect, Input};
+use qpq_engine::{CallFailure, CallId, Effect, Input, Work};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
 use qpq_proto::{CallError, Failure, Method, TransportErrorKind};
@@ -125,6 +125,10 @@ impl<N: Network, I: Inputs> Interpreter<N, I> {
                 self.newest_event
                     .send_if_modified(|cursor| std::mem::replace(cursor, newest.max(*cursor)) < newest);
             }
+            Effect::Next(next) => self.inputs.give(Input::Next(next)).await,
+            Effect::Work { node, work } => {
+                self.calls.spawn(solve(self.inputs.clone(), node, work));
+            }
             Effect::RotateSecrets => unreachable!("the writer, which owns the storage, keeps it to itself"),
         }
     }
@@ -194,6 +198,12 @@ async fn carry_call<N: Network, I: Inputs>(network: N, inputs: I, node: NodeKey,
     inputs.give(Input::Answered { call: call.id, result }).await;
 }
 
+async fn solve<I: Inputs>(inputs: I, node: NodeKey, work: Work) {
+    if let Ok(Some(solution)) = tokio::task::spawn_blocking(move || work.solve(WORK_HASHES_MAX)).await {
+        inputs.give(Input::Worked { node, solution }).await;
+    }
+}
+
 /// What the engine is told: whether the peer was there at all, and if so, whether trying again makes sense.
 fn failure_of(error: CallError) -> CallFailure {
     use TransportErrorKind as Kind;
@@ -223,6 +233,8 @@ pub(crate) fn short(node: &NodeKey) -> String {
 }
 
 const RETRY_WHEN_BUSY_MS: u64 = 1_000;
+/// A neighbour that asks for more work than this, about half a second, is asked another time.
+const WORK_HASHES_MAX: u64 = 1 << 22;
 
 #[cfg(test)]
 mod tests;

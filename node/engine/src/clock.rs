@@ -43,6 +43,11 @@ impl Clock {
         self.node_ms + now.monotonic_ms.saturating_sub(self.monotonic_ms)
     }
 
+    /// The monotonic time at which the node's time will be this.
+    pub(crate) fn monotonic_ms_at(&self, node_ms: u64) -> u64 {
+        self.monotonic_ms + node_ms.saturating_sub(self.node_ms)
+    }
+
     /// Writes the time if it was last written a while ago.
     pub(crate) fn save_sometimes(&mut self, tx: &mut dyn Transaction, now: Now) -> Result<(), EngineError> {
         if self.node_ms(now) < self.saved_node_ms + SAVE_EVERY_MS {

@@ -3,15 +3,17 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use bytes::Bytes;
-use qpq_proto::{Failure, Method, dispatch, ids::NodeKey, limits::Limits};
+use qpq_mesh::BundleId;
+use qpq_proto::{Failure, Method, Service, dispatch, ids::NodeKey, limits::Limits};
 use rand_core::CryptoRng;
 
 use crate::{
+    carrying::{Carrying, is_final},
     clock::Clock,
     context::Context,
     group_cache::GroupCache,
     identity::Me,
-    input::{Caller, EngineError, Input, Now, Outcome},
+    input::{Caller, Effect, EngineError, Input, Next, Now, Outcome},
     outbox::{Outbox, Task},
     peers::Peers,
     routes::RouteIndex,
@@ -48,6 +50,7 @@ pub struct Engine {
     pub(crate) routes: Option<RouteIndex>,
     pub(crate) peers: Peers,
     pub(crate) outbox: Outbox,
+    pub(crate) carrying: Carrying,
     /// People whose queues are looked at when the present input is done.
     pub(crate) to_pump: BTreeSet<Vec<u8>>,
     pub(crate) addresses: Vec<SocketAddr>,
@@ -81,6 +84,7 @@ impl Engine {
             routes: None,
             peers: Peers::default(),
             outbox: Outbox::default(),
+            carrying: Carrying::default(),
             to_pump: BTreeSet::new(),
             addresses: Vec::new(),
             limits: config.limits.clone(),
@@ -107,6 +111,10 @@ impl Engine {
             Input::Call { caller, .. } => *caller,
             _ => Caller::Public,
         };
+        let bundle = match &input {
+            Input::Next(Next::Open(bundle)) => Some(*bundle.id()),
+            _ => None,
+        };
         let node_ms = self.clock.node_ms(now);
         let before = Before { had_identity: self.me.is_some(), next_event: self.next_event };
         let mut cx = Context { now, node_ms, rng, tx, caller, effects: Vec::new(), newest_event: None };
@@ -116,7 +124,10 @@ impl Engine {
             Ok(answer) if !matches!(answer, Some(Err(_))) => Ok(self.kept(answer, effects, newest_event)),
             Ok(answer) => {
                 self.dropped(before);
-                Ok(Outcome { answer, effects: Vec::new(), keep: false })
+                match bundle {
+                    Some(id) => Ok(not_opened(id, answer)),
+                    None => Ok(Outcome { answer, effects: Vec::new(), keep: false }),
+                }
             }
             Err(error) => {
                 self.try_later(now);
@@ -133,7 +144,8 @@ impl Engine {
 
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.
     pub fn wake_at(&self) -> Option<u64> {
-        self.outbox.wake_at()
+        let mesh = self.carrying.wake_at_node_ms().map(|at| self.clock.monotonic_ms_at(at));
+        self.outbox.wake_at().into_iter().chain(mesh).min()
     }
 
     fn handle_in(
@@ -148,9 +160,14 @@ impl Engine {
             Input::PeerConnected { node, address } => {
                 self.peer_connected(cx, node, &address).map(|()| None)?
             }
-            Input::PeerDisconnected { node } => {
-                self.peer_disconnected(node);
-                None
+            Input::PeerDisconnected { node } => self.peer_disconnected(cx, node).map(|()| None)?,
+            Input::Next(Next::Open(bundle)) => match self.open_bundle(cx, &bundle) {
+                Ok(()) => None,
+                Err(failure) => Some(Err(failure)),
+            },
+            Input::Next(Next::Unopened(id)) => self.bundle_opened(cx, id, None).map(|()| None)?,
+            Input::Worked { node, solution } => {
+                self.mesh_input(cx, qpq_mesh::Input::Worked { node, solution }).map(|()| None)?
             }
             Input::PeerDiscovered { node, addresses } => {
                 self.peer_discovered(cx, node, &addresses).map(|()| None)?
@@ -164,11 +181,15 @@ impl Engine {
         };
         if !matches!(answer, Some(Err(_))) {
             self.pump_all(cx)?;
+            self.finish_carrying(cx)?;
         }
         Ok(answer)
     }
 
     fn call(&mut self, cx: &mut Context<'_>, method: Method, payload: Bytes) -> Result<Bytes, Failure> {
+        if method.service() == Service::Mesh {
+            return self.mesh_call(cx, method, payload);
+        }
         dispatch(self, cx, method, payload)
     }
 
@@ -177,11 +198,14 @@ impl Engine {
             self.rolled_back(cx)?;
         }
         self.want_everybody(cx)?;
-        self.finish_open_work(cx)
+        self.finish_open_work(cx)?;
+        // Opened now, so that what is for this person and was not opened in the last run comes again.
+        self.mesh_input(cx, qpq_mesh::Input::Tick)
     }
 
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         self.clock.save_sometimes(cx.tx, cx.now)?;
+        self.mesh_tick(cx)?;
         let mut due = self.outbox.take_due(cx.now.monotonic_ms).into_iter();
         while let Some(task) = due.next() {
             if let Err(error) = self.run_task(cx, task.clone()) {
@@ -201,13 +225,14 @@ impl Engine {
     fn kept(
         &mut self,
         answer: Option<Result<Bytes, Failure>>,
-        mut effects: Vec<crate::input::Effect>,
+        mut effects: Vec<Effect>,
         newest_event: Option<u64>,
     ) -> Outcome {
         self.groups.keep();
         self.outbox.keep();
         self.peers.keep();
-        effects.extend(newest_event.map(|newest| crate::input::Effect::Events { newest }));
+        self.carrying.keep();
+        effects.extend(newest_event.map(|newest| Effect::Events { newest }));
         Outcome { answer, effects, keep: true }
     }
 
@@ -219,6 +244,19 @@ impl Engine {
         self.groups.discard();
         self.outbox.discard();
         self.peers.discard();
+        self.carrying.discard();
         self.to_pump.clear();
     }
+}
+
+/// A bundle was not taken; if it never will be, that is to be written down.
+fn not_opened(id: BundleId, answer: Option<Result<Bytes, Failure>>) -> Outcome {
+    let mut effects = Vec::new();
+    if let Some(Err(failure)) = answer {
+        tracing::debug!(%id, %failure, "a bundle was not taken");
+        if is_final(&failure) {
+            effects.push(Effect::Next(Next::Unopened(id)));
+        }
+    }
+    Outcome { answer: None, effects, keep: false }
 }

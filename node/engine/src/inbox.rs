@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::{device_list::DeviceList, digest, mls};
+use qpq_mesh::{BundleId, Secret};
 use qpq_proto::{
     Failure,
     ids::NodeKey,
@@ -22,7 +23,7 @@ use crate::{
     group_cache::GroupFailure,
     input::EngineError,
     records::{ConversationRecord, Kind, Stage, Standing},
-    routes::Destination,
+    routes::{Destination, Recognised},
 };
 
 mod future;
@@ -36,9 +37,19 @@ pub(crate) const REVOKED_FIELD: &str = "device";
 
 /// Where a delivery came from.
 #[derive(Clone, Copy)]
-struct Origin {
-    node: NodeKey,
-    delivery: [u8; 16],
+pub(crate) struct Origin {
+    /// The node that brought it directly.
+    pub node: Option<NodeKey>,
+    pub delivery: [u8; 16],
+    /// The bundle in which others carried it.
+    pub carried: Option<Carried>,
+}
+
+/// A bundle, and what settles it if it is for this device alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Carried {
+    pub id: BundleId,
+    pub secret: Option<Secret>,
 }
 
 /// What was in an MLS message.
@@ -93,12 +104,20 @@ impl Engine {
         let recognised = self.recognise(cx, &parcel)?.ok_or_else(|| {
             Failure::unavailable("the parcel's tag is not known here, or not yet", PLACE_LATER_MS)
         })?;
-        match recognised.destination {
-            Destination::Stranger => self.introduced(cx, &recognised.inner),
-            Destination::Group(group_id) => {
-                let origin = Origin { node, delivery: digest::delivery_id(payload) };
-                self.group_message(cx, origin, &group_id, &recognised.inner)
-            }
+        let delivery = digest::delivery_id(payload);
+        self.place(cx, Origin { node: Some(node), delivery, carried: None }, &recognised)
+    }
+
+    /// Takes a parcel that is for this person, whatever way it came.
+    pub(crate) fn place(
+        &mut self,
+        cx: &mut Context<'_>,
+        origin: Origin,
+        recognised: &Recognised,
+    ) -> Result<Disposition, Failure> {
+        match &recognised.destination {
+            Destination::Stranger => self.introduced(cx, &recognised.message),
+            Destination::Group(group_id) => self.group_message(cx, origin, group_id, &recognised.message),
         }
     }
 
@@ -119,7 +138,7 @@ impl Engine {
             return Ok(Disposition::Stored);
         }
         match self.open_message(cx, group_id, message) {
-            Ok(opened) => self.take_opened(cx, &conversation, group_id, message, opened),
+            Ok(opened) => self.take_opened(cx, &conversation, origin, group_id, message, opened),
             Err(GroupFailure::Mls(error)) => self.unopened(cx, origin, group_id, message, &error),
             Err(GroupFailure::Absent) => Err(Failure::not_found("the group is not on this node")),
             Err(GroupFailure::Engine(error)) => Err(error.into()),
@@ -170,6 +189,7 @@ impl Engine {
         &mut self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
+        origin: Origin,
         group_id: &[u8],
         message: &[u8],
         opened: Taken,
@@ -178,7 +198,11 @@ impl Engine {
             Taken::Content { sender, epoch, plaintext } => {
                 self.check_heard(cx, conversation, &sender)?;
                 self.note_reached(cx, conversation, &sender, &epoch)?;
-                self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
+                let id = self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
+                // Whoever sends to several learns from nothing else that one of them has a bundle.
+                if let (Some(id), Some(Carried { secret: None, .. })) = (id, origin.carried) {
+                    self.send_receipt(cx, conversation, sender.certificate.identity, id)?;
+                }
             }
             Taken::Commit(before, followed) => {
                 self.follow_commit(cx, conversation, &before, message, &followed)?;

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use qpq_mesh::{
+    Bundle, BundleId,
+    work::{self, Challenge, Solution},
+};
 use qpq_proto::{Failure, Method, ids::NodeKey};
 
 use crate::storage::StorageError;
@@ -73,6 +77,15 @@ pub enum Input {
     },
     /// The addresses at which this node can be reached have changed.
     AddressesChanged(Vec<SocketAddr>),
+    /// What [`Effect::Next`] asked for.
+    Next(Next),
+    /// The work of [`Effect::Work`] is done.
+    Worked {
+        /// Who asked for it.
+        node: NodeKey,
+        /// The solution.
+        solution: Solution,
+    },
     /// A call that the engine asked for has ended.
     Answered {
         /// The call.
@@ -82,6 +95,15 @@ pub enum Input {
     },
 }
 
+/// A step that the engine takes in a transaction of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Open a bundle that is for this person.
+    Open(Bundle),
+    /// A bundle that is for this person cannot be opened, and never will.
+    Unopened(BundleId),
+}
+
 /// Why a call brought no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallFailure {
@@ -89,6 +111,21 @@ pub enum CallFailure {
     Refused(Failure),
     /// The peer was not reached, or the connection broke; it may or may not have handled the call.
     Unreachable,
+}
+
+/// A challenge that a carrier has set before it takes more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    pub(crate) own: NodeKey,
+    pub(crate) challenge: Challenge,
+}
+
+impl Work {
+    /// Looks for a solution, at most for so many hashes; `None` if it was not found. Takes about 100 ns a hash.
+    #[must_use]
+    pub fn solve(&self, attempts_max: u64) -> Option<Solution> {
+        work::solve(&self.challenge, &self.own, 0, attempts_max)
+    }
 }
 
 /// Something the driver must do after the transaction is committed.
@@ -118,6 +155,16 @@ pub enum Effect {
     Release {
         /// The peer.
         node: NodeKey,
+    },
+    /// Give this back as [`Input::Next`]. Nothing is lost if it is not: it comes again after a restart.
+    Next(Next),
+    /// Do some work away from the writer, and give what comes of it back as [`Input::Worked`]. Nothing but time is lost
+    /// if it is not done.
+    Work {
+        /// The neighbour who asked for it.
+        node: NodeKey,
+        /// What is to be done.
+        work: Work,
     },
     /// There are new events, up to this cursor.
     Events {

@@ -29,6 +29,7 @@
 //! - an answer `Ok` to a peer for something that was not written.
 
 mod authority;
+mod carrying;
 mod changes;
 mod clock;
 mod contacts;
@@ -62,7 +63,7 @@ pub mod storage;
 pub mod tables;
 
 pub use engine::{Config, Engine};
-pub use input::{CallFailure, CallId, Caller, Effect, EngineError, Input, Now, Outcome};
+pub use input::{CallFailure, CallId, Caller, Effect, EngineError, Input, Next, Now, Outcome, Work};
 
 #[cfg(test)]
 mod tests;

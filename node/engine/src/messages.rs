@@ -210,6 +210,7 @@ impl Engine {
             delivered: record.delivered,
             recipients: record.recipients,
             sent: record.sent,
+            handed: record.handed,
         })
     }
 }

@@ -70,6 +70,8 @@ pub(crate) enum Task {
     Gap { conversation: ConversationId, sender: Vec<u8> },
     /// Look for what has expired.
     Sweep,
+    /// Look for what others should carry.
+    Carry,
 }
 
 /// Pauses, planned tasks and an index of this run; all of it can be made anew.
@@ -255,6 +257,7 @@ impl Engine {
             }
             Task::Gap { conversation, sender } => self.check_gap(cx, &conversation, &sender),
             Task::Sweep => self.sweep(cx),
+            Task::Carry => self.carry_waiting(cx),
         }
     }
 

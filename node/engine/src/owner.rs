@@ -139,6 +139,7 @@ impl<'a> services::Blobs<Context<'a>> for Engine {}
 impl<'a> services::Devices<Context<'a>> for Engine {}
 impl<'a> services::Recovery<Context<'a>> for Engine {}
 impl<'a> services::Peers<Context<'a>> for Engine {}
+// Answered in `carrying`, from the payload.
 impl<'a> services::Mesh<Context<'a>> for Engine {}
 impl<'a> services::Federation<Context<'a>> for Engine {}
 impl<'a> services::Account<Context<'a>> for Engine {}

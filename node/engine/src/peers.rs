@@ -46,6 +46,8 @@ enum Change {
 pub(crate) enum Purpose {
     /// Delivers an entry of a stream of the outbox.
     Delivery { stream: Stream, recipient: Vec<u8>, ordinal: u64 },
+    /// One of the mesh's own, of the mesh that was opened this often.
+    Mesh { generation: u64, call: qpq_mesh::CallId, method: Method },
     /// Fetches the hybrid key of a person whose link we hold.
     HybridKey { person: Vec<u8> },
 }
@@ -211,7 +213,7 @@ impl Engine {
             }
             self.recipient_reachable(cx, &identity)?;
         }
-        Ok(())
+        self.neighbour_connected(cx, node)
     }
 
     /// Notes where a person's node is.
@@ -230,8 +232,16 @@ impl Engine {
         Ok(Some(person))
     }
 
-    pub(crate) fn peer_disconnected(&mut self, node: NodeKey) {
+    pub(crate) fn peer_disconnected(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+    ) -> Result<(), EngineError> {
         self.peers.connected.remove(&node);
+        self.mesh_input(cx, qpq_mesh::Input::LinkDown { node })?;
+        // What would have gone to it directly may go by others now.
+        self.carry_soon(cx.now);
+        Ok(())
     }
 
     pub(crate) fn peer_discovered(
@@ -257,6 +267,9 @@ impl Engine {
             None => Ok(()),
             Some(Purpose::Delivery { stream, recipient, ordinal }) => {
                 self.delivery_answered(cx, &stream, &recipient, ordinal, result)
+            }
+            Some(Purpose::Mesh { generation, call, method }) => {
+                self.mesh_answered(cx, generation, call, method, result)
             }
             Some(Purpose::HybridKey { person }) => self.hybrid_key_answered(cx, &person, result),
         }

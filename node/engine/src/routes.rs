@@ -1,7 +1,10 @@
 //! Recognising for whom a parcel is, by its tag, and opening its outer seal.
 
+use std::collections::BTreeSet;
+
+use prost::Message as _;
 use qpq_crypto::{padding, route::RoutingSecret};
-use qpq_proto::v1::Parcel;
+use qpq_proto::v1::{Parcel, ParcelContent};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -24,17 +27,45 @@ pub(crate) enum Destination {
 /// A parcel that is for this person.
 pub(crate) struct Recognised {
     pub destination: Destination,
-    pub inner: Zeroizing<Vec<u8>>,
+    /// MLS message or sealed introduction.
+    pub message: Zeroizing<Vec<u8>>,
+    /// What settles the parcel's bundle, if it is for this device alone.
+    pub settle_secret: Option<[u8; 32]>,
 }
 
 /// Every routing secret of this person, the most recently used first.
-pub(crate) struct RouteIndex(Vec<(RoutingSecret, Destination)>);
+pub(crate) struct RouteIndex {
+    routes: Vec<(RoutingSecret, Destination)>,
+    /// Bundles that are held were looked through by these.
+    is_looked: bool,
+}
 
 impl RouteIndex {
     fn find(&mut self, salt: &[u8; 8], tag: &[u8; 16]) -> Option<&(RoutingSecret, Destination)> {
-        let position = self.0.iter().position(|(secret, _)| secret.matches(salt, tag))?;
-        self.0[..=position].rotate_right(1);
-        self.0.first()
+        let position = self.routes.iter().position(|(secret, _)| secret.matches(salt, tag))?;
+        self.routes[..=position].rotate_right(1);
+        self.routes.first()
+    }
+
+    /// Whether it is new to the bundles that are held; from now on it is not.
+    pub(crate) fn is_new(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_looked, true)
+    }
+
+    /// Whether one of the secrets gives a tag that starts like this.
+    pub(crate) fn recognises(&self, salt: &[u8; 8], start: &[u8]) -> bool {
+        self.routes.iter().any(|(secret, _)| secret.matches_start(salt, start))
+    }
+
+    /// What tells the secrets apart, and says nothing of them.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = [u8; 16]> + '_ {
+        self.routes.iter().map(|(secret, _)| secret.tag(&[0; 8]))
+    }
+
+    /// Those of the secrets that have one of these marks.
+    pub(crate) fn only(&self, marks: &BTreeSet<[u8; 16]>) -> Self {
+        let chosen = self.routes.iter().filter(|(secret, _)| marks.contains(&secret.tag(&[0; 8])));
+        Self { routes: chosen.cloned().collect(), is_looked: true }
     }
 }
 
@@ -54,15 +85,24 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let Ok(mut padded) = secret.open_body(salt, &parcel.body).map(Zeroizing::new) else {
+        let Ok(padded) = secret.open_body(salt, &parcel.body).map(Zeroizing::new) else {
             return Ok(None);
         };
-        let Ok(length) = padding::unpad(&padded).map(<[u8]>::len) else { return Ok(None) };
-        padded.truncate(length);
-        Ok(Some(Recognised { destination: destination.clone(), inner: padded }))
+        let Ok(content) = padding::unpad(&padded) else { return Ok(None) };
+        let Ok(content) = ParcelContent::decode(content) else { return Ok(None) };
+        let is_for_others =
+            !content.reader.is_empty() && !self.me.as_ref().is_some_and(|me| me.is(&content.reader));
+        if is_for_others {
+            return Ok(None);
+        }
+        Ok(Some(Recognised {
+            destination: destination.clone(),
+            settle_secret: content.settle_secret.as_slice().try_into().ok(),
+            message: Zeroizing::new(content.message),
+        }))
     }
 
-    fn collect_routes(&self, cx: &Context<'_>) -> Result<RouteIndex, EngineError> {
+    pub(crate) fn collect_routes(&self, cx: &Context<'_>) -> Result<RouteIndex, EngineError> {
         let mut routes = Vec::new();
         if let Some(me) = &self.me {
             routes.push((RoutingSecret::derive_stranger(&me.identity.public()), Destination::Stranger));
@@ -76,7 +116,7 @@ impl Engine {
                 routes.push((RoutingSecret::from_bytes(&secret), Destination::Group(route.group_id.clone())));
             }
         }
-        Ok(RouteIndex(routes))
+        Ok(RouteIndex { routes, is_looked: false })
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::{
     hybrid::HybridPublic,
+    identity::DeviceSecret,
     padding,
     route::{self, RoutingSecret},
     sealed,
@@ -12,7 +13,7 @@ use qpq_crypto::{
 use qpq_proto::{
     Failure,
     ids::Identity,
-    v1::{Content, Introduction, Parcel, SignedIntroduction, content, introduction},
+    v1::{Content, Introduction, Parcel, ParcelContent, SignedIntroduction, content, introduction},
 };
 use zeroize::Zeroizing;
 
@@ -22,7 +23,7 @@ use crate::{
     group_cache::GroupFailure,
     input::EngineError,
     outbox::{Entry, Shipment, To},
-    records::{ConversationRecord, MessageRecord, PersonRecord, Stage, UnsealedRecord},
+    records::{ConversationRecord, Kind, MessageRecord, PersonRecord, Stage, UnsealedRecord},
     tables::{self, UNSEALED},
 };
 
@@ -51,7 +52,7 @@ impl Engine {
         let group_id = conversation.group_id.clone();
         let sealed = self.with_group(cx, &group_id, |group, mls| group.seal(mls, &plaintext));
         let message = sealed.map_err(EngineError::from)?;
-        let payload = self.group_parcel(cx, conversation, &message)?;
+        let payload = self.group_parcel(cx, conversation, message, audience)?;
         let is_text = matches!(content.kind, Some(content::Kind::Text(_)));
         let shipment = Shipment {
             payload,
@@ -127,19 +128,25 @@ impl Engine {
         self.seal_content(cx, &conversation, &content, Audience::Only(&entry.recipient))
     }
 
-    /// An MLS message of a conversation as a parcel under its routing secret.
+    /// An MLS message of a conversation, for one member or for all, as a parcel under its routing secret.
     pub(crate) fn group_parcel(
         &self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
-        message: &[u8],
+        message: Vec<u8>,
+        audience: Audience<'_>,
     ) -> Result<Bytes, EngineError> {
         let route = conversation.current_route();
         let secret =
             route.and_then(|route| <[u8; 32]>::try_from(route.secret.as_slice()).ok().map(Zeroizing::new));
         let secret =
             secret.ok_or_else(|| EngineError::Internal("an open conversation has no route".into()))?;
-        Ok(parcel(cx, &RoutingSecret::from_bytes(&secret), message))
+        let readers = match (conversation.kind(), audience, &self.me) {
+            (Kind::Direct, _, Some(me)) => Readers::One(&me.device),
+            (_, Audience::Only(identity), _) => Readers::Member(identity),
+            _ => Readers::Members,
+        };
+        Ok(parcel(cx, &RoutingSecret::from_bytes(&secret), message, readers))
     }
 
     /// An introduction to a person, signed by this device and sealed to the person's hybrid key.
@@ -169,7 +176,7 @@ impl Engine {
         };
         let inner =
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
-        let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), &inner);
+        let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), inner, Readers::One(&me.device));
         let shipment = Shipment { payload, message: &[], conversation, content: &[], request: &request };
         Ok(self.ship(cx, shipment, To::Introduction(&person.identity))?)
     }
@@ -213,9 +220,26 @@ fn decode_content(bytes: &[u8]) -> Result<Content, EngineError> {
     Content::decode(bytes).map_err(|error| EngineError::Internal(format!("a content that was kept: {error}")))
 }
 
-fn parcel(cx: &mut Context<'_>, secret: &RoutingSecret, inner: &[u8]) -> Bytes {
+/// Who can open a parcel.
+#[derive(Clone, Copy)]
+pub(crate) enum Readers<'a> {
+    /// One device, which may settle the bundle of the device that seals it.
+    One(&'a DeviceSecret),
+    /// The members of a group.
+    Members,
+    /// The members of a group, of whom one should.
+    Member(&'a [u8]),
+}
+
+fn parcel(cx: &mut Context<'_>, secret: &RoutingSecret, message: Vec<u8>, readers: Readers<'_>) -> Bytes {
     let salt = cx.random::<8>();
-    let padded = Zeroizing::new(padding::pad(inner, route::BODY_OVERHEAD_BYTES));
+    let (settle_secret, reader) = match readers {
+        Readers::One(device) => (route::settle_secret(device, &salt).to_vec(), Vec::new()),
+        Readers::Members => (Vec::new(), Vec::new()),
+        Readers::Member(identity) => (Vec::new(), identity.to_vec()),
+    };
+    let content = Zeroizing::new(ParcelContent { message, settle_secret, reader }.encode_to_vec());
+    let padded = Zeroizing::new(padding::pad(&content, route::BODY_OVERHEAD_BYTES));
     let body = secret.seal_body(&salt, &padded);
     let parcel = Parcel { salt: salt.to_vec(), tag: secret.tag(&salt).to_vec(), body: body.into() };
     parcel.encode_to_vec().into()

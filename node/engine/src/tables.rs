@@ -60,6 +60,16 @@ pub const KEY_PACKAGES: Table = Table("key_packages");
 pub const COMMITS: Table = Table("commits");
 /// Checkpoints of group state, by conversation id.
 pub const CHECKPOINTS: Table = Table("checkpoints");
+/// Bundles in custody, by id.
+pub const BUNDLES: Table = Table("bundles");
+/// Their bodies, by id.
+pub const BODIES: Table = Table("bodies");
+/// Bundles that were settled, by the start of their ids.
+pub const TOMBSTONES: Table = Table("tombstones");
+/// The name of the custody: one record.
+pub const CUSTODY: Table = Table("custody");
+/// Own bundles, by id, to the entries of the outbox that they carry.
+pub const CARRIED: Table = Table("carried");
 /// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
@@ -90,6 +100,11 @@ pub const ALL: &[Table] = &[
     KEY_PACKAGES,
     COMMITS,
     CHECKPOINTS,
+    BUNDLES,
+    BODIES,
+    TOMBSTONES,
+    CUSTODY,
+    CARRIED,
     EVENTS,
 ];
 

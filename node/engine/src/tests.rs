@@ -2,6 +2,7 @@
 
 mod authority;
 pub(crate) mod bench;
+mod carrying;
 mod claims;
 mod contacts;
 mod contents;

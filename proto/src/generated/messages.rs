@@ -342,6 +342,20 @@ pub struct Parcel {
     #[prost(bytes = "bytes", tag = "3")]
     pub body: ::prost::bytes::Bytes,
 }
+/// What is padded and sealed in the body of a parcel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ParcelContent {
+    /// MLS message, or an introduction sealed to a person's hybrid key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// Whoever reveals it makes the bundle disappear that carries the parcel, 32 bytes; empty where others than the one
+    /// recipient's device can open the body: then its sender keeps it.
+    #[prost(bytes = "vec", tag = "2")]
+    pub settle_secret: ::prost::alloc::vec::Vec<u8>,
+    /// Identity key of the member of a group for whom alone it is, 32 bytes; empty if it is for whoever can open it.
+    #[prost(bytes = "vec", tag = "3")]
+    pub reader: ::prost::alloc::vec::Vec<u8>,
+}
 /// What is sealed to a person's hybrid key: signed by the sender's device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignedIntroduction {
@@ -2653,7 +2667,7 @@ pub struct Message {
     /// Unix time in ms by this node's clock.
     #[prost(uint64, tag = "7")]
     pub stored_at_ms: u64,
-    /// "queued", "sent", "delivered", "expired" or "failed" for own messages, "received" for others.
+    /// "queued", "handed", "sent", "delivered", "expired" or "failed" for own messages, "received" for others.
     #[prost(string, tag = "8")]
     pub state: ::prost::alloc::string::String,
     /// Position in this node's history, growing.
@@ -2671,6 +2685,9 @@ pub struct Message {
     /// Recipients for whom another node, or their own, has stored it.
     #[prost(uint32, tag = "13")]
     pub sent: u32,
+    /// Nodes that carry it because a recipient was not reached.
+    #[prost(uint32, tag = "14")]
+    pub handed: u32,
 }
 /// Sends a text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -25,6 +25,7 @@ pub(crate) struct MessageView {
     pub(crate) state: String,
     cursor: u64,
     own: bool,
+    handed: u32,
     sent: u32,
     delivered: u32,
     recipients: u32,
@@ -43,6 +44,7 @@ impl From<v1::Message> for MessageView {
             state: message.state,
             cursor: message.cursor,
             own: message.own,
+            handed: message.handed,
             sent: message.sent,
             delivered: message.delivered,
             recipients: message.recipients,
@@ -60,10 +62,14 @@ impl MessageView {
 
     /// How far an own message got: empty for what is settled, and for the messages of others.
     fn progress(&self) -> String {
-        let state = printable(&self.state);
+        let state = match (self.state.as_str(), self.handed) {
+            ("handed", 1) => "handed to 1 node".to_owned(),
+            ("handed", nodes) => format!("handed to {nodes} nodes"),
+            (state, _) => printable(state).into_owned(),
+        };
         match (self.own, self.state.as_str()) {
             (false, _) | (true, "delivered") => String::new(),
-            (true, "sent" | "queued") if self.recipients > 1 => {
+            (true, "sent" | "queued" | "handed") if self.recipients > 1 => {
                 format!("  [{state}, delivered to {} of {}]", self.delivered, self.recipients)
             }
             (true, _) => format!("  [{state}]"),
@@ -140,6 +146,7 @@ pub(crate) fn sample_message() -> v1::Message {
         delivered: 0,
         recipients: 1,
         sent: 0,
+        handed: 2,
     }
 }
 
@@ -159,7 +166,7 @@ mod tests {
                     r#""from":"bob","from_identity":"{identity}","text":"hello","sent_at_ms":1795257065120,"#
                 )
                 + r#""stored_at_ms":1795257065320,"state":"received","cursor":7,"own":false,"#
-                + r#""sent":0,"delivered":0,"recipients":1}"#
+                + r#""handed":2,"sent":0,"delivered":0,"recipients":1}"#
         );
     }
 
@@ -174,6 +181,8 @@ mod tests {
         for (state, recipients, delivered, ending) in [
             ("delivered", 1, 1, "hello"),
             ("queued", 1, 0, "hello  [queued]"),
+            ("handed", 1, 0, "hello  [handed to 2 nodes]"),
+            ("handed", 3, 1, "hello  [handed to 2 nodes, delivered to 1 of 3]"),
             ("sent", 3, 1, "hello  [sent, delivered to 1 of 3]"),
             ("failed", 3, 0, "hello  [failed]"),
         ] {

@@ -20,6 +20,7 @@ use crate::{
     introductions::introduction,
     outbox::{Shipment, To},
     records::{ConversationRecord, PersonRecord},
+    sealing::Audience,
 };
 
 use super::plan::Plan;
@@ -83,7 +84,7 @@ impl Engine {
         added: &BTreeSet<Vec<u8>>,
         gone: &BTreeSet<Vec<u8>>,
     ) -> Result<(), EngineError> {
-        let payload = self.group_parcel(cx, conversation, commit)?;
+        let payload = self.group_parcel(cx, conversation, commit.to_vec(), Audience::Everybody)?;
         let shipment = |payload| Shipment {
             payload,
             message: &[],

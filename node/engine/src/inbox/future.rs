@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use qpq_crypto::mls;
+use qpq_mesh::{BundleId, Secret};
 use qpq_proto::{Failure, Status, ids::NodeKey, v1::Disposition};
 
 use crate::{
@@ -37,8 +38,10 @@ impl Engine {
         let ordinal = kept.last().map_or(1, |(ordinal, _)| ordinal + 1);
         let record = FutureRecord {
             message: message.to_vec(),
-            node: origin.node.as_bytes().to_vec(),
+            node: origin.node.map(|node| node.to_vec()).unwrap_or_default(),
             delivery: origin.delivery.to_vec(),
+            bundle: origin.carried.map(|carried| carried.id.as_bytes().to_vec()).unwrap_or_default(),
+            settle_secret: carried_secret(&origin),
         };
         Ok(tables::save(cx.tx, FUTURE, tables::at(group_id, ordinal), &record)?)
     }
@@ -68,7 +71,9 @@ impl Engine {
                         let taken = self.take_late(cx, group_id, &record, opened)?;
                         let answer = taken.as_ref().map(|_| Disposition::Delivered);
                         self.answer_from_now_on(cx, &record.delivery, answer)?;
-                        if taken.is_err() {
+                        if taken.is_ok() {
+                            self.settle_late(cx, &record)?;
+                        } else {
                             not_taken.insert(record.node);
                         }
                         is_progress |= taken.unwrap_or_default();
@@ -81,6 +86,16 @@ impl Engine {
             self.ask_bringer(cx, group_id, &node)?;
         }
         Ok(())
+    }
+
+    /// What a bundle brought early was taken: whoever carries it need not any more.
+    fn settle_late(&mut self, cx: &mut Context<'_>, record: &FutureRecord) -> Result<(), EngineError> {
+        let id = record.bundle.as_slice().try_into().map(BundleId::from_bytes);
+        let secret = record.settle_secret.as_slice().try_into().map(Secret::from_bytes);
+        match (id, secret) {
+            (Ok(id), Ok(secret)) => self.bundle_opened(cx, id, Some(secret)),
+            _ => Ok(()),
+        }
     }
 
     /// What a node brought early could not be taken after all: ask its person for it again.
@@ -125,6 +140,11 @@ impl Engine {
             Taken::Known => Ok(Ok(false)),
         }
     }
+}
+
+fn carried_secret(origin: &Origin) -> Vec<u8> {
+    let secret = origin.carried.and_then(|carried| carried.secret);
+    secret.map(|secret| secret.as_bytes().to_vec()).unwrap_or_default()
 }
 
 /// A refusal that can be repeated. The key of a message that was opened is gone: what might have been taken at another

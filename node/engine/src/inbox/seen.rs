@@ -15,7 +15,7 @@ const SEEN_MAX: u64 = 65_536;
 
 impl Engine {
     /// What was answered to a delivery; `None` if it is new.
-    pub(super) fn seen(
+    pub(crate) fn seen(
         &self,
         cx: &Context<'_>,
         delivery: &[u8],
@@ -45,7 +45,7 @@ impl Engine {
     }
 
     /// Remembers the answer to a delivery, and forgets the oldest one.
-    pub(super) fn remember(
+    pub(crate) fn remember(
         &self,
         cx: &mut Context<'_>,
         delivery: &[u8; 16],

@@ -3,6 +3,7 @@
 use qpq_proto::Status;
 
 use super::*;
+use crate::sealing::Audience;
 use crate::{Caller, tables, tables::CONVERSATIONS, tests::bench::Bench};
 
 const NODE: NodeKey = NodeKey::from_bytes([2; 32]);
@@ -20,7 +21,9 @@ fn bring(bench: &mut Bench, caller: Caller, payload: Vec<u8>) -> Result<EnqueueR
 /// A parcel for the group of alice's node, with anything in it.
 fn parcel(bench: &mut Bench, inner: &[u8]) -> Vec<u8> {
     let village = bench.village();
-    bench.with(|engine, cx| engine.group_parcel(cx, &village, inner).unwrap()).to_vec()
+    bench
+        .with(|engine, cx| engine.group_parcel(cx, &village, inner.to_vec(), Audience::Everybody).unwrap())
+        .to_vec()
 }
 
 fn refused(bench: &mut Bench, payload: Vec<u8>) -> (Status, String) {
@@ -151,7 +154,7 @@ fn each_way_in_which_a_message_fails_to_open_has_its_answer() {
         (E::Library(library()), Status::Internal),
     ] {
         let mut bench = Bench::of("alice");
-        let origin = Origin { node: NODE, delivery: [1; 16] };
+        let origin = Origin { node: Some(NODE), delivery: [1; 16], carried: None };
         let answer = bench.with(|engine, cx| engine.unopened(cx, origin, &[5; 32], b"message", &error));
         let refusal = answer.unwrap_err();
         assert_eq!(refusal.status, status, "{error}");
@@ -162,8 +165,10 @@ fn each_way_in_which_a_message_fails_to_open_has_its_answer() {
 #[test]
 fn what_comes_too_early_is_stored_and_remembered_as_such() {
     let mut bench = Bench::of("alice");
-    let (origin, early) =
-        (Origin { node: NODE, delivery: [1; 16] }, mls::MlsError::FutureEpoch { epoch: 3, ours: 2 });
+    let (origin, early) = (
+        Origin { node: Some(NODE), delivery: [1; 16], carried: None },
+        mls::MlsError::FutureEpoch { epoch: 3, ours: 2 },
+    );
     let unopened = |bench: &mut Bench| {
         bench.with(|engine, cx| engine.unopened(cx, origin, &[5; 32], b"message", &early))
     };

@@ -68,6 +68,27 @@ impl Engine {
         Ok(())
     }
 
+    /// A further node carries an own message.
+    pub(crate) fn message_handed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message_id: &[u8],
+    ) -> Result<(), EngineError> {
+        let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
+        let state_before = state_word(&record);
+        record.handed = record.handed.saturating_add(1);
+        if record.handed_at_ms == 0 {
+            record.handed_at_ms = cx.now.wall_ms;
+        }
+        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)?;
+        if state_word(&record) != state_before {
+            let conversation: ConversationId =
+                self.conversation_of(cx, &place.conversation)?.conversation_id()?;
+            self.log_message_state(cx, conversation, place.cursor)?;
+        }
+        Ok(())
+    }
+
     /// A delivery was tried in vain.
     pub(crate) fn delivery_tried(
         &self,
@@ -101,7 +122,7 @@ impl Engine {
         let reached = match wanted {
             _ if record.is_unsealed => false,
             Progress::Delivered => record.delivered >= record.recipients,
-            _ => record.sent >= record.recipients,
+            _ => record.sent >= record.recipients || record.handed > 0,
         };
         let mut waiting_for = Vec::new();
         if !reached {
@@ -126,6 +147,9 @@ impl Engine {
         let conversation = self.conversation_of(cx, &place.conversation)?;
         let first = if record.own { "queued" } else { "received" };
         let mut steps = vec![step(record.stored_at_ms, first, "stored on this node".into())];
+        if record.handed > 0 {
+            steps.push(step(record.handed_at_ms, "handed", carriers(record.handed)));
+        }
         let mut recipients = Vec::new();
         if record.own {
             for (identity, delivery) in self.deliveries(cx, &conversation, &record)? {
@@ -222,6 +246,8 @@ pub(super) fn state_word(record: &MessageRecord) -> &'static str {
         "delivered"
     } else if record.sent + record.lost >= record.recipients {
         "sent"
+    } else if record.handed > 0 {
+        "handed"
     } else {
         "queued"
     }
@@ -250,6 +276,13 @@ pub(super) fn delivery_steps(name: &str, delivery: &DeliveryRecord) -> Vec<Trace
         steps.push(step(delivery.ended_at_ms, progress_word(delivery.progress()), detail));
     }
     steps
+}
+
+fn carriers(nodes: u32) -> String {
+    match nodes {
+        1 => "another node carries it".into(),
+        _ => format!("{nodes} other nodes carry it; the first took it then"),
+    }
 }
 
 pub(super) fn step(at_ms: u64, what: &str, detail: String) -> TraceStep {

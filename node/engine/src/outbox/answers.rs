@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// The recipient is done with an entry, one way or another.
-    fn finish(
+    pub(crate) fn finish(
         &mut self,
         cx: &mut Context<'_>,
         entry: &Entry,
@@ -167,9 +167,8 @@ impl Engine {
         message: &[u8],
     ) -> Result<(), EngineError> {
         for stream in [Stream::Person(recipient.to_vec()), Stream::Conversation(conversation.to_vec())] {
-            for ordinal in self.cursor(cx, &stream, recipient)?.stored {
-                let entry = self.pending_entry(cx, &stream, recipient, ordinal)?;
-                if let Some(entry) = entry.filter(|entry| entry.parcel.message == message) {
+            for entry in self.pending_entries(cx, &stream, recipient)? {
+                if entry.parcel.message == message {
                     self.settle(cx, &entry)?;
                 }
             }

@@ -28,19 +28,27 @@ pub(crate) struct Entry {
 
 impl CursorRecord {
     /// Whether the recipient is not done with an entry.
-    pub(super) fn is_pending(&self, ordinal: u64) -> bool {
-        ordinal > self.through || self.stored.binary_search(&ordinal).is_ok()
+    pub(crate) fn is_pending(&self, ordinal: u64) -> bool {
+        let is_untouched = ordinal > self.through && self.done.binary_search(&ordinal).is_err();
+        is_untouched || self.stored.binary_search(&ordinal).is_ok()
+    }
+
+    /// Moves past an entry that the recipient was given.
+    fn pass(&mut self, ordinal: u64) {
+        self.through = self.through.max(ordinal);
+        let through = self.through;
+        self.done.retain(|done| *done > through);
     }
 }
 
 impl ParcelRecord {
-    pub(super) fn is_for(&self, recipient: &[u8]) -> bool {
+    pub(crate) fn is_for(&self, recipient: &[u8]) -> bool {
         !self.except.iter().any(|other| other == recipient)
     }
 }
 
 impl Engine {
-    pub(super) fn cursor(
+    pub(crate) fn cursor(
         &self,
         cx: &Context<'_>,
         stream: &Stream,
@@ -77,7 +85,9 @@ impl Engine {
             let some = self.entries_after(cx, stream, after, READ_AHEAD)?;
             let Some((last, _)) = some.last() else { return Ok(None) };
             after = *last;
-            let found = some.into_iter().find(|(_, parcel)| parcel.is_for(recipient));
+            let found = some
+                .into_iter()
+                .find(|(ordinal, parcel)| parcel.is_for(recipient) && cursor.is_pending(*ordinal));
             if let Some((ordinal, parcel)) = found {
                 let (stream, recipient) = (stream.clone(), recipient.to_vec());
                 return Ok(Some(Entry { stream, recipient, ordinal, parcel }));
@@ -86,7 +96,7 @@ impl Engine {
     }
 
     /// An entry with which a recipient is not done yet.
-    pub(super) fn pending_entry(
+    pub(crate) fn pending_entry(
         &self,
         cx: &Context<'_>,
         stream: &Stream,
@@ -101,7 +111,7 @@ impl Engine {
         Ok(parcel.map(|parcel| Entry { stream, recipient, ordinal, parcel }))
     }
 
-    pub(super) fn entries_after(
+    pub(crate) fn entries_after(
         &self,
         cx: &Context<'_>,
         stream: &Stream,
@@ -139,10 +149,28 @@ impl Engine {
         let mut cursor = self.cursor(cx, &entry.stream, &entry.recipient)?;
         if let Err(position) = cursor.stored.binary_search(&entry.ordinal) {
             cursor.stored.insert(position, entry.ordinal);
-            cursor.through = cursor.through.max(entry.ordinal);
+            cursor.pass(entry.ordinal);
             self.save_cursor(cx, &entry.stream, &entry.recipient, &cursor)?;
         }
         Ok(())
+    }
+
+    /// Whether an entry comes before all others with which a recipient is not done.
+    fn is_next(&self, cx: &Context<'_>, cursor: &CursorRecord, entry: &Entry) -> Result<bool, EngineError> {
+        let mut after = cursor.through;
+        loop {
+            let some = self.entries_after(cx, &entry.stream, after, READ_AHEAD)?;
+            for (ordinal, parcel) in &some {
+                if *ordinal >= entry.ordinal {
+                    return Ok(true);
+                }
+                if parcel.is_for(&entry.recipient) && cursor.is_pending(*ordinal) {
+                    return Ok(false);
+                }
+            }
+            let Some((last, _)) = some.last() else { return Ok(true) };
+            after = *last;
+        }
     }
 
     /// The recipient is done with an entry: removes it, with its payload, if it was the last.
@@ -158,7 +186,12 @@ impl Engine {
         let remaining = parcel.as_ref().map_or(0, |parcel| parcel.remaining.saturating_sub(1));
         match parcel {
             Some(parcel) if remaining > 0 => {
-                cursor.through = cursor.through.max(entry.ordinal);
+                if entry.ordinal <= cursor.through || self.is_next(cx, &cursor, entry)? {
+                    cursor.pass(entry.ordinal);
+                } else if let Err(position) = cursor.done.binary_search(&entry.ordinal) {
+                    // It came another way, before others that were given up earlier.
+                    cursor.done.insert(position, entry.ordinal);
+                }
                 tables::save(cx.tx, OUTGOING, key, &ParcelRecord { remaining, ..parcel })?;
                 self.save_cursor(cx, &entry.stream, &entry.recipient, &cursor)
             }
@@ -181,6 +214,7 @@ impl Engine {
         stream: &Stream,
         ordinal: u64,
     ) -> Result<(), EngineError> {
+        self.withdraw(cx, stream, ordinal)?;
         self.streams(cx)?.removed(stream);
         cx.tx.delete(PAYLOADS, tables::at(stream.key(), ordinal))?;
         Ok(cx.tx.delete(OUTGOING, tables::at(stream.key(), ordinal))?)
@@ -211,7 +245,7 @@ impl Engine {
         if self.streams(cx)?.waiting(&stream) == 0 {
             return Ok(());
         }
-        let cursor = CursorRecord { through: self.newest_parcel(cx)?, stored: Vec::new() };
+        let cursor = CursorRecord { through: self.newest_parcel(cx)?, ..CursorRecord::default() };
         self.save_cursor(cx, &stream, recipient, &cursor)
     }
 

@@ -51,10 +51,12 @@ impl Engine {
             device_list_sequence: self.me.as_ref().map_or(0, |me| me.device_list_sequence),
             is_introduction: matches!(stream, Stream::Introductions(_)),
             except,
+            bundle: Vec::new(),
         };
         self.streams(cx)?.added(&stream);
         tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel)?;
         cx.tx.put(PAYLOADS, tables::at(stream.key(), ordinal), shipment.payload)?;
+        self.carry_soon(cx.now);
         self.reach(cx, recipients)
     }
 

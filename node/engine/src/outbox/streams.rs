@@ -39,6 +39,26 @@ impl Stream {
         Self::Introductions([INTRODUCTIONS_PREFIX, identity].concat())
     }
 
+    /// As a record names it.
+    pub(crate) fn to_record(&self) -> (u32, Vec<u8>) {
+        let number = match self {
+            Self::Introductions(_) => 0,
+            Self::Person(_) => 1,
+            Self::Conversation(_) => 2,
+        };
+        (number, self.key().to_vec())
+    }
+
+    /// As a record named it.
+    pub(crate) fn from_record(number: u32, key: Vec<u8>) -> Option<Self> {
+        match number {
+            0 => Some(Self::Introductions(key)),
+            1 => Some(Self::Person(key)),
+            2 => Some(Self::Conversation(key)),
+            _ => None,
+        }
+    }
+
     /// The stream in which a parcel lies.
     pub(crate) fn of(parcel: &ParcelRecord) -> Self {
         match parcel.recipient.as_slice() {
@@ -113,7 +133,7 @@ impl Engine {
     }
 
     /// Every stream that has entries.
-    pub(super) fn stream_names(&mut self, cx: &Context<'_>) -> Result<Vec<Stream>, EngineError> {
+    pub(crate) fn stream_names(&mut self, cx: &Context<'_>) -> Result<Vec<Stream>, EngineError> {
         Ok(self.streams(cx)?.names())
     }
 
@@ -133,7 +153,7 @@ impl Engine {
     }
 
     /// Who reads a stream; `None` if nothing lies in it.
-    pub(super) fn recipients(
+    pub(crate) fn recipients(
         &mut self,
         cx: &mut Context<'_>,
         stream: &Stream,

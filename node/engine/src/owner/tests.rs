@@ -22,6 +22,7 @@ fn call(
 fn is_offered(method: Method) -> bool {
     match method.service() {
         Service::Owner => !DAEMONS.contains(&method),
+        Service::Mesh => true,
         _ => matches!(method, Method::Enqueue | Method::FetchHybridKey),
     }
 }

@@ -42,6 +42,12 @@ pub(crate) struct MessageRecord {
     pub sequence: u64,
     #[prost(bool, tag = "12")]
     pub expired: bool,
+    /// Nodes that carry it.
+    #[prost(uint32, tag = "14")]
+    pub handed: u32,
+    /// Unix time in ms at which the first of them took it.
+    #[prost(uint64, tag = "15")]
+    pub handed_at_ms: u64,
     /// It waits for its conversation to get a group; until then nobody knows how many recipients it has.
     #[prost(bool, tag = "13")]
     pub is_unsealed: bool,

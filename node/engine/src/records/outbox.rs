@@ -35,9 +35,25 @@ pub(crate) struct ParcelRecord {
     /// Sequence of the own device list under which it was sealed.
     #[prost(uint64, tag = "9")]
     pub device_list_sequence: u64,
+    /// The bundle that carries it, 32 bytes; empty if none does.
+    #[prost(bytes = "vec", tag = "12")]
+    pub bundle: Vec<u8>,
     /// Identity keys of members whom it is not for.
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub except: Vec<Vec<u8>>,
+}
+
+/// Which entry of the outbox a bundle carries.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct CarriedRecord {
+    /// 0 for introductions, 1 for a person, 2 for a conversation.
+    #[prost(uint32, tag = "1")]
+    pub stream: u32,
+    /// Key of the stream.
+    #[prost(bytes = "vec", tag = "2")]
+    pub key: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub ordinal: u64,
 }
 
 /// How far a recipient is in a stream of the outbox.
@@ -49,6 +65,9 @@ pub(crate) struct CursorRecord {
     /// Ordinals of entries that the recipient's node has stored and not opened, ascending.
     #[prost(uint64, repeated, tag = "2")]
     pub stored: Vec<u64>,
+    /// Ordinals beyond `through` of entries that the recipient has opened, ascending: they came another way.
+    #[prost(uint64, repeated, tag = "3")]
+    pub done: Vec<u64>,
 }
 
 /// The outbox as a whole.
@@ -96,4 +115,10 @@ pub(crate) struct FutureRecord {
     /// Delivery id, 16 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub delivery: Vec<u8>,
+    /// The bundle that brought it, 32 bytes; empty if its sender's node did.
+    #[prost(bytes = "vec", tag = "4")]
+    pub bundle: Vec<u8>,
+    /// The bundle's secret, 32 bytes; empty if its sender keeps it.
+    #[prost(bytes = "vec", tag = "5")]
+    pub settle_secret: Vec<u8>,
 }

@@ -136,8 +136,10 @@ fn messages() {
         sequence: 1_100,
         expired: true,
         is_unsealed: true,
+        handed: 14,
+        handed_at_ms: 150,
     };
-    reads("0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801", &message);
+    reads("0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e789601", &message);
     reads("0a02010110c8011a020303", &PlaceRecord { conversation: two(1), cursor: 200, sender: two(3) });
     let delivery = DeliveryRecord {
         progress: Progress::Failed.into(),
@@ -175,13 +177,22 @@ fn the_outbox_and_what_came_in() {
         device_list_sequence: 900,
         is_introduction: true,
         request: two(11),
+        bundle: two(12),
     };
-    let hex = "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b";
+    let hex = "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b62020c0c";
     reads(hex, &parcel);
-    reads("08641204c801c901", &CursorRecord { through: 100, stored: vec![200, 201] });
+    let cursor = CursorRecord { through: 100, stored: vec![200, 201], done: vec![300, 400] };
+    reads("08641204c801c9011a04ac029003", &cursor);
     reads("0864", &OutboxRecord { reserved: 100 });
     reads("080212020202", &SeenRecord { disposition: 2, delivery: two(2), ..SeenRecord::default() });
-    reads("0a020101120202021a020303", &FutureRecord { message: two(1), node: two(2), delivery: two(3) });
+    let future = FutureRecord {
+        message: two(1),
+        node: two(2),
+        delivery: two(3),
+        bundle: two(4),
+        settle_secret: two(5),
+    };
+    reads("0a020101120202021a020303220204042a020505", &future);
 }
 
 #[test]

@@ -158,8 +158,9 @@ fn parcels_show_a_size_class_and_nothing_else() {
         [(0, 1_024), (1, 1_024), (900, 1_024), (1_024, 4_096), (4_000, 4_096), (5_000, 16_384)]
     {
         for _ in 0..2 {
-            let payload =
-                bench.with(|engine, cx| engine.group_parcel(cx, &village, &vec![1; bytes]).unwrap());
+            let payload = bench.with(|engine, cx| {
+                engine.group_parcel(cx, &village, vec![1; bytes], Audience::Everybody).unwrap()
+            });
             let parcel = Parcel::decode(payload).unwrap();
             assert_eq!(
                 (parcel.salt.len(), parcel.tag.len(), parcel.body.len()),
@@ -185,7 +186,8 @@ fn a_conversation_without_a_route_seals_nothing() {
     ] {
         let mut changed = village.clone();
         change(&mut changed);
-        let answer = bench.with(|engine, cx| engine.group_parcel(cx, &changed, b"hello"));
+        let answer = bench
+            .with(|engine, cx| engine.group_parcel(cx, &changed, b"hello".to_vec(), Audience::Everybody));
         assert!(matches!(answer, Err(EngineError::Internal(_))));
     }
 }

@@ -37,7 +37,7 @@ fn parcel(world: &mut World, node: usize, of: &str, text: &str) -> Bytes {
     let content = content(1, 1_000, text).encode_to_vec();
     let made = world.act(node, |engine, cx| {
         let message = engine.with_group(cx, &conversation.group_id, |group, mls| group.seal(mls, &content));
-        engine.group_parcel(cx, &conversation, &message?)
+        engine.group_parcel(cx, &conversation, message?, Audience::Everybody)
     });
     made.map_err(|error| error.to_string()).unwrap()
 }

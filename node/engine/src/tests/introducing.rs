@@ -115,7 +115,8 @@ fn parcel(bench: &mut Bench, key: &HybridPublic, inner: &[u8]) -> Bytes {
     let sealed =
         bench.with(|_, cx| sealed::seal_to(cx.rng, key, b"qpq/v1/introduction", receiver.as_bytes(), inner));
     let secret = RoutingSecret::derive_stranger(&receiver);
-    let (salt, padded) = ([7; 8], padding::pad(&sealed, BODY_OVERHEAD_BYTES));
+    let content = v1::ParcelContent { message: sealed, ..Default::default() }.encode_to_vec();
+    let (salt, padded) = ([7; 8], padding::pad(&content, BODY_OVERHEAD_BYTES));
     let body = secret.seal_body(&salt, &padded).into();
     v1::Parcel { salt: salt.to_vec(), tag: secret.tag(&salt).to_vec(), body }.encode_to_vec().into()
 }

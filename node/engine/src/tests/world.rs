@@ -9,7 +9,9 @@ use qpq_proto::{Failure, Method, ids::NodeKey, limits::Limits};
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::memory::Memory;
-use crate::{CallFailure, CallId, Caller, Config, Effect, Engine, Input, Now, storage::Transaction as _};
+use crate::{
+    CallFailure, CallId, Caller, Config, Effect, Engine, Input, Next, Now, storage::Transaction as _,
+};
 
 mod inside;
 mod people;
@@ -35,6 +37,7 @@ pub(super) struct Node {
 enum Event {
     Call { from: usize, run: u32, to: usize, call: CallId, method: Method, payload: Bytes },
     Answer { to: usize, run: u32, call: CallId, result: Result<Bytes, CallFailure> },
+    Next { to: usize, run: u32, next: Next },
 }
 
 /// Nodes, links, and what is under way.
@@ -199,6 +202,11 @@ impl World {
                     self.input(to, Input::Answered { call, result });
                 }
             }
+            Event::Next { to, run, next } => {
+                if self.nodes[to].is_up && self.nodes[to].run == run {
+                    self.input(to, Input::Next(next));
+                }
+            }
         }
         true
     }
@@ -250,6 +258,14 @@ impl World {
                 self.connect_all();
             }
             Effect::Release { node } => drop(self.nodes[index].wanted.remove(&node)),
+            Effect::Next(next) => {
+                let run = self.nodes[index].run;
+                self.events.push_back(Event::Next { to: index, run, next });
+            }
+            Effect::Work { node, work } => {
+                let solution = work.solve(u64::MAX).unwrap();
+                self.input(index, Input::Worked { node, solution });
+            }
             Effect::Events { .. } | Effect::RotateSecrets => {}
         }
     }

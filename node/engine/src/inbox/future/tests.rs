@@ -4,7 +4,8 @@ use crate::{inbox::Origin, tests::bench::Bench};
 const GROUP: [u8; 32] = [5; 32];
 
 fn keep(bench: &mut Bench, group: &[u8], message: &[u8]) -> Result<(), Status> {
-    let origin = Origin { node: NodeKey::from_bytes([3; 32]), delivery: [message[0]; 16] };
+    let origin =
+        Origin { node: Some(NodeKey::from_bytes([3; 32])), delivery: [message[0]; 16], carried: None };
     let kept = bench.with(|engine, cx| engine.keep_for_later(cx, origin, group, message));
     kept.map_err(|refusal| {
         assert_eq!(refusal.retry_after_ms, PLACE_LATER_MS);
@@ -23,6 +24,7 @@ fn what_is_kept_keeps_its_order_and_where_it_came_from() {
         message: vec![number],
         node: vec![3; 32],
         delivery: vec![number; 16],
+        ..FutureRecord::default()
     });
     assert_eq!(kept.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), expected);
 }

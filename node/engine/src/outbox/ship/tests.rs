@@ -49,6 +49,7 @@ fn an_entry_says_what_it_is() {
             request: vec![3; 16],
             device_list_sequence: 1,
             except: Vec::new(),
+            bundle: Vec::new(),
         };
         assert_eq!(parcel(&bench), expected);
         assert_eq!(bench.memory.count(PAYLOADS), 1);

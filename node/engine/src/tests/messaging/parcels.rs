@@ -9,6 +9,7 @@ use qpq_proto::{
 };
 
 use super::conversation;
+use crate::sealing::Audience;
 use crate::tests::{
     groups::{group, remove, rotate},
     world::World,
@@ -32,7 +33,9 @@ fn seal(world: &mut World, node: usize, of: &str, sequence: u64) -> Vec<u8> {
 /// Wraps anything as a parcel of a conversation.
 fn wrap(world: &mut World, node: usize, of: &str, message: &[u8]) -> Bytes {
     let conversation = conversation(world, node, of);
-    world.act(node, |engine, cx| engine.group_parcel(cx, &conversation, message).unwrap())
+    world.act(node, |engine, cx| {
+        engine.group_parcel(cx, &conversation, message.to_vec(), Audience::Everybody).unwrap()
+    })
 }
 
 /// Brings a parcel to carol.

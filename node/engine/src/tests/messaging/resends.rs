@@ -136,7 +136,7 @@ fn receipts_of_those_who_were_not_there_do_not_count() {
     add(&mut world, ALICE, "carol").unwrap();
     world.settle();
     acknowledge(&mut world, CAROL, "#village", vec![sent.id.clone()]);
-    assert_eq!(world.state_of(ALICE, &sent.id), "queued");
+    assert_eq!(world.state_of(ALICE, &sent.id), "handed", "carol carries it to bob");
     let message = world.history(ALICE).into_iter().find(|message| message.id == sent.id).unwrap();
     assert_eq!((message.sent, message.delivered), (0, 0));
 }
@@ -151,7 +151,7 @@ fn receipts_count_for_own_messages_of_that_conversation_only() {
     let ids = vec![direct.id.clone(), of_bob.id.clone(), vec![1; 16], vec![2; 15], Vec::new(), vec![3; 99]];
     for to in ["#village", "@alice"] {
         acknowledge(&mut world, BOB, to, ids.clone());
-        assert_eq!(world.state_of(ALICE, &direct.id), "queued", "{to}");
+        assert_eq!(world.state_of(ALICE, &direct.id), "handed", "{to}");
         assert_eq!(world.state_of(ALICE, &of_bob.id), "received", "{to}");
     }
     assert_eq!(progress(&mut world, ALICE, &direct.id), [("carol".into(), "queued".into())]);

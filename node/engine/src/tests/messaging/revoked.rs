@@ -8,6 +8,7 @@ use qpq_proto::{
 };
 
 use crate::{
+    sealing::Audience,
     sealing::text_content,
     tests::{
         groups::{group, rotate},
@@ -37,7 +38,7 @@ fn parcel(world: &mut World, node: usize, content: &v1::Content) -> Bytes {
         let plaintext = content.encode_to_vec();
         let sealed =
             engine.with_group(cx, &conversation.group_id, |group, mls| group.seal(mls, &plaintext)).unwrap();
-        engine.group_parcel(cx, &conversation, &sealed).unwrap()
+        engine.group_parcel(cx, &conversation, sealed, Audience::Everybody).unwrap()
     })
 }
 

@@ -108,7 +108,7 @@ impl Office {
 
     fn note(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            let Effect::Call { call, node: to, payload, .. } = effect else { continue };
+            let Effect::Call { call, node: to, method: Method::Enqueue, payload } = effect else { continue };
             let request = v1::EnqueueRequest::decode(payload).unwrap();
             let who = self.identities.iter().position(|identity| *identity == request.mailbox).unwrap();
             assert_eq!(to, node(who));

@@ -1,0 +1,272 @@
+//! Carrying: what is not delivered directly goes to other nodes, and what they carry for this person comes in.
+//!
+//! ```text
+//!              nobody there to take it                        neighbours
+//!   outbox ───────────────────────────► own bundle ──────────► custody elsewhere ─── ... ──► recipient
+//!     ▲                                     │                                                  │
+//!     └──── delivered ◄── settled ◄─────────┴───────────── the secret, from holder to holder ◄─┘
+//! ```
+//!
+//! An entry of the outbox travels as the very parcel that a direct delivery would bring, so that it is one delivery
+//! whatever way it takes. It stays in the outbox until its recipients have it. The custody itself is `qpq-mesh`'s;
+//! here it gets the transaction to write in and the routing secrets by which this person's bundles are recognised.
+//!
+//! A bundle that is for this person is opened by an input of its own ([`Next::Open`]): what cannot be taken must take
+//! nothing else back with it. The mesh brings it again after a restart until it was told what became of it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use qpq_mesh::{Config, Interest, Mesh, StorageError, Tier, wire};
+use qpq_proto::{Failure, Method, ids::NodeKey};
+
+use crate::{
+    context::Context,
+    engine::Engine,
+    input::{CallFailure, Effect, EngineError, Next, Work},
+    peers::Purpose,
+    records::Standing,
+    routes::RouteIndex,
+};
+
+use self::store::BundleStore;
+
+mod arrive;
+pub(crate) use arrive::is_final;
+mod deposit;
+mod store;
+
+/// The mesh, as far as it is open.
+#[derive(Debug, Default)]
+pub(crate) struct Carrying {
+    /// `None` until it is needed, and after a transaction that changed it was dropped.
+    mesh: Option<Mesh>,
+    /// The present input has changed the mesh.
+    is_touched: bool,
+    /// Grows with each opening, so that answers to calls of an earlier one are not taken for its own.
+    generation: u64,
+    /// What the mesh asks for, as far as it is not done.
+    effects: VecDeque<qpq_mesh::Effect>,
+    /// A look at what others should carry is planned.
+    is_planned: bool,
+    /// Marks of the routing secrets by which everything held was looked through.
+    looked: BTreeSet<[u8; 16]>,
+    /// Those of them that the present input has added.
+    looked_now: BTreeSet<[u8; 16]>,
+}
+
+impl Carrying {
+    /// The present input's changes are kept.
+    pub(crate) fn keep(&mut self) {
+        self.is_touched = false;
+        self.looked_now.clear();
+    }
+
+    /// The present input's transaction is dropped: the mesh is opened again from what is stored.
+    pub(crate) fn discard(&mut self) {
+        self.effects.clear();
+        for mark in std::mem::take(&mut self.looked_now) {
+            self.looked.remove(&mark);
+        }
+        if std::mem::take(&mut self.is_touched) {
+            self.mesh = None;
+        }
+    }
+
+    /// When the mesh wants to be woken, in the node's time.
+    pub(crate) fn wake_at_node_ms(&self) -> Option<u64> {
+        self.mesh.as_ref().and_then(Mesh::wake_at)
+    }
+}
+
+/// Recognises by routing secrets.
+struct Recogniser<'a>(&'a RouteIndex);
+
+impl Interest for Recogniser<'_> {
+    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool {
+        self.0.recognises(salt, tag)
+    }
+}
+
+impl Engine {
+    /// Does something with the mesh, which is opened if it is not open. What it asks for is done when the present input
+    /// is over.
+    fn with_mesh<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Mesh, &mut qpq_mesh::Context<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, EngineError> {
+        let links = if self.carrying.mesh.is_none() { self.standings(cx)? } else { Vec::new() };
+        let routes = match self.routes.take() {
+            Some(routes) => routes,
+            None => self.collect_routes(cx)?,
+        };
+        let mut effects = Vec::new();
+        let mut inner = qpq_mesh::Context {
+            now_ms: cx.node_ms,
+            rng: &mut *cx.rng,
+            store: &mut BundleStore(&mut *cx.tx),
+            interest: &mut Recogniser(&routes),
+            effects: &mut effects,
+        };
+        self.carrying.is_touched = true;
+        let result = match &mut self.carrying.mesh {
+            Some(mesh) => act(mesh, &mut inner),
+            None => {
+                let config = Config::new(wire::NodeKind::Mobile, &self.limits);
+                let mut mesh =
+                    Mesh::open(self.config.node, Arc::new(config), &mut inner).map_err(EngineError::from)?;
+                for (node, standing) in links {
+                    mesh.handle(&mut inner, qpq_mesh::Input::LinkUp { node, standing })?;
+                }
+                self.carrying.generation += 1;
+                act(self.carrying.mesh.insert(mesh), &mut inner)
+            }
+        };
+        self.routes = Some(routes);
+        self.carrying.effects.extend(effects);
+        Ok(result?)
+    }
+
+    /// Looks for bundles among those held that are for this person by secrets which it did not have before.
+    fn look_through(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        let mut routes = match self.routes.take() {
+            Some(routes) => routes,
+            None => self.collect_routes(cx)?,
+        };
+        if !routes.is_new() {
+            self.routes = Some(routes);
+            return Ok(());
+        }
+        let new: BTreeSet<_> = routes.marks().filter(|mark| !self.carrying.looked.contains(mark)).collect();
+        if new.is_empty() {
+            self.routes = Some(routes);
+            return Ok(());
+        }
+        self.carrying.looked.extend(&new);
+        self.routes = Some(routes.only(&new));
+        self.carrying.looked_now.extend(new);
+        let result = self.mesh_input(cx, qpq_mesh::Input::InterestChanged);
+        self.routes = Some(routes);
+        result
+    }
+
+    pub(crate) fn mesh_input(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: qpq_mesh::Input,
+    ) -> Result<(), EngineError> {
+        self.with_mesh(cx, |mesh, inner| mesh.handle(inner, input))
+    }
+
+    /// Every connected node, with how close it stands.
+    fn standings(&self, cx: &Context<'_>) -> Result<Vec<(NodeKey, Tier)>, EngineError> {
+        let standing = |node| Ok((node, self.standing_of_node(cx, node)?));
+        self.peers.connected().into_iter().map(standing).collect()
+    }
+
+    /// How close a node stands: as close as the closest of its people.
+    pub(crate) fn standing_of_node(&self, cx: &Context<'_>, node: NodeKey) -> Result<Tier, EngineError> {
+        for identity in self.owners_of_node(cx, node)? {
+            let person = self.person(cx, &identity)?;
+            if person.is_some_and(|person| person.standing() == Standing::Accepted) {
+                return Ok(Tier::Contact);
+            }
+        }
+        Ok(Tier::Stranger)
+    }
+
+    /// A connection to a node is up.
+    pub(crate) fn neighbour_connected(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: NodeKey,
+    ) -> Result<(), EngineError> {
+        let standing = self.standing_of_node(cx, node)?;
+        self.mesh_input(cx, qpq_mesh::Input::LinkUp { node, standing })?;
+        self.carry_soon(cx.now);
+        Ok(())
+    }
+
+    /// The time has come that the mesh named.
+    pub(crate) fn mesh_tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        if self.carrying.wake_at_node_ms().is_some_and(|at| at <= cx.node_ms) {
+            self.mesh_input(cx, qpq_mesh::Input::Tick)?;
+        }
+        Ok(())
+    }
+
+    /// A neighbour calls one of the mesh's methods.
+    pub(crate) fn mesh_call(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: Method,
+        payload: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let request = wire::Request::decode(method, payload)
+            .map_err(|error| Failure::bad_request(error.0, "it is malformed"))?;
+        let node = cx.calling_node()?;
+        let was_touched = self.carrying.is_touched;
+        let response = self.with_mesh(cx, |mesh, inner| mesh.answer(inner, &node, request))?;
+        match response {
+            Ok(response) => Ok(response.encode()),
+            Err(refused) => {
+                // A refused call has changed nothing.
+                self.carrying.is_touched = was_touched;
+                Err(refused.into())
+            }
+        }
+    }
+
+    /// A call of the mesh's has ended.
+    pub(crate) fn mesh_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        generation: u64,
+        call: qpq_mesh::CallId,
+        method: Method,
+        result: Result<Bytes, CallFailure>,
+    ) -> Result<(), EngineError> {
+        if generation != self.carrying.generation || self.carrying.mesh.is_none() {
+            return Ok(());
+        }
+        let result = match result {
+            Ok(payload) => wire::Response::decode(method, payload)
+                .map_err(|_| qpq_mesh::CallFailure::Refused { retry_after_ms: 0 }),
+            Err(CallFailure::Refused(failure)) => {
+                Err(qpq_mesh::CallFailure::Refused { retry_after_ms: failure.retry_after_ms })
+            }
+            Err(CallFailure::Unreachable) => Err(qpq_mesh::CallFailure::Unreachable),
+        };
+        self.mesh_input(cx, qpq_mesh::Input::Answered { call, result })
+    }
+
+    /// Does what the mesh has asked for while the present input was handled.
+    pub(crate) fn finish_carrying(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        self.look_through(cx)?;
+        while let Some(effect) = self.carrying.effects.pop_front() {
+            match effect {
+                qpq_mesh::Effect::Call { call, node, request } => {
+                    let (method, generation) = (request.method(), self.carrying.generation);
+                    let purpose = Purpose::Mesh { generation, call, method };
+                    cx.effects.push(self.peers.call(node, method, request.encode(), purpose));
+                }
+                qpq_mesh::Effect::Mine { bundle } => cx.effects.push(Effect::Next(Next::Open(bundle))),
+                qpq_mesh::Effect::Handed { id, is_own: true, .. } => self.own_handed(cx, &id)?,
+                qpq_mesh::Effect::Settled { id, is_own: true, .. } => self.own_settled(cx, &id)?,
+                qpq_mesh::Effect::Expired { id, is_own: true } | qpq_mesh::Effect::Refused { id, .. } => {
+                    self.own_dropped(cx, &id)?
+                }
+                qpq_mesh::Effect::Work { node, challenge } => {
+                    cx.effects.push(Effect::Work { node, work: Work { own: self.config.node, challenge } });
+                }
+                qpq_mesh::Effect::Handed { .. }
+                | qpq_mesh::Effect::Settled { .. }
+                | qpq_mesh::Effect::Expired { .. }
+                | qpq_mesh::Effect::Evicted { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}

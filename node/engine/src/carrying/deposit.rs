@@ -1,0 +1,223 @@
+//! Own bundles: entries of the outbox that others carry, and what becomes of them.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use qpq_crypto::route::settle_secret;
+use qpq_mesh::{Bundle, BundleId, Class, Label, Secret, bundle::SizeClass};
+use qpq_proto::v1::{Content, Parcel, content};
+
+use crate::{
+    context::Context,
+    engine::Engine,
+    input::{EngineError, Now},
+    outbox::{Stream, Task},
+    records::{CarriedRecord, CursorRecord, ParcelRecord, Progress},
+    tables::{self, CARRIED, OUTGOING, PAYLOADS},
+};
+
+/// How long a direct delivery may take before others are given the entry, ms.
+const CARRY_AFTER_MS: u64 = 2_000;
+/// Entries given to others by one input; the rest by the next.
+const DEPOSITS_MAX: usize = 32;
+const DAY_S: u32 = 86_400;
+
+impl Engine {
+    /// Looks, soon, for entries that others should carry.
+    pub(crate) fn carry_soon(&mut self, now: Now) {
+        if !std::mem::replace(&mut self.carrying.is_planned, true) {
+            self.outbox.plan(now.monotonic_ms + CARRY_AFTER_MS, Task::Carry);
+        }
+    }
+
+    /// Gives to others what waits for people who are not connected.
+    pub(crate) fn carry_waiting(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        self.carrying.is_planned = false;
+        // Alone there is nobody to give it to; when somebody comes it is looked for again.
+        if self.peers.connected().is_empty() {
+            return Ok(());
+        }
+        let mut deposits = 0;
+        for stream in self.stream_names(cx)? {
+            let absent = self.absent_readers(cx, &stream)?;
+            if absent.is_empty() {
+                continue;
+            }
+            for (ordinal, parcel) in self.entries_after(cx, &stream, 0, usize::MAX)? {
+                let is_waited_for =
+                    absent.iter().any(|(who, cursor)| cursor.is_pending(ordinal) && parcel.is_for(who));
+                if !parcel.bundle.is_empty() || !is_waited_for {
+                    continue;
+                }
+                if deposits == DEPOSITS_MAX {
+                    self.carrying.is_planned = true;
+                    self.outbox.plan(cx.now.monotonic_ms, Task::Carry);
+                    return Ok(());
+                }
+                self.deposit(cx, &stream, ordinal, parcel)?;
+                deposits += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who reads a stream and is not connected, with how far each is.
+    fn absent_readers(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &Stream,
+    ) -> Result<Vec<(Vec<u8>, CursorRecord)>, EngineError> {
+        let readers: BTreeSet<Vec<u8>> = self.recipients(cx, stream)?.cloned().unwrap_or_default();
+        let mut absent = Vec::new();
+        for reader in readers {
+            let nodes = self.person(cx, &reader)?.map(|person| person.node_keys()).unwrap_or_default();
+            if !nodes.iter().any(|node| self.peers.is_connected(node)) {
+                let cursor = self.cursor(cx, stream, &reader)?;
+                absent.push((reader, cursor));
+            }
+        }
+        Ok(absent)
+    }
+
+    fn deposit(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &Stream,
+        ordinal: u64,
+        parcel: ParcelRecord,
+    ) -> Result<(), EngineError> {
+        let Some((sealed, secret)) = self.sealed_parcel(cx, stream, ordinal)? else { return Ok(()) };
+        // What is larger waits for its recipients.
+        if SizeClass::of(sealed.body.len()).is_none() {
+            return Ok(());
+        }
+        let (class, lifetime_max_s) = class_of(&parcel);
+        let malformed = || EngineError::Internal("an own parcel is malformed".into());
+        let label = Label {
+            class,
+            lifetime_max_s,
+            salt: sealed.salt.as_slice().try_into().map_err(|_| malformed())?,
+            tag: sealed.tag.as_slice().try_into().map_err(|_| malformed())?,
+            settle: Some(secret.settle()),
+        };
+        let bundle = Bundle::new(label, sealed.body).map_err(|_| malformed())?;
+        let id = bundle.id().as_bytes();
+        let (number, key) = stream.to_record();
+        let carried = CarriedRecord { stream: number, key, ordinal };
+        tables::save(cx.tx, CARRIED, tables::key(id), &carried)?;
+        let parcel = ParcelRecord { bundle: id.to_vec(), ..parcel };
+        tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel)?;
+        self.mesh_input(cx, qpq_mesh::Input::Deposit { bundle })
+    }
+
+    /// The parcel of an entry, and the secret that settles its bundle.
+    fn sealed_parcel(
+        &self,
+        cx: &Context<'_>,
+        stream: &Stream,
+        ordinal: u64,
+    ) -> Result<Option<(Parcel, Secret)>, EngineError> {
+        let Some(payload) = cx.tx.get(PAYLOADS, tables::at(stream.key(), ordinal))? else { return Ok(None) };
+        let Ok(parcel) = Parcel::decode(payload) else { return Ok(None) };
+        let Ok(salt) = parcel.salt.as_slice().try_into() else { return Ok(None) };
+        let secret = self.me.as_ref().map(|me| Secret::from_bytes(settle_secret(&me.device, salt)));
+        Ok(secret.map(|secret| (parcel, secret)))
+    }
+
+    /// An entry is about to be removed: whoever carries it need not any more.
+    pub(crate) fn withdraw(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &Stream,
+        ordinal: u64,
+    ) -> Result<(), EngineError> {
+        let parcel: Option<ParcelRecord> = tables::load(cx.tx, OUTGOING, tables::at(stream.key(), ordinal))?;
+        let Some(id) = parcel.and_then(|parcel| bundle_id(&parcel.bundle)) else { return Ok(()) };
+        cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?;
+        match self.sealed_parcel(cx, stream, ordinal)? {
+            Some((_, secret)) => self.mesh_input(cx, qpq_mesh::Input::Settle { id, secret }),
+            None => Ok(()),
+        }
+    }
+
+    /// A node has taken an own bundle.
+    pub(crate) fn own_handed(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
+        match self.carried_entry(cx, id)? {
+            Some((_, _, parcel)) => self.message_handed(cx, &parcel.message),
+            None => Ok(()),
+        }
+    }
+
+    /// The one recipient of an own bundle has revealed its secret: it has the message.
+    pub(crate) fn own_settled(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
+        let Some((stream, ordinal, _)) = self.carried_entry(cx, id)? else { return Ok(()) };
+        cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?;
+        let readers: Vec<Vec<u8>> = self
+            .recipients(cx, &stream)?
+            .map(|readers| readers.iter().cloned().collect())
+            .unwrap_or_default();
+        let [reader] = readers.as_slice() else { return Ok(()) };
+        match self.pending_entry(cx, &stream, reader, ordinal)? {
+            Some(entry) => self.finish(cx, &entry, Progress::Delivered, ""),
+            None => Ok(()),
+        }
+    }
+
+    /// An own bundle is carried no further; its entry waits for its recipients.
+    pub(crate) fn own_dropped(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
+        Ok(cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?)
+    }
+
+    fn carried_entry(
+        &self,
+        cx: &Context<'_>,
+        id: &BundleId,
+    ) -> Result<Option<(Stream, u64, ParcelRecord)>, EngineError> {
+        let carried: Option<CarriedRecord> = tables::load(cx.tx, CARRIED, tables::key(id.as_bytes()))?;
+        let Some(CarriedRecord { stream, key, ordinal }) = carried else { return Ok(None) };
+        let Some(stream) = Stream::from_record(stream, key) else { return Ok(None) };
+        let parcel = tables::load(cx.tx, OUTGOING, tables::at(stream.key(), ordinal))?;
+        Ok(parcel.map(|parcel| (stream, ordinal, parcel)))
+    }
+}
+
+fn bundle_id(bytes: &[u8]) -> Option<BundleId> {
+    bytes.try_into().ok().map(BundleId::from_bytes)
+}
+
+/// What an entry travels as, and how long, seconds (MESH, section 1).
+fn class_of(parcel: &ParcelRecord) -> (Class, u32) {
+    if !parcel.message.is_empty() {
+        return (Class::Message, 14 * DAY_S);
+    }
+    let content = Content::decode(parcel.content.as_slice()).ok().and_then(|content| content.kind);
+    match content {
+        Some(content::Kind::Receipt(_)) => (Class::Control, DAY_S),
+        _ => (Class::Control, 30 * DAY_S),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qpq_proto::v1::Receipt;
+
+    use super::*;
+
+    #[test]
+    fn receipts_are_soon_forgotten_and_commits_last_longest() {
+        let receipt =
+            Content { kind: Some(content::Kind::Receipt(Receipt::default())), ..Content::default() };
+        let text = ParcelRecord { message: vec![1; 16], ..ParcelRecord::default() };
+        let receipt = ParcelRecord { content: receipt.encode_to_vec(), ..ParcelRecord::default() };
+        let commit = ParcelRecord::default();
+        let welcome = ParcelRecord { is_introduction: true, ..ParcelRecord::default() };
+        assert_eq!(class_of(&text), (Class::Message, 14 * DAY_S));
+        assert_eq!(class_of(&receipt), (Class::Control, DAY_S));
+        assert_eq!(class_of(&commit), (Class::Control, 30 * DAY_S));
+        assert_eq!(class_of(&welcome), (Class::Control, 30 * DAY_S));
+        for parcel in [text, receipt, commit, welcome] {
+            let (class, lifetime_s) = class_of(&parcel);
+            assert!(lifetime_s <= class.lifetime_s_max());
+        }
+    }
+}
