@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// An own bundle is carried no further; its entry waits for its recipients.
-    pub(crate) fn own_dropped(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
+    pub(crate) fn own_dropped(&self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
         Ok(cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?)
     }
 
