@@ -1,5 +1,4 @@
 //! Messages that a third node carries between two who never run at the same time.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use qpq_tests::{Person, befriend};
 
