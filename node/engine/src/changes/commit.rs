@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::mls;
+use qpq_crypto::{hybrid::HybridPublic, mls};
 use qpq_proto::{
     Failure,
     ids::Identity,
@@ -67,7 +67,8 @@ impl Engine {
                 self.read_from_now_on(cx, &conversation.id, identity.as_bytes())?;
             }
             self.learn_member(cx, identity, node, Some(profile))?;
-            self.ship_welcome(cx, &conversation, identity, profile, &committed.welcome)?;
+            self.learn_welcome_key(cx, profile)?;
+            self.ship_welcome(cx, &conversation, identity, &committed.welcome)?;
         }
         self.log_changes(cx, &conversation, &after, &plan.changes)?;
         self.settle_changes(cx, &conversation, &plan.changes)
@@ -112,19 +113,34 @@ impl Engine {
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
         identity: Identity,
-        profile: &MemberProfile,
         welcome: &Option<Vec<u8>>,
     ) -> Result<(), Failure> {
         let Some(welcome) = welcome else { return Ok(()) };
         let mut person = self.person(cx, identity.as_bytes())?.unwrap_or_default();
-        if person.hybrid_key.is_empty() {
-            person.hybrid_key.clone_from(&profile.hybrid_key);
-            self.save_person(cx, &person)?;
-        }
         let members = self.member_profiles(cx, &conversation.group_id)?;
         let welcome = GroupWelcome { welcome: welcome.clone(), members, token: Vec::new() };
         let introduction = introduction(cx, introduction::Kind::Welcome(welcome));
-        self.ship_introduction(cx, &person, &introduction, &conversation.id)
+        // Whoever asked may know a newer device than this node does, or an older one.
+        let keys = BTreeSet::from([person.hybrid_key.clone(), person.welcome_key.clone()]);
+        for key in keys.into_iter().filter(|key| HybridPublic::from_bytes(key).is_ok()) {
+            person.hybrid_key = key;
+            self.ship_introduction(cx, &person, &introduction, &conversation.id)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the key with which a member can be sent a welcome, as whoever asked for the member says.
+    pub(super) fn learn_welcome_key(
+        &self,
+        cx: &mut Context<'_>,
+        profile: &MemberProfile,
+    ) -> Result<(), EngineError> {
+        let key = &profile.hybrid_key;
+        let person = self.person(cx, &profile.identity)?;
+        match person.filter(|person| !key.is_empty() && person.welcome_key != *key) {
+            Some(person) => self.save_person(cx, &PersonRecord { welcome_key: key.clone(), ..person }),
+            None => Ok(()),
+        }
     }
 
     /// Who the members of a group are, this person included.

@@ -50,6 +50,9 @@ impl Engine {
             }
             let profile = profiles.iter().find(|profile| profile.identity == identity.as_bytes());
             self.learn_member(cx, identity, member.certificate.node, profile)?;
+            if let Some(profile) = profile {
+                self.learn_welcome_key(cx, profile)?;
+            }
         }
         for member in &followed.removed {
             let identity = member.certificate.identity.as_bytes();

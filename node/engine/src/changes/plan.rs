@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::mls::{self, ValidatedKeyPackage};
+use qpq_crypto::{
+    hybrid::HybridPublic,
+    mls::{self, ValidatedKeyPackage},
+};
 use qpq_proto::{
     Failure,
     v1::{Change, MemberProfile, SignedChange, change},
@@ -73,7 +76,7 @@ impl Engine {
             let mut with_change = plan.clone();
             let planned = SignedChange::decode(record.signed.as_slice())
                 .map_err(|_| "the change is malformed".to_owned())
-                .and_then(|signed| self.plan_change(group, &mut with_change, signed));
+                .and_then(|signed| self.plan_change(cx, group, &mut with_change, signed));
             match planned {
                 Ok(()) => plan = with_change,
                 Err(reason) => {
@@ -88,6 +91,7 @@ impl Engine {
     /// Adds a change to a plan, or says why it cannot be made.
     pub(super) fn plan_change(
         &self,
+        cx: &Context<'_>,
         group: &GroupView,
         plan: &mut Plan,
         signed: SignedChange,
@@ -97,6 +101,7 @@ impl Engine {
             Some(change::Kind::Add(add)) => {
                 for (index, package) in add.key_packages.iter().enumerate() {
                     let profile = add.members.get(index).ok_or("the change does not say whom it adds")?;
+                    check_welcome(&profile.hybrid_key)?;
                     self.plan_add(group, plan, package, profile, false)?;
                 }
             }
@@ -113,6 +118,9 @@ impl Engine {
             }
             Some(change::Kind::Rotate(rotate)) if rotate.key_package.is_empty() => plan.force_path = true,
             Some(change::Kind::Rotate(rotate)) => {
+                let known = self.person(cx, &change.author).map_err(|error| error.to_string())?;
+                let known = known.unwrap_or_default();
+                check_welcome(&known.hybrid_key).or_else(|_| check_welcome(&known.welcome_key))?;
                 let author = MemberProfile { identity: change.author.clone(), ..MemberProfile::default() };
                 self.plan_add(group, plan, &rotate.key_package, &author, true)?;
             }
@@ -155,6 +163,13 @@ impl Engine {
         plan.add.push(package);
         Ok(())
     }
+}
+
+/// Refuses to give somebody a leaf who could not be sent the welcome.
+fn check_welcome(hybrid_key: &[u8]) -> Result<(), String> {
+    HybridPublic::from_bytes(hybrid_key)
+        .map(drop)
+        .map_err(|error| format!("the hybrid key to welcome with: {error}"))
 }
 
 fn is_removal(record: &ChangeRecord) -> bool {

@@ -124,6 +124,9 @@ pub(crate) struct PersonRecord {
     /// Token of a request of theirs that is still under way though we are contacts already.
     #[prost(bytes = "vec", tag = "16")]
     pub crossing_token: Vec<u8>,
+    /// Hybrid key as another member told it; serves for welcomes into common groups alone, since nobody has vouched for it.
+    #[prost(bytes = "vec", tag = "19")]
+    pub welcome_key: Vec<u8>,
     /// What the standing was before it was blocked.
     #[prost(enumeration = "Standing", tag = "15")]
     pub standing_before_block: i32,

@@ -55,9 +55,10 @@ fn people() {
         crossing_token: two(16),
         is_refused: true,
         is_renewing: true,
+        welcome_key: two(19),
     };
     let hex = "0a0201011203626f621804200228f403320206063a0207073a02080842075b3a3a315d3a314a02090950e8075a020b0b6202\
-               0c0c6a020d0d700178038201021010880101900101";
+               0c0c6a020d0d7001780382010210108801019001019a01021313";
     reads(hex, &person);
     let invitation = InvitationRecord {
         token: two(1),

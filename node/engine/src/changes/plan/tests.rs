@@ -6,6 +6,7 @@ use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use qpq_crypto::{
     certificate::DeviceCertificate,
+    hybrid::HybridSecret,
     identity::{DeviceSecret, IdentityKey},
     signature::Domain,
 };
@@ -17,6 +18,7 @@ use rand_core::SeedableRng as _;
 
 use super::*;
 use crate::{
+    records::PersonRecord,
     storage::Transaction as _,
     tests::{bench::Bench, memory::Memory},
 };
@@ -119,13 +121,21 @@ fn asked() -> impl Strategy<Value = Asked> {
     ]
 }
 
+fn hybrid_key() -> Vec<u8> {
+    HybridSecret::from_seed(&[7; 32]).public().to_bytes().to_vec()
+}
+
 fn record(number: usize, asked: &Asked) -> ChangeRecord {
     let package = |device: &Device| PACKAGES[device].clone();
     let (author, kind) = match asked {
         Asked::Add { by, whom, is_misnamed } => {
             let name =
                 |device: &Device| id(if *is_misnamed { (device.who + 1) % PEOPLE } else { device.who });
-            let profile = |device| MemberProfile { identity: name(device), ..MemberProfile::default() };
+            let profile = |device| MemberProfile {
+                identity: name(device),
+                hybrid_key: hybrid_key(),
+                ..MemberProfile::default()
+            };
             let key_packages = whom.iter().map(package).collect();
             (*by, change::Kind::Add(AddMembers { key_packages, members: whom.iter().map(profile).collect() }))
         }
@@ -254,6 +264,14 @@ proptest! {
         let pending: Vec<(u64, ChangeRecord)> =
             asked.iter().enumerate().map(|(number, asked)| (number as u64, record(number, asked))).collect();
         let plan = bench.with(|engine, cx| {
+            for who in &members {
+                let person = PersonRecord {
+                    identity: id(*who),
+                    welcome_key: hybrid_key(),
+                    ..PersonRecord::default()
+                };
+                engine.save_person(cx, &person).unwrap();
+            }
             for (ordinal, record) in &pending {
                 tables::save(cx.tx, CHANGES, tables::at(&CONVERSATION, *ordinal), record).unwrap();
             }

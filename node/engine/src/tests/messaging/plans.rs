@@ -2,11 +2,14 @@
 
 use prost::Message as _;
 use qpq_crypto::{mls, signature::Domain};
-use qpq_proto::v1::{self, change::Kind as Asked, content::Kind};
+use qpq_proto::{
+    Method,
+    v1::{self, change::Kind as Asked, content::Kind},
+};
 
 use super::{conversation, say};
 use crate::tests::{
-    groups::{group, village},
+    groups::{add, group, rotate, village},
     world::World,
 };
 
@@ -28,6 +31,11 @@ fn ask(world: &mut World, node: usize, asked: Asked) {
     world.pass(60_000);
 }
 
+fn leave(world: &mut World, node: usize) {
+    let request = v1::LeaveGroupRequest { group: "village".into() };
+    world.owner::<v1::LeaveGroupResponse>(node, Method::LeaveGroup, &request).unwrap();
+}
+
 fn key_package(world: &mut World, of: usize) -> Vec<u8> {
     world.act(of, |engine, cx| {
         let me = engine.me.as_ref().unwrap();
@@ -36,8 +44,11 @@ fn key_package(world: &mut World, of: usize) -> Vec<u8> {
 }
 
 fn profile(world: &mut World, of: usize) -> v1::MemberProfile {
-    let identity = world.act(of, |engine, _| engine.me().unwrap().id());
-    v1::MemberProfile { identity, name: "somebody".into(), ..v1::MemberProfile::default() }
+    world.act(of, |engine, _| {
+        let me = engine.me().unwrap();
+        let (identity, hybrid_key) = (me.id(), me.hybrid.public().to_bytes().to_vec());
+        v1::MemberProfile { identity, name: "somebody".into(), hybrid_key, ..v1::MemberProfile::default() }
+    })
 }
 
 /// Everybody is still in one epoch of a group of so many, and hears everybody.
@@ -60,7 +71,7 @@ fn nobody_renews_another_or_brings_somebody_in_by_renewing_keys() {
         let mut world = village(&["alice", "bob", "carol", "dave"]);
         let members = vec!["bob".into(), "carol".into()];
         let request = v1::CreateGroupRequest { name: "village".into(), members };
-        world.owner::<v1::CreateGroupResponse>(ALICE, qpq_proto::Method::CreateGroup, &request).unwrap();
+        world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
         world.settle();
         let key_package = key_package(&mut world, of);
         ask(&mut world, BOB, Asked::Rotate(v1::Rotate { key_package }));
@@ -74,7 +85,7 @@ fn whom_a_change_adds_it_has_to_say() {
     for is_named in [false, true] {
         let mut world = village(&["alice", "bob", "carol"]);
         let request = v1::CreateGroupRequest { name: "village".into(), members: vec!["bob".into()] };
-        world.owner::<v1::CreateGroupResponse>(ALICE, qpq_proto::Method::CreateGroup, &request).unwrap();
+        world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
         world.settle();
         let key_packages = vec![key_package(&mut world, CAROL)];
         let members = if is_named { vec![profile(&mut world, CAROL)] } else { Vec::new() };
@@ -110,4 +121,75 @@ fn garbage_in_the_place_of_key_packages_does_nothing() {
     ask(&mut world, BOB, Asked::Add(v1::AddMembers::default()));
     check(&mut world, &[ALICE, BOB, CAROL], 3);
     assert_eq!(world.show(ALICE, "#village").unwrap().changes, []);
+}
+
+#[test]
+fn nobody_is_added_who_cannot_be_sent_the_welcome() {
+    let mut world = group(&["alice", "bob", "carol"]);
+    let mallory = world.add_person(3, "mallory");
+    for hybrid_key in [Vec::new(), vec![1; 9], vec![0xff; 1_216], vec![0; 1_217]] {
+        let key_packages = vec![key_package(&mut world, mallory)];
+        let members = vec![v1::MemberProfile { hybrid_key, ..profile(&mut world, mallory) }];
+        ask(&mut world, BOB, Asked::Add(v1::AddMembers { key_packages, members }));
+    }
+    check(&mut world, &[ALICE, BOB, CAROL], 3);
+    assert_eq!(world.show(ALICE, "#village").unwrap().changes, []);
+}
+
+/// Dave comes into the group by a link of alice's, and carol after him if she is not there already.
+fn with_dave(names: &[&'static str]) -> World {
+    let mut world = village(&["alice", "bob", "carol"]);
+    let members = names.iter().map(ToString::to_string).collect();
+    let request = v1::CreateGroupRequest { name: "village".into(), members };
+    world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
+    world.settle();
+    let dave = world.add_person(3, "dave");
+    let link = v1::CreateGroupLinkRequest { group: "village".into(), ..Default::default() };
+    let link: v1::CreateGroupLinkResponse = world.owner(ALICE, Method::CreateGroupLink, &link).unwrap();
+    let join = v1::JoinGroupRequest { link: link.link };
+    world.owner::<v1::JoinGroupResponse>(dave, Method::JoinGroup, &join).unwrap();
+    world.settle();
+    if !names.contains(&"carol") {
+        add(&mut world, ALICE, "carol").unwrap();
+        world.settle();
+    }
+    world
+}
+
+#[test]
+fn whoever_takes_over_can_renew_a_member_whom_it_never_met() {
+    let mut world = with_dave(&["bob", "carol"]);
+    // His request waits at everybody's when alice leaves, and then another comes.
+    world.cut(ALICE, 3);
+    let before = world.show(3, "#village").unwrap().epoch_id;
+    rotate(&mut world, 3, "#village");
+    world.settle();
+    leave(&mut world, ALICE);
+    world.pass(60_000);
+    rotate(&mut world, 3, "#village");
+    world.pass(60_000);
+    assert_ne!(world.show(3, "#village").unwrap().epoch_id, before);
+    check(&mut world, &[BOB, CAROL, 3], 3);
+}
+
+#[test]
+fn a_member_whose_key_the_committer_never_learned_keeps_its_leaf_and_the_group_goes_on() {
+    let mut world = with_dave(&["bob"]);
+    leave(&mut world, ALICE);
+    world.pass(60_000);
+    // Only carol, who came after dave, hears of his request, and then the committer leaves.
+    world.cut(BOB, 3);
+    rotate(&mut world, 3, "#village");
+    world.settle();
+    leave(&mut world, BOB);
+    world.pass(60_000);
+    world.join(BOB, 3);
+    world.pass(60_000);
+    rotate(&mut world, 3, "#village");
+    world.pass(60_000);
+    for node in [CAROL, 3] {
+        world.stop(node);
+        world.start(node);
+    }
+    check(&mut world, &[CAROL, 3], 2);
 }

@@ -129,6 +129,25 @@ fn what_the_device_before_a_rollback_said_too_early_is_sealed_again() {
 }
 
 #[test]
+fn what_waited_before_a_rollback_goes_when_the_group_is_back() {
+    let mut world = group(&["alice", "bob", "carol"]);
+    world.cut(BOB, CAROL);
+    let sent = world.send(BOB, "#village", "for carol").unwrap();
+    world.settle();
+    let copy = world.nodes[BOB].memory.clone();
+    world.stop(BOB);
+    world.cut(ALICE, BOB);
+    world.start_over(BOB, copy);
+    world.join(BOB, CAROL);
+    world.settle();
+    assert_eq!(world.received(CAROL), Vec::<String>::new(), "bob's new device is no member yet");
+    world.join(ALICE, BOB);
+    world.pass(3_000);
+    assert_eq!(world.received(CAROL), ["bob: for carol"]);
+    assert_eq!(world.state_of(BOB, &sent.id), "delivered");
+}
+
+#[test]
 fn what_is_malformed_and_came_too_early_is_refused_when_it_is_opened() {
     let change = v1::SignedChange { change: vec![1, 2, 3], signature: vec![0; 64] };
     let numberless = v1::Content { sequence: 0, ..text("number 0") };
