@@ -206,20 +206,16 @@ impl Engine {
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         self.clock.save_sometimes(cx.tx, cx.now)?;
         self.mesh_tick(cx)?;
-        let mut due = self.outbox.take_due(cx.now.monotonic_ms).into_iter();
-        while let Some(task) = due.next() {
-            if let Err(error) = self.run_task(cx, task.clone()) {
-                self.outbox.plan_all(cx.now.monotonic_ms + RETRY_MS, due.chain([task]));
-                return Err(error);
-            }
+        for task in self.outbox.take_due(cx.now.monotonic_ms) {
+            self.run_task(cx, task)?;
         }
         Ok(())
     }
 
-    /// The input failed inside: whom it would have looked after is looked after later.
+    /// The input failed inside: what it did, and whom it would have looked after, comes later.
     fn try_later(&mut self, now: Now) {
         let waiting = std::mem::take(&mut self.to_pump).into_iter().map(Task::Retry);
-        self.outbox.plan_all(now.monotonic_ms + RETRY_MS, waiting);
+        self.outbox.try_later(now.monotonic_ms + RETRY_MS, waiting);
     }
 
     fn kept(

@@ -78,6 +78,8 @@ pub(crate) enum Task {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     tasks: BTreeSet<(u64, Task)>,
+    /// What the present input has taken of them.
+    taken: Vec<Task>,
     pauses: BTreeMap<Vec<u8>, Pauses>,
     rounds: rounds::Rounds,
     /// `None` until it is needed, and after a transaction that changed it was dropped.
@@ -121,20 +123,23 @@ impl Outbox {
         self.tasks.insert((at_monotonic_ms, task));
     }
 
-    pub(crate) fn plan_all(&mut self, at_monotonic_ms: u64, tasks: impl Iterator<Item = Task>) {
-        self.tasks.extend(tasks.map(|task| (at_monotonic_ms, task)));
+    /// Plans again what the present input has taken, and more besides.
+    pub(crate) fn try_later(&mut self, at_monotonic_ms: u64, others: impl Iterator<Item = Task>) {
+        self.tasks.extend(self.taken.drain(..).chain(others).map(|task| (at_monotonic_ms, task)));
     }
 
     /// Removes and returns what is due.
     pub(crate) fn take_due(&mut self, monotonic_ms: u64) -> Vec<Task> {
         let later = self.tasks.split_off(&(monotonic_ms + 1, Task::Retry(Vec::new())));
         let due = std::mem::replace(&mut self.tasks, later);
-        due.into_iter().map(|(_, task)| task).collect()
+        self.taken = due.into_iter().map(|(_, task)| task).collect();
+        self.taken.clone()
     }
 
     /// The present input's changes are kept.
     pub(crate) fn keep(&mut self) {
         self.is_changed = false;
+        self.taken.clear();
     }
 
     /// The present input's transaction is dropped.

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use prost::Message as _;
 use qpq_proto::{
+    Method,
     ids::NodeKey,
-    v1::{Disposition, EnqueueRequest, EnqueueResponse},
+    v1::{Disposition, EnqueueRequest, EnqueueResponse, SendMessageRequest},
 };
 
 use super::{Outbox, Shipment, Stream, Task, To};
 use crate::{
-    CallFailure, CallId, Effect, Input,
+    CallFailure, CallId, Caller, Effect, Input,
     records::{ConversationRecord, Kind, MessageRecord, PersonRecord, Stage, Standing},
     tables::{OUTGOING, PAYLOADS},
     tests::bench::Bench,
@@ -261,4 +262,17 @@ fn whoever_is_unknown_is_not_called() {
     let mut post = Post::to(&[1]);
     post.ship(b"a", To::Person(&person(5)));
     assert_eq!((post.offers().len(), post.lying()), (0, 1));
+}
+
+#[test]
+fn conversations_with_one_person_do_not_wait_for_each_other() {
+    let mut bench = Bench::of_village();
+    bench.input(Input::PeerConnected { node: node(2), address: String::new() });
+    for (to, calls) in [("@bob", 1), ("#village", 1), ("@bob", 0), ("#village", 0)] {
+        let request = SendMessageRequest { to: to.into(), text: "hello".into(), id: Vec::new() };
+        let (method, payload) = (Method::SendMessage, request.encode_to_vec().into());
+        let effects = bench.input(Input::Call { caller: Caller::Owner, method, payload }).effects;
+        let made = effects.iter().filter(|effect| matches!(effect, Effect::Call { .. }));
+        assert_eq!(made.count(), calls, "{to}");
+    }
 }

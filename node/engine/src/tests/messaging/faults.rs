@@ -120,3 +120,19 @@ fn what_a_failure_interrupts_is_not_shown() {
     let cursors: Vec<u64> = events.events.iter().map(|event| event.cursor).collect();
     assert!(cursors.windows(2).all(|pair| pair[1] == pair[0] + 1), "{cursors:?}");
 }
+
+#[test]
+fn what_has_expired_is_swept_though_the_first_sweep_failed() {
+    let mut bench = Bench::of_village();
+    bench.input(send("hello"));
+    bench.now_ms = 40 * 86_400_000;
+    let mut failing = 0;
+    while bench.fail(Input::Tick, failing) {
+        let next = bench.engine.wake_at().unwrap();
+        assert!(next <= bench.now_ms + 1_000, "tried again soon, not at the next sweep");
+        bench.now_ms = next.max(bench.now_ms);
+        failing += 1;
+    }
+    assert!(failing > 2);
+    assert_eq!(bench.memory.count(OUTGOING), 0);
+}
