@@ -264,3 +264,6 @@ impl Engine {
         Ok(RotateGroupResponse { change: Some(self.request_change(cx, &conversation, kind)?) })
     }
 }
+
+#[cfg(test)]
+mod tests;

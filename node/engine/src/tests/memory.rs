@@ -31,7 +31,7 @@ impl Memory {
     }
 
     /// Bytes of keys and values that are here and were not in an earlier state.
-    pub(super) fn bytes_since(&self, earlier: &Self) -> usize {
+    pub(crate) fn bytes_since(&self, earlier: &Self) -> usize {
         let records = self.records.iter().filter(|(key, value)| earlier.records.get(key) != Some(value));
         let records = records.map(|((name, prefix, _), value)| name.len() + prefix.len() + 8 + value.len());
         let secrets = self.secrets.0.iter().filter(|(key, value)| earlier.secrets.0.get(key) != Some(value));
