@@ -88,11 +88,8 @@ impl Engine {
             self.log_group(cx, id, "rotated", "your keys were renewed".into(), members)?;
             self.seal_waiting(cx, &conversation)?;
         } else {
-            let text = format!(
-                "{} added you to #{}",
-                self.display_name(cx, from.identity.as_bytes())?,
-                conversation.name
-            );
+            let name = self.display_name(cx, from.identity.as_bytes())?;
+            let text = format!("{name} added you to #{}", conversation.name);
             self.open_group(cx, &mut conversation, &view, "joined", text)?;
         }
         self.open_future(cx, &view.id)?;

@@ -1,7 +1,5 @@
 //! Entries of streams, and how far each recipient is.
 
-use qpq_proto::ids::Identity;
-
 use super::{To, streams::Stream};
 use crate::{
     content::sender_key,
@@ -12,6 +10,7 @@ use crate::{
     storage::Direction,
     tables::{self, CURSORS, OUTGOING, PAYLOADS, SENDERS},
 };
+use qpq_proto::ids::Identity;
 
 /// Entries that a recipient's node may hold unopened in one stream; then it is not sent more of it.
 const STORED_MAX: usize = 1_024;
