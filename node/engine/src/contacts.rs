@@ -19,6 +19,7 @@ use crate::{
     context::Context,
     engine::Engine,
     identity::checked_name,
+    input::EngineError,
     records::{Kind, PersonRecord, Standing, Verification},
     tables::{self, CONVERSATIONS, KEY_PACKAGES, PEOPLE},
 };
@@ -80,7 +81,7 @@ impl Engine {
         self.save_person(cx, &person)?;
         self.log_contact(cx, &person.identity)?;
         self.start_request(cx, &person)?;
-        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)) })
+        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)?) })
     }
 
     /// Asks a contact for a new direct group, with a link of theirs: they may have removed this person.
@@ -98,7 +99,7 @@ impl Engine {
         person.request_sealed = false;
         self.save_person(cx, &person)?;
         self.start_request(cx, &person)?;
-        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)) })
+        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)?) })
     }
 
     /// Seals a request, or asks for what it lacks as soon as the person's node is there.
@@ -131,16 +132,15 @@ impl Engine {
         let identity = person.identity.clone();
         self.establish(cx, person, &token, false)?;
         let person = self.person(cx, &identity)?.unwrap_or_default();
-        Ok(AcceptContactResponse { contact: Some(self.contact_view(cx, &person)) })
+        Ok(AcceptContactResponse { contact: Some(self.contact_view(cx, &person)?) })
     }
 
     pub(crate) fn list_contacts(&self, cx: &Context<'_>) -> Result<ListContactsResponse, Failure> {
         let mut people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
         people.retain(PersonRecord::is_contact);
         people.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(ListContactsResponse {
-            contacts: people.iter().map(|person| self.contact_view(cx, person)).collect(),
-        })
+        let contacts = people.iter().map(|person| self.contact_view(cx, person));
+        Ok(ListContactsResponse { contacts: contacts.collect::<Result<_, EngineError>>()? })
     }
 
     pub(crate) fn rename_contact(
@@ -159,7 +159,7 @@ impl Engine {
         person.name = name;
         self.save_person(cx, &person)?;
         self.log_contact(cx, &person.identity)?;
-        Ok(RenameContactResponse { contact: Some(self.contact_view(cx, &person)) })
+        Ok(RenameContactResponse { contact: Some(self.contact_view(cx, &person)?) })
     }
 
     pub(crate) fn verify_contact(
@@ -169,7 +169,7 @@ impl Engine {
     ) -> Result<VerifyContactResponse, Failure> {
         let mut person = self.find_contact(cx, &request.name)?;
         let identity = Identity::try_from(person.identity.as_slice())
-            .map_err(|error| crate::input::EngineError::Internal(error.to_string()))?;
+            .map_err(|error| EngineError::Internal(error.to_string()))?;
         let number = SafetyNumber::of(&self.me()?.identity.public(), &identity);
         let outcome = match request.action() {
             VerifyAction::Show => None,
@@ -189,7 +189,7 @@ impl Engine {
             self.save_person(cx, &person)?;
             self.log_contact(cx, &person.identity)?;
         }
-        let contact = Some(self.contact_view(cx, &person));
+        let contact = Some(self.contact_view(cx, &person)?);
         Ok(VerifyContactResponse { safety_number: number.digits(), contact })
     }
 
@@ -208,12 +208,12 @@ impl Engine {
                 person.standing_before_block = person.standing;
                 person.standing = Standing::Blocked.into();
                 self.drop_queue(cx, &person.identity, &person.conversation, "the contact was blocked")?;
-                self.release(cx, &person);
+                self.release(cx, &person)?;
             }
             self.save_person(cx, &person)?;
             self.log_contact(cx, &person.identity)?;
         }
-        Ok(BlockContactResponse { contact: Some(self.contact_view(cx, &person)) })
+        Ok(BlockContactResponse { contact: Some(self.contact_view(cx, &person)?) })
     }
 
     /// Forgets a contact: its conversation with its messages and keys, and what waits for it. If it shares a
@@ -241,7 +241,7 @@ impl Engine {
             };
             self.save_person(cx, &member)?;
         } else {
-            self.release(cx, &person);
+            self.release(cx, &person)?;
             self.assign_nodes(cx, &person.identity, &person.nodes, &[])?;
             cx.tx.delete(PEOPLE, tables::key(&person.identity))?;
         }

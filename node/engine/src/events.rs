@@ -124,7 +124,8 @@ impl Engine {
             "state" => self.describe_message(cx, record)?.map(event::Kind::State),
             "contact" => self
                 .person(cx, &record.person)?
-                .map(|person| event::Kind::Contact(self.contact_view(cx, &person))),
+                .map(|person| self.contact_view(cx, &person).map(event::Kind::Contact))
+                .transpose()?,
             "group" => self.conversation_name(cx, &record.conversation)?.map(|group| {
                 event::Kind::Group(GroupEvent {
                     group,

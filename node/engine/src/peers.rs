@@ -193,11 +193,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets go of a person's nodes.
-    pub(crate) fn release(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
-        for node in self.peers.release(&person.identity, &person.node_keys()) {
+    /// Lets go of a person's nodes, but for those that another says are theirs, and is wanted.
+    pub(crate) fn release(&mut self, cx: &mut Context<'_>, person: &PersonRecord) -> Result<(), EngineError> {
+        let mut nodes = Vec::new();
+        for node in person.node_keys() {
+            let owners = self.owners_of_node(cx, node)?;
+            let mut others = owners.iter().filter(|owner| **owner != person.identity);
+            if !others.any(|other| self.peers.is_wanted(other)) {
+                nodes.push(node);
+            }
+        }
+        for node in self.peers.release(&person.identity, &nodes) {
             cx.effects.push(Effect::Release { node });
         }
+        Ok(())
     }
 
     pub(crate) fn peer_connected(

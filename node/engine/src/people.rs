@@ -199,14 +199,14 @@ impl Engine {
     }
 
     /// A contact as the owner's programs see it.
-    pub(crate) fn contact_view(&self, cx: &Context<'_>, person: &PersonRecord) -> Contact {
-        let suite =
-            tables::load::<ConversationRecord>(cx.tx, CONVERSATIONS, tables::key(&person.conversation));
-        let suite = match suite {
-            Ok(Some(conversation)) if !conversation.group_id.is_empty() => conversation.suite,
-            _ => 0,
-        };
-        Contact {
+    pub(crate) fn contact_view(
+        &self,
+        cx: &Context<'_>,
+        person: &PersonRecord,
+    ) -> Result<Contact, EngineError> {
+        let conversation = self.conversation(cx, &person.conversation)?;
+        let with_group = conversation.filter(|conversation| !conversation.group_id.is_empty());
+        Ok(Contact {
             identity: person.identity.clone(),
             name: person.name.clone(),
             state: match person.standing() {
@@ -223,8 +223,8 @@ impl Engine {
             nodes: person.nodes.clone(),
             added_at_ms: person.added_at_ms,
             online: person.node_keys().iter().any(|node| self.peers.is_connected(node)),
-            suite,
-        }
+            suite: with_group.map_or(0, |conversation| conversation.suite),
+        })
     }
 
     /// Learns who a member of a group is; what is known of a contact is not overwritten.
