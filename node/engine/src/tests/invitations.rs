@@ -186,3 +186,22 @@ fn there_are_only_so_many_open_links() {
     invite(&mut world, false, 0);
     assert_eq!(listed(&mut world).len(), 2);
 }
+
+#[test]
+fn links_do_not_come_back_with_a_backup() {
+    let mut world = World::of(&["alice"]);
+    invite(&mut world, true, 0);
+    invite(&mut world, false, 60);
+    let backup = world.nodes[ALICE].memory.backup();
+    let again = world.add(9, super::memory::Memory::default());
+    world.nodes[again].memory = backup;
+    let request = v1::RestoreBackupRequest::default();
+    world.owner::<v1::RestoreBackupResponse>(again, Method::RestoreBackup, &request).unwrap();
+    let request = v1::ListInvitationsRequest {};
+    let listed: v1::ListInvitationsResponse = world.owner(again, Method::ListInvitations, &request).unwrap();
+    assert_eq!(
+        listed.invitations,
+        [],
+        "they lead to the node of the lost device, and never end in another's time"
+    );
+}

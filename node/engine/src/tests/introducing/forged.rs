@@ -85,19 +85,28 @@ fn profiles_are_checked_before_a_link_is_used_up() {
 #[test]
 fn only_who_was_asked_can_accept() {
     let mut bench = Bench::of("alice");
-    let asked = |bench: &mut Bench, from: &Stranger, token: &[u8]| {
-        introduce(bench, from, &from.acceptance(token)).unwrap_err().status
+    let accept = |bench: &mut Bench, from: &Stranger, token: &[u8]| {
+        let refused = introduce(bench, from, &from.acceptance(token)).unwrap_err();
+        assert_eq!(refused.status, Status::Forbidden);
+        refused.message
     };
+    let (not_asked, broken) = ("this person was not asked", "the welcome is not acceptable");
     for token in [&[][..], &[2; 16]] {
-        assert_eq!(asked(&mut bench, &BOB, token), Status::Forbidden, "nobody was asked");
+        assert_eq!(accept(&mut bench, &BOB, token), not_asked, "nobody was");
     }
     let request = v1::AddContactRequest { link: BOB.link(), name: String::new() };
     bench.owner::<v1::AddContactResponse>(Method::AddContact, &request).unwrap();
     for token in [&[][..], &[9; 16], &[2; 15]] {
-        assert_eq!(asked(&mut bench, &BOB, token), Status::Forbidden, "{token:?}");
+        assert_eq!(accept(&mut bench, &BOB, token), not_asked, "{token:?}");
     }
-    assert_eq!(asked(&mut bench, &CAROL, &[2; 16]), Status::Forbidden, "the token of another's request");
-    let broken = asked(&mut bench, &BOB, &[2; 16]);
-    assert_eq!(broken, Status::Forbidden, "the right token with a welcome that is none");
+    assert_eq!(accept(&mut bench, &CAROL, &[2; 16]), not_asked, "with the token of another's request");
+    assert_eq!(accept(&mut bench, &BOB, &[2; 16]), broken, "the right token and a welcome that is none");
     assert_eq!(contacts(&mut bench), [("bob".to_owned(), "requested".to_owned())], "it is asked still");
+    bench.with(|engine, cx| {
+        let bob = engine.find_contact(cx, "bob").unwrap();
+        engine.request_failed(cx, bob, "it was withdrawn").unwrap();
+    });
+    for token in [&[][..], &[2; 16]] {
+        assert_eq!(accept(&mut bench, &BOB, token), not_asked, "no request is open any more");
+    }
 }
