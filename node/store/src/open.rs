@@ -32,8 +32,8 @@ pub struct Options {
     /// Memory for pages of the database, in bytes.
     pub cache_bytes: usize,
     /// Length of the journal, in bytes. It takes this much on the disk from the start, and is emptied into the database
-    /// when it is full: the longer it is, the more often a page changes before it is written. Too little for any commit
-    /// means none.
+    /// when it is full: the longer it is, the more often a page changes before it is written. A file that is longer
+    /// already stays so; too little for any commit means no journal.
     pub journal_bytes: u64,
     /// The file beside the at-rest key that counts openings and commits, so that an older copy of the data
     /// directory is noticed. Without it none is. Where the key's place depends on the store's id, leave it out
