@@ -107,9 +107,15 @@ fn what_is_delivered_stays_so() {
 fn times_are_those_of_the_first_copy_and_of_the_end() {
     let mut bench = bench(1);
     let start_ms = bench.now().wall_ms;
-    for (ms, progress) in [(10, Progress::Sent), (20, Progress::Failed), (30, Progress::Delivered)] {
+    for (ms, progress, steps) in [
+        (10, Progress::Sent, 1),
+        (20, Progress::Failed, 2),
+        (25, Progress::Sent, 1),
+        (30, Progress::Delivered, 2),
+    ] {
         bench.now_ms = ms;
         advance(&mut bench, 1, progress);
+        assert_eq!(delivery_steps("bob", &delivery(&mut bench, 1)).len(), steps, "{progress:?}");
     }
     let record = delivery(&mut bench, 1);
     assert_eq!((record.sent_at_ms - start_ms, record.ended_at_ms - start_ms), (10, 30));

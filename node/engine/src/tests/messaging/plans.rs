@@ -1,7 +1,9 @@
 //! Changes that would break a group if its committer made them: everybody else would refuse the commit.
 
 use prost::Message as _;
-use qpq_crypto::{mls, signature::Domain};
+use qpq_crypto::{
+    certificate::DeviceCertificate, device_list::DeviceList, identity::DeviceSecret, mls, signature::Domain,
+};
 use qpq_proto::{
     Method,
     v1::{self, change::Kind as Asked, content::Kind},
@@ -192,4 +194,27 @@ fn a_member_whose_key_the_committer_never_learned_keeps_its_leaf_and_the_group_g
         world.start(node);
     }
     check(&mut world, &[CAROL, 3], 2);
+}
+
+#[test]
+fn nobody_commits_what_the_others_would_refuse() {
+    let mut world = group(&["alice", "bob", "carol"]);
+    // Alice has revoked her device, says carol, with a proof; but there is nothing to put in its place.
+    let device_list = world.act(ALICE, |engine, _| {
+        let me = engine.me().unwrap();
+        let list = DeviceList::decode_and_verify(&me.device_list).unwrap();
+        let device = DeviceSecret::from_seed(&[9; 32]).public();
+        let suites = [mls::HYBRID, mls::CLASSICAL];
+        let other = DeviceCertificate::issue(&me.identity, device, me.certificate.node, &suites, 1).unwrap();
+        list.next(&me.identity, vec![other], vec![me.device.public()]).unwrap().encode()
+    });
+    let members = vec![v1::MemberProfile { device_list, ..profile(&mut world, ALICE) }];
+    ask(&mut world, CAROL, Asked::Add(v1::AddMembers { key_packages: vec![vec![1; 9]], members }));
+    assert_eq!(world.show(BOB, "#village").unwrap().committer, "bob", "it would be his turn");
+    let before = world.show(BOB, "#village").unwrap().epoch_id;
+    let asked = rotate(&mut world, BOB, "#village");
+    world.pass(60_000);
+    assert!(!asked.committed, "but a commit without the proof would be refused by all others");
+    assert_eq!(world.show(BOB, "#village").unwrap().epoch_id, before);
+    check(&mut world, &[ALICE, BOB, CAROL], 3);
 }
