@@ -258,6 +258,8 @@ mod tests {
         let held = limits.call_bytes_in_memory_max
             + limits.groups_cached_bytes_max
             + limits.database_cache_bytes
+            // A batch as it waits, sealed, and in its frame.
+            + 3 * usize::try_from(limits.database_journal_bytes_max).unwrap()
             + limits.batch_bytes_max
             // An index entry and its header, and a tombstone.
             + limits.custody_bundles_max * 512

@@ -9,6 +9,11 @@ use rand_core::Rng;
 use crate::common::{TABLE, key, lock, open, rng, used_disk};
 use crate::killed::{COMMITS, Found, Killed, PAGE, assert_found, commit, find, place};
 
+/// Where the first frame lies.
+const FRAMES_OFFSET: usize = 2 * PAGE;
+/// Where a frame has the count of commits, in the clear.
+const COUNT_OFFSET: usize = 9 + 16 + 16;
+
 #[test]
 fn a_whole_journal_gives_everything() {
     let killed = Killed::new();
@@ -92,6 +97,32 @@ fn a_frame_in_another_place_is_none() {
     let end = killed.frames[5].end.next_multiple_of(PAGE);
     let appended = killed.with_journal(|journal| journal.copy_within(page_of(0), end));
     assert_found(&appended, Found::Commits(6, false), Found::Commits(6, false), "an old commit at the end");
+}
+
+/// What a checkpoint left behind is passed off as newer than the database.
+#[test]
+fn an_old_frame_under_a_newer_count_is_none() {
+    let disk = used_disk();
+    let mut store = open(&disk).unwrap();
+    commit(&mut store, 0);
+    let mut batch = store.begin();
+    let mut transaction = batch.transaction();
+    transaction.delete(TABLE, place(0)).unwrap();
+    transaction.accept();
+    batch.commit().unwrap();
+    store.checkpoint().unwrap();
+    disk.kill();
+    drop(store);
+    let journal = disk.journal();
+    let at = FRAMES_OFFSET + COUNT_OFFSET;
+    let count = u64::from_be_bytes(journal[at..at + 8].try_into().unwrap());
+    for newer in count..count + 9 {
+        let forged = disk.copy();
+        let mut journal = journal.clone();
+        journal[at..at + 8].copy_from_slice(&newer.to_be_bytes());
+        forged.replace_journal(journal);
+        assert_found(&forged, Found::Commits(0, false), Found::Commits(0, false), "a forged count");
+    }
 }
 
 #[test]
