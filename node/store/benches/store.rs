@@ -3,6 +3,7 @@
 //! `cargo bench -p qpq-store`; the directory is `TMPDIR`, which should not be a memory file system.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -12,6 +13,9 @@ use qpq_store::{CommitInfo, Options, Storage, Store};
 
 const MESSAGES: Table = Table("messages");
 const RECORDS: u64 = 10_000;
+const CONVERSATIONS: u64 = 50;
+/// Messages over which costs are averaged.
+const SAMPLES: usize = 1_000;
 
 fn open(directory: &tempfile::TempDir) -> Store {
     let key = AtRestKey::from_bytes(&[1; 32]);
@@ -48,6 +52,83 @@ fn commits(criterion: &mut Criterion) {
             });
         });
     }
+}
+
+/// What a chat message changes: eight records and secrets, 6 KB.
+fn message(store: &mut Store, number: u64, is_deferred: bool) -> CommitInfo {
+    let conversation = (number * 7919 % CONVERSATIONS).to_be_bytes();
+    let mut batch = store.begin();
+    let mut transaction = batch.transaction();
+    let mut put = |table, prefix: &[u8], ordinal, bytes: usize| {
+        let value = Bytes::from(vec![7; bytes]);
+        transaction.put(Table(table), Key { prefix, ordinal }, value).expect("a short value");
+    };
+    put("messages", &conversation, number, 1_300);
+    put("conversations", &conversation, 0, 400);
+    put("outbox", &conversation, number, 1_400);
+    put("events", b"", number, 200);
+    put("counters", b"events", 0, 8);
+    for (name, bytes) in [("ratchet", 900), ("generations", 700), ("pending", 1_100)] {
+        transaction.secrets().put(&conversation, name.as_bytes(), &vec![7; bytes]).expect("a short value");
+    }
+    transaction.accept();
+    let committed = if is_deferred { batch.commit_deferred() } else { batch.commit() };
+    committed.expect("a disk that works")
+}
+
+/// What a message costs in a store that holds many, with a journal and without.
+fn messages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("message");
+    let mib = 1024 * 1024;
+    for (name, journal_bytes, cache_bytes) in
+        [("no journal", 0, 8 * mib), ("router", 256 * 1024, 4 * mib), ("server", mib as u64, 8 * mib)]
+    {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let key = AtRestKey::from_bytes(&[1; 32]);
+        let options = Options { cache_bytes, journal_bytes, ..Options::default() };
+        let mut store = Store::open(directory.path(), &key, &options).expect("a new directory");
+        let mut number = 0;
+        while number < RECORDS {
+            number += 1;
+            message(&mut store, number, !number.is_multiple_of(64));
+        }
+        store.checkpoint().expect("a disk that works");
+        report(name, "committed", &mut store, &mut number, false);
+        report(name, "deferred, then synced", &mut store, &mut number, true);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                number += 1;
+                message(&mut store, number, false)
+            });
+        });
+    }
+}
+
+/// Prints what a thousand messages cost, the checkpoints among them included.
+fn report(name: &str, what: &str, store: &mut Store, number: &mut u64, is_deferred: bool) {
+    let mut costs: Vec<(Duration, u64, u64)> = Vec::new();
+    for _ in 0..SAMPLES {
+        *number += 1;
+        let started = Instant::now();
+        let mut info = message(store, *number, is_deferred);
+        if is_deferred {
+            let synced = store.sync().expect("a disk that works");
+            info.bytes += synced.bytes;
+            info.syncs += synced.syncs;
+        }
+        costs.push((started.elapsed(), info.bytes, info.syncs));
+    }
+    let bytes: u64 = costs.iter().map(|(_, bytes, _)| bytes).sum();
+    let syncs: u64 = costs.iter().map(|(.., syncs)| syncs).sum();
+    let most = costs.iter().map(|(_, bytes, _)| *bytes).max().unwrap_or_default();
+    costs.sort_unstable();
+    eprintln!(
+        "{name}: a message {what}: {} bytes on average, {most} at most, {syncs} syncs of {SAMPLES}, \
+         {:?} at the median, {:?} at the 99th percentile",
+        bytes / SAMPLES as u64,
+        costs[SAMPLES / 2].0,
+        costs[SAMPLES * 99 / 100].0,
+    );
 }
 
 fn reads(criterion: &mut Criterion) {
@@ -99,6 +180,6 @@ fn openings(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30);
-    targets = commits, reads, rotations, openings
+    targets = commits, messages, reads, rotations, openings
 }
 criterion_main!(benches);
