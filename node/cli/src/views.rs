@@ -9,6 +9,7 @@ pub(crate) mod conversation;
 pub(crate) mod event;
 pub(crate) mod invitation;
 pub(crate) mod message;
+pub(crate) mod post;
 
 use std::fmt::Write;
 

@@ -782,6 +782,15 @@ impl<T: Transport> Client<T> {
         self.call(Method::RestoreBackup, request).await
     }
 
+    /// Switches a role on or off, for good. BadRequest for a role that no node has, Forbidden for one that this build does
+    /// not offer.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn set_role(&self, request: &v1::SetRoleRequest) -> Result<v1::SetRoleResponse, CallError> {
+        self.call(Method::SetRole, request).await
+    }
+
     /// Makes a link by which someone can become a contact.
     ///
     /// # Errors
@@ -1064,5 +1073,143 @@ impl<T: Transport> Client<T> {
         request: &v1::DeleteGroupRequest,
     ) -> Result<v1::DeleteGroupResponse, CallError> {
         self.call(Method::DeleteGroup, request).await
+    }
+
+    /// What the node is in the mesh: its kind, its neighbours, and what it carries.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn show_mesh(&self, request: &v1::ShowMeshRequest) -> Result<v1::ShowMeshResponse, CallError> {
+        self.call(Method::ShowMesh, request).await
+    }
+
+    /// The bundles in custody, in the order in which they travel.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_bundles(
+        &self,
+        request: &v1::ListBundlesRequest,
+    ) -> Result<v1::ListBundlesResponse, CallError> {
+        self.call(Method::ListBundles, request).await
+    }
+
+    /// The ways that a message to a contact or a group would go now.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn show_route(
+        &self,
+        request: &v1::ShowRouteRequest,
+    ) -> Result<v1::ShowRouteResponse, CallError> {
+        self.call(Method::ShowRoute, request).await
+    }
+
+    /// Hands out copies of the bundles in custody, a page at a time, for programs that carry them by other means.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn copy_bundles(
+        &self,
+        request: &v1::CopyBundlesRequest,
+    ) -> Result<v1::CopyBundlesResponse, CallError> {
+        self.call(Method::CopyBundles, request).await
+    }
+
+    /// Takes bundles that came by other means, under the quota of what is brought by hand.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn take_bundles(
+        &self,
+        request: &v1::TakeBundlesRequest,
+    ) -> Result<v1::TakeBundlesResponse, CallError> {
+        self.call(Method::TakeBundles, request).await
+    }
+
+    /// Writes copies of the bundles in custody to a file on the node's machine.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn export_bundles(
+        &self,
+        request: &v1::ExportBundlesRequest,
+    ) -> Result<v1::ExportBundlesResponse, CallError> {
+        self.call(Method::ExportBundles, request).await
+    }
+
+    /// Takes the bundles of a file on the node's machine.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn import_bundles(
+        &self,
+        request: &v1::ImportBundlesRequest,
+    ) -> Result<v1::ImportBundlesResponse, CallError> {
+        self.call(Method::ImportBundles, request).await
+    }
+
+    /// Pairs with another node's carrier, or ends that: a paired neighbour has full quota, and a connection to it is kept
+    /// up. Both owners do it.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn pair_node(&self, request: &v1::PairNodeRequest) -> Result<v1::PairNodeResponse, CallError> {
+        self.call(Method::PairNode, request).await
+    }
+
+    /// Subscribes to a topic by its link, or makes a new one with this name.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn subscribe_topic(
+        &self,
+        request: &v1::SubscribeTopicRequest,
+    ) -> Result<v1::SubscribeTopicResponse, CallError> {
+        self.call(Method::SubscribeTopic, request).await
+    }
+
+    /// Ends the subscription to a topic and forgets its posts.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn unsubscribe_topic(
+        &self,
+        request: &v1::UnsubscribeTopicRequest,
+    ) -> Result<v1::UnsubscribeTopicResponse, CallError> {
+        self.call(Method::UnsubscribeTopic, request).await
+    }
+
+    /// The topics subscribed to.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_topics(
+        &self,
+        request: &v1::ListTopicsRequest,
+    ) -> Result<v1::ListTopicsResponse, CallError> {
+        self.call(Method::ListTopics, request).await
+    }
+
+    /// Posts to a topic, signed by this person.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn broadcast_post(
+        &self,
+        request: &v1::BroadcastPostRequest,
+    ) -> Result<v1::BroadcastPostResponse, CallError> {
+        self.call(Method::BroadcastPost, request).await
+    }
+
+    /// The posts of a topic after a cursor.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn read_posts(
+        &self,
+        request: &v1::ReadPostsRequest,
+    ) -> Result<v1::ReadPostsResponse, CallError> {
+        self.call(Method::ReadPosts, request).await
     }
 }

@@ -2196,7 +2196,7 @@ pub struct Event {
     #[prost(uint64, tag = "2")]
     pub at_ms: u64,
     /// What happened.
-    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8, 9")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -2222,6 +2222,9 @@ pub mod event {
         /// Something the owner must look at, such as a forked device list.
         #[prost(message, tag = "8")]
         Alarm(super::AlarmEvent),
+        /// A post came in, or was made here.
+        #[prost(message, tag = "9")]
+        Post(super::Post),
     }
 }
 /// A group changed.
@@ -2702,6 +2705,9 @@ pub struct SendMessageRequest {
     /// Message id chosen by the caller so that a repeated call sends once, 16 bytes; empty lets the node choose.
     #[prost(bytes = "vec", tag = "3")]
     pub id: ::prost::alloc::vec::Vec<u8>,
+    /// Give it to whoever carries at once, beside what is delivered directly.
+    #[prost(bool, tag = "4")]
+    pub carried: bool,
 }
 /// The message as put into the outbox.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3019,6 +3025,437 @@ pub struct DeleteGroupRequest {
 /// Deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteGroupResponse {}
+/// Switches a role on or off.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRoleRequest {
+    /// "carrier", "relay" or "federation".
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// On, or off.
+    #[prost(bool, tag = "2")]
+    pub on: bool,
+}
+/// The roles from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRoleResponse {
+    /// Roles switched on, in alphabetical order.
+    #[prost(string, repeated, tag = "1")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks how the node stands in the mesh.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowMeshRequest {}
+/// How the node stands in the mesh.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShowMeshResponse {
+    /// Node key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub node: ::prost::alloc::vec::Vec<u8>,
+    /// What it is to its neighbours: "carrier", "mobile" or "leaf".
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Names the custody; another one after what was held is lost, 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub instance: ::prost::alloc::vec::Vec<u8>,
+    /// What it carries.
+    #[prost(message, optional, tag = "4")]
+    pub custody: ::core::option::Option<CustodyStatus>,
+    /// The nodes it has a link with, and those it is paired with.
+    #[prost(message, repeated, tag = "5")]
+    pub neighbours: ::prost::alloc::vec::Vec<Neighbour>,
+}
+/// What a node carries.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CustodyStatus {
+    /// Bytes held, with what holding costs.
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
+    /// Bytes that may be held.
+    #[prost(uint64, tag = "2")]
+    pub bytes_max: u64,
+    /// Bundles held.
+    #[prost(uint64, tag = "3")]
+    pub bundles: u64,
+    /// Settled bundles remembered.
+    #[prost(uint64, tag = "4")]
+    pub tombstones: u64,
+    /// Lost when the node stops.
+    #[prost(bool, tag = "5")]
+    pub volatile: bool,
+    /// How much of it is held for whom: "own", "paired", "contact", "stranger".
+    #[prost(message, repeated, tag = "6")]
+    pub shares: ::prost::alloc::vec::Vec<CustodyShare>,
+}
+/// A part of what is carried.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CustodyShare {
+    /// For whom: "own", "paired", "contact" or "stranger".
+    #[prost(string, tag = "1")]
+    pub standing: ::prost::alloc::string::String,
+    /// Bytes held.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    /// Bytes that may be held.
+    #[prost(uint64, tag = "3")]
+    pub bytes_max: u64,
+    /// Bundles held.
+    #[prost(uint64, tag = "4")]
+    pub bundles: u64,
+}
+/// A node beside this one in the mesh.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Neighbour {
+    /// Node key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub node: ::prost::alloc::vec::Vec<u8>,
+    /// Name of the contact whose node it is; empty for others.
+    #[prost(string, tag = "2")]
+    pub contact: ::prost::alloc::string::String,
+    /// "paired", "contact" or "stranger".
+    #[prost(string, tag = "3")]
+    pub standing: ::prost::alloc::string::String,
+    /// "carrier", "mobile" or "leaf"; empty before it introduced itself.
+    #[prost(string, tag = "4")]
+    pub kind: ::prost::alloc::string::String,
+    /// A link to it is up.
+    #[prost(bool, tag = "5")]
+    pub connected: bool,
+    /// Bundles held here that it is known to hold too.
+    #[prost(uint64, tag = "6")]
+    pub known: u64,
+    /// Bundles that wait to be offered to it.
+    #[prost(uint64, tag = "7")]
+    pub to_offer: u64,
+    /// Bundles that it wants and that wait to be handed over.
+    #[prost(uint64, tag = "8")]
+    pub to_send: u64,
+    /// Bytes held here that it brought.
+    #[prost(uint64, tag = "9")]
+    pub brought_bytes: u64,
+}
+/// Asks for bundles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBundlesRequest {
+    /// Go on after the bundle with this key, as an earlier answer gave it; empty for the first.
+    #[prost(bytes = "vec", tag = "1")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    /// At most so many; 0 for the default of 256, at most 1,024.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+/// Bundles in custody.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBundlesResponse {
+    /// The bundles.
+    #[prost(message, repeated, tag = "1")]
+    pub bundles: ::prost::alloc::vec::Vec<BundleStatus>,
+    /// To go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// A bundle in custody.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BundleStatus {
+    /// Its id, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    /// "control", "message", "bulk" or "topic".
+    #[prost(string, tag = "2")]
+    pub class: ::prost::alloc::string::String,
+    /// Bytes of its body.
+    #[prost(uint32, tag = "3")]
+    pub body_bytes: u32,
+    /// Seconds that remain of its lifetime.
+    #[prost(uint32, tag = "4")]
+    pub remaining_s: u32,
+    /// Seconds of its longest lifetime.
+    #[prost(uint32, tag = "5")]
+    pub lifetime_max_s: u32,
+    /// Who brought it stood as "own", "paired", "contact" or "stranger".
+    #[prost(string, tag = "6")]
+    pub standing: ::prost::alloc::string::String,
+    /// Node that brought it, 32 bytes; empty if it starts here, all zero if it came in a file.
+    #[prost(bytes = "vec", tag = "7")]
+    pub bringer: ::prost::alloc::vec::Vec<u8>,
+    /// Neighbours known to hold it.
+    #[prost(uint32, tag = "8")]
+    pub holders: u32,
+    /// Copies that may still be handed over.
+    #[prost(uint32, tag = "9")]
+    pub copies: u32,
+    /// Id of the message in it if it is this person's own, 16 bytes; empty for all others.
+    #[prost(bytes = "vec", tag = "10")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+}
+/// Asks for the ways to somebody.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowRouteRequest {
+    /// "@name" or "#group".
+    #[prost(string, tag = "1")]
+    pub to: ::prost::alloc::string::String,
+}
+/// The ways that a message would go now.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShowRouteResponse {
+    /// Each recipient.
+    #[prost(message, repeated, tag = "1")]
+    pub routes: ::prost::alloc::vec::Vec<Route>,
+    /// Neighbours that would be given a bundle, and are carriers.
+    #[prost(uint32, tag = "2")]
+    pub carriers: u32,
+    /// Other neighbours that would be given one.
+    #[prost(uint32, tag = "3")]
+    pub mobiles: u32,
+}
+/// The way to one recipient.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Route {
+    /// The contact's name.
+    #[prost(string, tag = "1")]
+    pub contact: ::prost::alloc::string::String,
+    /// "direct", "carried" or "waiting".
+    #[prost(string, tag = "2")]
+    pub way: ::prost::alloc::string::String,
+    /// The nodes of the recipient.
+    #[prost(message, repeated, tag = "3")]
+    pub nodes: ::prost::alloc::vec::Vec<RouteNode>,
+    /// Deliveries that wait for the recipient.
+    #[prost(uint64, tag = "4")]
+    pub waiting: u64,
+}
+/// A node of a recipient.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RouteNode {
+    /// Node key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub node: ::prost::alloc::vec::Vec<u8>,
+    /// A connection to it is up.
+    #[prost(bool, tag = "2")]
+    pub connected: bool,
+    /// Addresses known of it.
+    #[prost(string, repeated, tag = "3")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks for copies of bundles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CopyBundlesRequest {
+    /// Go on after the bundle with this key, as an earlier answer gave it; empty for the first.
+    #[prost(bytes = "vec", tag = "1")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    /// At most so many bytes, at least one bundle; 0 for the default of 262,144.
+    #[prost(uint32, tag = "2")]
+    pub bytes_max: u32,
+}
+/// Copies of bundles.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CopyBundlesResponse {
+    /// The bundles.
+    #[prost(message, repeated, tag = "1")]
+    pub bundles: ::prost::alloc::vec::Vec<MeshBundle>,
+    /// To go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// Brings bundles.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TakeBundlesRequest {
+    /// The bundles, at most 256.
+    #[prost(message, repeated, tag = "1")]
+    pub bundles: ::prost::alloc::vec::Vec<MeshBundle>,
+    /// Wall clock when they were copied, Unix time in ms; 0 where it is not known, which costs them six hours.
+    #[prost(uint64, tag = "2")]
+    pub copied_at_ms: u64,
+}
+/// What became of the bundles.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeBundlesResponse {
+    /// Bundles taken.
+    #[prost(uint64, tag = "1")]
+    pub taken: u64,
+    /// Bundles held already, or settled.
+    #[prost(uint64, tag = "2")]
+    pub known: u64,
+    /// Bundles refused: malformed, at the end of their lifetime, or beyond the quota.
+    #[prost(uint64, tag = "3")]
+    pub refused: u64,
+}
+/// Writes bundles to a file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportBundlesRequest {
+    /// Absolute path of a file that does not exist.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+}
+/// Written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportBundlesResponse {
+    /// Bundles in the file.
+    #[prost(uint64, tag = "1")]
+    pub bundles: u64,
+    /// Bytes of the file.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+}
+/// Takes the bundles of a file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportBundlesRequest {
+    /// Absolute path of the file.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+}
+/// What became of the bundles of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportBundlesResponse {
+    /// Bundles taken.
+    #[prost(uint64, tag = "1")]
+    pub taken: u64,
+    /// Bundles held already, or settled.
+    #[prost(uint64, tag = "2")]
+    pub known: u64,
+    /// Bundles refused.
+    #[prost(uint64, tag = "3")]
+    pub refused: u64,
+}
+/// Pairs with a node, or ends that.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PairNodeRequest {
+    /// Node key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub node: ::prost::alloc::vec::Vec<u8>,
+    /// Where it may be reached: IP addresses with ports; none where it is found on the LAN.
+    #[prost(string, repeated, tag = "2")]
+    pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Paired from now on, or no longer.
+    #[prost(bool, tag = "3")]
+    pub paired: bool,
+}
+/// Kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PairNodeResponse {}
+/// Subscribes to a topic.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubscribeTopicRequest {
+    /// The topic's link; or the name of a new topic, 1 to 64 characters.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+}
+/// The topic.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubscribeTopicResponse {
+    /// The topic.
+    #[prost(message, optional, tag = "1")]
+    pub topic: ::core::option::Option<Topic>,
+    /// It is new: its link is to be passed on.
+    #[prost(bool, tag = "2")]
+    pub created: bool,
+}
+/// A topic subscribed to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Topic {
+    /// Its name on this node.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Link by which others subscribe; whoever has it can read and post.
+    #[prost(string, tag = "2")]
+    pub link: ::prost::alloc::string::String,
+    /// Posts kept.
+    #[prost(uint64, tag = "3")]
+    pub posts: u64,
+    /// Unix time in ms of the newest one; 0 if there is none.
+    #[prost(uint64, tag = "4")]
+    pub newest_at_ms: u64,
+}
+/// Ends a subscription.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnsubscribeTopicRequest {
+    /// The topic's name.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+}
+/// Ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnsubscribeTopicResponse {}
+/// Asks for the topics.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTopicsRequest {}
+/// The topics.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTopicsResponse {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub topics: ::prost::alloc::vec::Vec<Topic>,
+}
+/// Posts to a topic.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BroadcastPostRequest {
+    /// The topic's name.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+    /// The text, 1 to 16,384 bytes of UTF-8.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+/// The post made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BroadcastPostResponse {
+    /// The post.
+    #[prost(message, optional, tag = "1")]
+    pub post: ::core::option::Option<Post>,
+}
+/// Asks for posts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadPostsRequest {
+    /// The topic's name.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+    /// Posts after this cursor; 0 from the oldest kept.
+    #[prost(uint64, tag = "2")]
+    pub since: u64,
+    /// At most so many; 0 for the default of 256, at most 1,024.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+}
+/// Posts in the order in which they came in.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReadPostsResponse {
+    /// The posts.
+    #[prost(message, repeated, tag = "1")]
+    pub posts: ::prost::alloc::vec::Vec<Post>,
+    /// Cursor to go on from.
+    #[prost(uint64, tag = "2")]
+    pub next: u64,
+}
+/// A post to a topic.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Post {
+    /// The topic's name on this node.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+    /// Position in the topic.
+    #[prost(uint64, tag = "2")]
+    pub cursor: u64,
+    /// Its id, 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    /// Identity key of who signed it, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub author: ::prost::alloc::vec::Vec<u8>,
+    /// Name of the author, if a contact or oneself; empty for others.
+    #[prost(string, tag = "5")]
+    pub author_name: ::prost::alloc::string::String,
+    /// What the author says their name is.
+    #[prost(string, tag = "6")]
+    pub claimed_name: ::prost::alloc::string::String,
+    /// The text.
+    #[prost(string, tag = "7")]
+    pub text: ::prost::alloc::string::String,
+    /// Unix time in ms by the author's clock.
+    #[prost(uint64, tag = "8")]
+    pub posted_at_ms: u64,
+    /// Unix time in ms when it came in.
+    #[prost(uint64, tag = "9")]
+    pub received_at_ms: u64,
+}
 /// What `VerifyContact` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -146,6 +146,9 @@ pub enum Method {
     VerifyBackup = 1106,
     /// Restores a backup into a node without an identity. The node becomes a new device of that identity.
     RestoreBackup = 1107,
+    /// Switches a role on or off, for good. BadRequest for a role that no node has, Forbidden for one that this build does
+    /// not offer.
+    SetRole = 1108,
     /// Makes a link by which someone can become a contact.
     CreateInvitation = 1120,
     /// The invitations that can still be used.
@@ -199,6 +202,33 @@ pub enum Method {
     /// Deletes a group that was left, or that removed this person, from this node, with its messages; its name is free
     /// again. Conflict while this person is a member.
     DeleteGroup = 1169,
+    /// What the node is in the mesh: its kind, its neighbours, and what it carries.
+    ShowMesh = 1180,
+    /// The bundles in custody, in the order in which they travel.
+    ListBundles = 1181,
+    /// The ways that a message to a contact or a group would go now.
+    ShowRoute = 1182,
+    /// Hands out copies of the bundles in custody, a page at a time, for programs that carry them by other means.
+    CopyBundles = 1183,
+    /// Takes bundles that came by other means, under the quota of what is brought by hand.
+    TakeBundles = 1184,
+    /// Writes copies of the bundles in custody to a file on the node's machine.
+    ExportBundles = 1185,
+    /// Takes the bundles of a file on the node's machine.
+    ImportBundles = 1186,
+    /// Pairs with another node's carrier, or ends that: a paired neighbour has full quota, and a connection to it is kept
+    /// up. Both owners do it.
+    PairNode = 1187,
+    /// Subscribes to a topic by its link, or makes a new one with this name.
+    SubscribeTopic = 1190,
+    /// Ends the subscription to a topic and forgets its posts.
+    UnsubscribeTopic = 1191,
+    /// The topics subscribed to.
+    ListTopics = 1192,
+    /// Posts to a topic, signed by this person.
+    BroadcastPost = 1193,
+    /// The posts of a topic after a cursor.
+    ReadPosts = 1194,
 }
 
 impl Method {
@@ -272,6 +302,7 @@ impl Method {
         Self::CreateBackup,
         Self::VerifyBackup,
         Self::RestoreBackup,
+        Self::SetRole,
         Self::CreateInvitation,
         Self::ListInvitations,
         Self::RevokeInvitation,
@@ -298,6 +329,19 @@ impl Method {
         Self::RotateGroup,
         Self::WaitChange,
         Self::DeleteGroup,
+        Self::ShowMesh,
+        Self::ListBundles,
+        Self::ShowRoute,
+        Self::CopyBundles,
+        Self::TakeBundles,
+        Self::ExportBundles,
+        Self::ImportBundles,
+        Self::PairNode,
+        Self::SubscribeTopic,
+        Self::UnsubscribeTopic,
+        Self::ListTopics,
+        Self::BroadcastPost,
+        Self::ReadPosts,
     ];
 
     /// The method of an id; `None` if there is none.
@@ -372,6 +416,7 @@ impl Method {
             1105 => Self::CreateBackup,
             1106 => Self::VerifyBackup,
             1107 => Self::RestoreBackup,
+            1108 => Self::SetRole,
             1120 => Self::CreateInvitation,
             1121 => Self::ListInvitations,
             1122 => Self::RevokeInvitation,
@@ -398,6 +443,19 @@ impl Method {
             1167 => Self::RotateGroup,
             1168 => Self::WaitChange,
             1169 => Self::DeleteGroup,
+            1180 => Self::ShowMesh,
+            1181 => Self::ListBundles,
+            1182 => Self::ShowRoute,
+            1183 => Self::CopyBundles,
+            1184 => Self::TakeBundles,
+            1185 => Self::ExportBundles,
+            1186 => Self::ImportBundles,
+            1187 => Self::PairNode,
+            1190 => Self::SubscribeTopic,
+            1191 => Self::UnsubscribeTopic,
+            1192 => Self::ListTopics,
+            1193 => Self::BroadcastPost,
+            1194 => Self::ReadPosts,
             _ => return None,
         })
     }
@@ -486,6 +544,7 @@ impl Method {
             Self::CreateBackup => "CreateBackup",
             Self::VerifyBackup => "VerifyBackup",
             Self::RestoreBackup => "RestoreBackup",
+            Self::SetRole => "SetRole",
             Self::CreateInvitation => "CreateInvitation",
             Self::ListInvitations => "ListInvitations",
             Self::RevokeInvitation => "RevokeInvitation",
@@ -512,6 +571,19 @@ impl Method {
             Self::RotateGroup => "RotateGroup",
             Self::WaitChange => "WaitChange",
             Self::DeleteGroup => "DeleteGroup",
+            Self::ShowMesh => "ShowMesh",
+            Self::ListBundles => "ListBundles",
+            Self::ShowRoute => "ShowRoute",
+            Self::CopyBundles => "CopyBundles",
+            Self::TakeBundles => "TakeBundles",
+            Self::ExportBundles => "ExportBundles",
+            Self::ImportBundles => "ImportBundles",
+            Self::PairNode => "PairNode",
+            Self::SubscribeTopic => "SubscribeTopic",
+            Self::UnsubscribeTopic => "UnsubscribeTopic",
+            Self::ListTopics => "ListTopics",
+            Self::BroadcastPost => "BroadcastPost",
+            Self::ReadPosts => "ReadPosts",
         }
     }
 
@@ -587,6 +659,7 @@ impl Method {
             Self::CreateBackup => "create_backup",
             Self::VerifyBackup => "verify_backup",
             Self::RestoreBackup => "restore_backup",
+            Self::SetRole => "set_role",
             Self::CreateInvitation => "create_invitation",
             Self::ListInvitations => "list_invitations",
             Self::RevokeInvitation => "revoke_invitation",
@@ -613,6 +686,19 @@ impl Method {
             Self::RotateGroup => "rotate_group",
             Self::WaitChange => "wait_change",
             Self::DeleteGroup => "delete_group",
+            Self::ShowMesh => "show_mesh",
+            Self::ListBundles => "list_bundles",
+            Self::ShowRoute => "show_route",
+            Self::CopyBundles => "copy_bundles",
+            Self::TakeBundles => "take_bundles",
+            Self::ExportBundles => "export_bundles",
+            Self::ImportBundles => "import_bundles",
+            Self::PairNode => "pair_node",
+            Self::SubscribeTopic => "subscribe_topic",
+            Self::UnsubscribeTopic => "unsubscribe_topic",
+            Self::ListTopics => "list_topics",
+            Self::BroadcastPost => "broadcast_post",
+            Self::ReadPosts => "read_posts",
         }
     }
 
@@ -679,6 +765,7 @@ impl Method {
             | Self::CreateBackup
             | Self::VerifyBackup
             | Self::RestoreBackup
+            | Self::SetRole
             | Self::CreateInvitation
             | Self::ListInvitations
             | Self::RevokeInvitation
@@ -704,7 +791,20 @@ impl Method {
             | Self::ShowGroup
             | Self::RotateGroup
             | Self::WaitChange
-            | Self::DeleteGroup => Service::Owner,
+            | Self::DeleteGroup
+            | Self::ShowMesh
+            | Self::ListBundles
+            | Self::ShowRoute
+            | Self::CopyBundles
+            | Self::TakeBundles
+            | Self::ExportBundles
+            | Self::ImportBundles
+            | Self::PairNode
+            | Self::SubscribeTopic
+            | Self::UnsubscribeTopic
+            | Self::ListTopics
+            | Self::BroadcastPost
+            | Self::ReadPosts => Service::Owner,
         }
     }
 
@@ -780,6 +880,7 @@ impl Method {
             | Self::CreateBackup
             | Self::VerifyBackup
             | Self::RestoreBackup
+            | Self::SetRole
             | Self::CreateInvitation
             | Self::ListInvitations
             | Self::RevokeInvitation
@@ -805,7 +906,20 @@ impl Method {
             | Self::ShowGroup
             | Self::RotateGroup
             | Self::WaitChange
-            | Self::DeleteGroup => Access::of(&[CallerClass::Owner]),
+            | Self::DeleteGroup
+            | Self::ShowMesh
+            | Self::ListBundles
+            | Self::ShowRoute
+            | Self::CopyBundles
+            | Self::TakeBundles
+            | Self::ExportBundles
+            | Self::ImportBundles
+            | Self::PairNode
+            | Self::SubscribeTopic
+            | Self::UnsubscribeTopic
+            | Self::ListTopics
+            | Self::BroadcastPost
+            | Self::ReadPosts => Access::of(&[CallerClass::Owner]),
         }
     }
 
@@ -881,6 +995,7 @@ impl Method {
             Self::CreateBackup => "CreateBackupRequest",
             Self::VerifyBackup => "VerifyBackupRequest",
             Self::RestoreBackup => "RestoreBackupRequest",
+            Self::SetRole => "SetRoleRequest",
             Self::CreateInvitation => "CreateInvitationRequest",
             Self::ListInvitations => "ListInvitationsRequest",
             Self::RevokeInvitation => "RevokeInvitationRequest",
@@ -907,6 +1022,19 @@ impl Method {
             Self::RotateGroup => "RotateGroupRequest",
             Self::WaitChange => "WaitChangeRequest",
             Self::DeleteGroup => "DeleteGroupRequest",
+            Self::ShowMesh => "ShowMeshRequest",
+            Self::ListBundles => "ListBundlesRequest",
+            Self::ShowRoute => "ShowRouteRequest",
+            Self::CopyBundles => "CopyBundlesRequest",
+            Self::TakeBundles => "TakeBundlesRequest",
+            Self::ExportBundles => "ExportBundlesRequest",
+            Self::ImportBundles => "ImportBundlesRequest",
+            Self::PairNode => "PairNodeRequest",
+            Self::SubscribeTopic => "SubscribeTopicRequest",
+            Self::UnsubscribeTopic => "UnsubscribeTopicRequest",
+            Self::ListTopics => "ListTopicsRequest",
+            Self::BroadcastPost => "BroadcastPostRequest",
+            Self::ReadPosts => "ReadPostsRequest",
         }
     }
 
@@ -982,6 +1110,7 @@ impl Method {
             Self::CreateBackup => "CreateBackupResponse",
             Self::VerifyBackup => "VerifyBackupResponse",
             Self::RestoreBackup => "RestoreBackupResponse",
+            Self::SetRole => "SetRoleResponse",
             Self::CreateInvitation => "CreateInvitationResponse",
             Self::ListInvitations => "ListInvitationsResponse",
             Self::RevokeInvitation => "RevokeInvitationResponse",
@@ -1008,6 +1137,19 @@ impl Method {
             Self::RotateGroup => "RotateGroupResponse",
             Self::WaitChange => "WaitChangeResponse",
             Self::DeleteGroup => "DeleteGroupResponse",
+            Self::ShowMesh => "ShowMeshResponse",
+            Self::ListBundles => "ListBundlesResponse",
+            Self::ShowRoute => "ShowRouteResponse",
+            Self::CopyBundles => "CopyBundlesResponse",
+            Self::TakeBundles => "TakeBundlesResponse",
+            Self::ExportBundles => "ExportBundlesResponse",
+            Self::ImportBundles => "ImportBundlesResponse",
+            Self::PairNode => "PairNodeResponse",
+            Self::SubscribeTopic => "SubscribeTopicResponse",
+            Self::UnsubscribeTopic => "UnsubscribeTopicResponse",
+            Self::ListTopics => "ListTopicsResponse",
+            Self::BroadcastPost => "BroadcastPostResponse",
+            Self::ReadPosts => "ReadPostsResponse",
         }
     }
 
@@ -1071,6 +1213,7 @@ impl Method {
             | Self::CreateBackup
             | Self::VerifyBackup
             | Self::RestoreBackup
+            | Self::SetRole
             | Self::CreateInvitation
             | Self::ListInvitations
             | Self::RevokeInvitation
@@ -1094,7 +1237,20 @@ impl Method {
             | Self::ShowGroup
             | Self::RotateGroup
             | Self::WaitChange
-            | Self::DeleteGroup => 65_536,
+            | Self::DeleteGroup
+            | Self::ShowMesh
+            | Self::ListBundles
+            | Self::ShowRoute
+            | Self::CopyBundles
+            | Self::TakeBundles
+            | Self::ExportBundles
+            | Self::ImportBundles
+            | Self::PairNode
+            | Self::SubscribeTopic
+            | Self::UnsubscribeTopic
+            | Self::ListTopics
+            | Self::BroadcastPost
+            | Self::ReadPosts => 65_536,
             Self::SetDeliveryTokens
             | Self::UpdateGroupMetadata
             | Self::ReportMessage
@@ -1170,6 +1326,7 @@ impl Method {
             | Self::CreateBackup
             | Self::VerifyBackup
             | Self::RestoreBackup
+            | Self::SetRole
             | Self::CreateInvitation
             | Self::ListInvitations
             | Self::RevokeInvitation
@@ -1195,7 +1352,20 @@ impl Method {
             | Self::ShowGroup
             | Self::RotateGroup
             | Self::WaitChange
-            | Self::DeleteGroup => 4_194_304,
+            | Self::DeleteGroup
+            | Self::ShowMesh
+            | Self::ListBundles
+            | Self::ShowRoute
+            | Self::CopyBundles
+            | Self::TakeBundles
+            | Self::ExportBundles
+            | Self::ImportBundles
+            | Self::PairNode
+            | Self::SubscribeTopic
+            | Self::UnsubscribeTopic
+            | Self::ListTopics
+            | Self::BroadcastPost
+            | Self::ReadPosts => 4_194_304,
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
             Self::ExchangeTreeHead => 262_144,

@@ -1301,6 +1301,20 @@ pub trait Owner<C> {
         Err(Failure::not_offered(Method::RestoreBackup))
     }
 
+    /// Switches a role on or off, for good. BadRequest for a role that no node has, Forbidden for one that this build does
+    /// not offer.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn set_role(
+        &mut self,
+        context: &mut C,
+        request: v1::SetRoleRequest,
+    ) -> Result<v1::SetRoleResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::SetRole))
+    }
+
     /// Makes a link by which someone can become a contact.
     ///
     /// # Errors
@@ -1639,6 +1653,176 @@ pub trait Owner<C> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::DeleteGroup))
     }
+
+    /// What the node is in the mesh: its kind, its neighbours, and what it carries.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn show_mesh(
+        &mut self,
+        context: &mut C,
+        request: v1::ShowMeshRequest,
+    ) -> Result<v1::ShowMeshResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ShowMesh))
+    }
+
+    /// The bundles in custody, in the order in which they travel.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_bundles(
+        &mut self,
+        context: &mut C,
+        request: v1::ListBundlesRequest,
+    ) -> Result<v1::ListBundlesResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListBundles))
+    }
+
+    /// The ways that a message to a contact or a group would go now.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn show_route(
+        &mut self,
+        context: &mut C,
+        request: v1::ShowRouteRequest,
+    ) -> Result<v1::ShowRouteResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ShowRoute))
+    }
+
+    /// Hands out copies of the bundles in custody, a page at a time, for programs that carry them by other means.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn copy_bundles(
+        &mut self,
+        context: &mut C,
+        request: v1::CopyBundlesRequest,
+    ) -> Result<v1::CopyBundlesResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::CopyBundles))
+    }
+
+    /// Takes bundles that came by other means, under the quota of what is brought by hand.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn take_bundles(
+        &mut self,
+        context: &mut C,
+        request: v1::TakeBundlesRequest,
+    ) -> Result<v1::TakeBundlesResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::TakeBundles))
+    }
+
+    /// Writes copies of the bundles in custody to a file on the node's machine.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn export_bundles(
+        &mut self,
+        context: &mut C,
+        request: v1::ExportBundlesRequest,
+    ) -> Result<v1::ExportBundlesResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ExportBundles))
+    }
+
+    /// Takes the bundles of a file on the node's machine.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn import_bundles(
+        &mut self,
+        context: &mut C,
+        request: v1::ImportBundlesRequest,
+    ) -> Result<v1::ImportBundlesResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ImportBundles))
+    }
+
+    /// Pairs with another node's carrier, or ends that: a paired neighbour has full quota, and a connection to it is kept
+    /// up. Both owners do it.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn pair_node(
+        &mut self,
+        context: &mut C,
+        request: v1::PairNodeRequest,
+    ) -> Result<v1::PairNodeResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::PairNode))
+    }
+
+    /// Subscribes to a topic by its link, or makes a new one with this name.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn subscribe_topic(
+        &mut self,
+        context: &mut C,
+        request: v1::SubscribeTopicRequest,
+    ) -> Result<v1::SubscribeTopicResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::SubscribeTopic))
+    }
+
+    /// Ends the subscription to a topic and forgets its posts.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn unsubscribe_topic(
+        &mut self,
+        context: &mut C,
+        request: v1::UnsubscribeTopicRequest,
+    ) -> Result<v1::UnsubscribeTopicResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::UnsubscribeTopic))
+    }
+
+    /// The topics subscribed to.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_topics(
+        &mut self,
+        context: &mut C,
+        request: v1::ListTopicsRequest,
+    ) -> Result<v1::ListTopicsResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListTopics))
+    }
+
+    /// Posts to a topic, signed by this person.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn broadcast_post(
+        &mut self,
+        context: &mut C,
+        request: v1::BroadcastPostRequest,
+    ) -> Result<v1::BroadcastPostResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::BroadcastPost))
+    }
+
+    /// The posts of a topic after a cursor.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn read_posts(
+        &mut self,
+        context: &mut C,
+        request: v1::ReadPostsRequest,
+    ) -> Result<v1::ReadPostsResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ReadPosts))
+    }
 }
 
 /// Answers a call of a method of [`Owner`].
@@ -1663,6 +1847,7 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::CreateBackup => answer(method, payload, |request| handler.create_backup(context, request)),
         Method::VerifyBackup => answer(method, payload, |request| handler.verify_backup(context, request)),
         Method::RestoreBackup => answer(method, payload, |request| handler.restore_backup(context, request)),
+        Method::SetRole => answer(method, payload, |request| handler.set_role(context, request)),
         Method::CreateInvitation => {
             answer(method, payload, |request| handler.create_invitation(context, request))
         }
@@ -1703,6 +1888,23 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::RotateGroup => answer(method, payload, |request| handler.rotate_group(context, request)),
         Method::WaitChange => answer(method, payload, |request| handler.wait_change(context, request)),
         Method::DeleteGroup => answer(method, payload, |request| handler.delete_group(context, request)),
+        Method::ShowMesh => answer(method, payload, |request| handler.show_mesh(context, request)),
+        Method::ListBundles => answer(method, payload, |request| handler.list_bundles(context, request)),
+        Method::ShowRoute => answer(method, payload, |request| handler.show_route(context, request)),
+        Method::CopyBundles => answer(method, payload, |request| handler.copy_bundles(context, request)),
+        Method::TakeBundles => answer(method, payload, |request| handler.take_bundles(context, request)),
+        Method::ExportBundles => answer(method, payload, |request| handler.export_bundles(context, request)),
+        Method::ImportBundles => answer(method, payload, |request| handler.import_bundles(context, request)),
+        Method::PairNode => answer(method, payload, |request| handler.pair_node(context, request)),
+        Method::SubscribeTopic => {
+            answer(method, payload, |request| handler.subscribe_topic(context, request))
+        }
+        Method::UnsubscribeTopic => {
+            answer(method, payload, |request| handler.unsubscribe_topic(context, request))
+        }
+        Method::ListTopics => answer(method, payload, |request| handler.list_topics(context, request)),
+        Method::BroadcastPost => answer(method, payload, |request| handler.broadcast_post(context, request)),
+        Method::ReadPosts => answer(method, payload, |request| handler.read_posts(context, request)),
         other => Err(Failure::not_offered(other)),
     }
 }

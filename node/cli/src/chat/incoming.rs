@@ -5,7 +5,7 @@ use qpq_proto::v1::event::Kind;
 
 use crate::output::Style;
 use crate::printable::{printable, printable_block};
-use crate::views::event::missing;
+use crate::views::{event::missing, post};
 
 /// Whether the person wants to see it here: not their own words again, and of the states of their messages only
 /// the last ones.
@@ -14,7 +14,7 @@ pub(super) fn is_worth_showing(event: &v1::Event) -> bool {
         Some(Kind::Message(message)) => !message.own,
         Some(Kind::State(message)) => matches!(message.state.as_str(), "delivered" | "expired" | "failed"),
         Some(Kind::Contact(contact)) => matches!(contact.state.as_str(), "pending" | "accepted"),
-        Some(Kind::Group(_) | Kind::Gap(_) | Kind::Alarm(_)) => true,
+        Some(Kind::Group(_) | Kind::Gap(_) | Kind::Alarm(_) | Kind::Post(_)) => true,
         None => false,
     }
 }
@@ -39,6 +39,7 @@ pub(super) fn describe(event: &v1::Event, before: usize, style: &Style) -> Strin
         Some(Kind::Alarm(alarm)) => {
             style.severity("error").replace("error", &format!("ALARM: {}", printable(&alarm.text)))
         }
+        Some(Kind::Post(post)) => post::describe(post, style),
         None => String::new(),
     };
     format!("{time} {} {text}", style.faint("*"))

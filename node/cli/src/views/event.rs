@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::contact::ContactView;
 use super::count;
 use super::message::MessageView;
+use super::post::PostView;
 use crate::output::{Show, Style};
 use crate::printable::printable;
 
@@ -30,6 +31,7 @@ enum What {
     Group { group: String, what: String, text: String, members: u32 },
     Gap { conversation: String, from: String, missing: u64 },
     Alarm { code: String, text: String },
+    Post { post: PostView },
     Unknown {},
 }
 
@@ -46,6 +48,7 @@ impl From<v1::Event> for EventView {
                 What::Gap { conversation: gap.conversation, from: gap.from, missing: gap.missing }
             }
             Some(Kind::Alarm(alarm)) => What::Alarm { code: alarm.code, text: alarm.text },
+            Some(Kind::Post(post)) => What::Post { post: post.into() },
             None => What::Unknown {},
         };
         Self { cursor: event.cursor, at_ms: event.at_ms, what }
@@ -75,6 +78,7 @@ impl What {
                     printable(text)
                 )
             }
+            Self::Post { post } => format!("post     {}", post.without_time(style)),
             Self::Unknown {} => "unknown  from a newer daemon".to_owned(),
         }
     }
