@@ -75,6 +75,7 @@ const CONTRACT: [(u16, &str, &str); 94] = [
     (1105, "CreateBackup", "O"),
     (1106, "VerifyBackup", "O"),
     (1107, "RestoreBackup", "O"),
+    (1108, "SetRole", "O"),
     (1120, "CreateInvitation", "O"),
     (1121, "ListInvitations", "O"),
     (1122, "RevokeInvitation", "O"),
@@ -101,6 +102,19 @@ const CONTRACT: [(u16, &str, &str); 94] = [
     (1167, "RotateGroup", "O"),
     (1168, "WaitChange", "O"),
     (1169, "DeleteGroup", "O"),
+    (1180, "ShowMesh", "O"),
+    (1181, "ListBundles", "O"),
+    (1182, "ShowRoute", "O"),
+    (1183, "CopyBundles", "O"),
+    (1184, "TakeBundles", "O"),
+    (1185, "ExportBundles", "O"),
+    (1186, "ImportBundles", "O"),
+    (1187, "PairNode", "O"),
+    (1190, "SubscribeTopic", "O"),
+    (1191, "UnsubscribeTopic", "O"),
+    (1192, "ListTopics", "O"),
+    (1193, "BroadcastPost", "O"),
+    (1194, "ReadPosts", "O"),
 ];
 
 #[test]
