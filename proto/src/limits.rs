@@ -45,6 +45,12 @@ pub const PROFILE_ADDRESSES_MAX: usize = 8;
 /// Most socket addresses of an endpoint record, and of a peer as discovery knows it.
 pub const ENDPOINT_ADDRESSES_MAX: usize = 16;
 
+/// Most bundles of one `TakeBundles`.
+pub const TAKEN_BUNDLES_MAX: usize = 256;
+
+/// Most nodes that one is paired with.
+pub const PAIRED_NODES_MAX: usize = 64;
+
 /// Longest text of a message, UTF-8.
 pub const TEXT_BYTES_MAX: usize = 16_384;
 

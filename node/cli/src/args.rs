@@ -7,8 +7,8 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     backup::BackupCommand, completions::CompletionsArgs, completions::ManArgs, contact::ContactCommand,
-    events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, read::ReadArgs,
-    send::SendArgs, status::StatusArgs, trace::TraceArgs,
+    events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, mesh::MeshCommand,
+    read::ReadArgs, role::RoleArgs, send::SendArgs, status::StatusArgs, trace::TraceArgs,
 };
 use crate::demo::DemoArgs;
 
@@ -56,6 +56,11 @@ pub(crate) enum Command {
     /// Groups: create, invite, join, leave, remove members, rotate keys.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// The mesh: neighbours, what is carried, files of bundles, pairing.
+    #[command(subcommand)]
+    Mesh(MeshCommand),
+    /// Show or switch what this node does for others.
+    Role(RoleArgs),
     /// Chat at a prompt.
     Chat,
     /// Look for what is wrong, and say what helps.

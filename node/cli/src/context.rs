@@ -1,6 +1,6 @@
 //! What every command is given: where the daemon is, and how to speak to the person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::connect::{self, Daemon, Location};
 use crate::exit::Error;
@@ -41,4 +41,24 @@ impl Context {
 /// A part that an answer must have.
 pub(crate) fn required<T>(part: Option<T>, name: &'static str) -> Result<T, Error> {
     part.ok_or(Error::Incomplete(name))
+}
+
+/// A path as the daemon, which has another working directory, must be given it.
+pub(crate) fn absolute(path: &Path) -> Result<String, Error> {
+    let absolute =
+        std::path::absolute(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    let text = absolute.into_os_string().into_string();
+    text.map_err(|path| Error::Usage(format!("{}: the path is not UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_made_absolute() {
+        assert_eq!(absolute(Path::new("/tmp/backup")).unwrap(), "/tmp/backup");
+        assert!(absolute(Path::new("backup")).unwrap().ends_with("/backup"));
+        assert!(absolute(Path::new("")).is_err());
+    }
 }

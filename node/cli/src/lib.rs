@@ -85,6 +85,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Send(args) => commands::send::run(context, args).await,
         Command::Read(args) => commands::read::run(context, args).await,
         Command::Group(command) => commands::group::run(context, command).await,
+        Command::Mesh(command) => commands::mesh::run(context, command).await,
+        Command::Role(args) => commands::role::run(context, args).await,
         Command::Chat => chat::run(context).await,
         Command::Doctor => commands::doctor::run(context).await,
         Command::Events(args) => commands::events::run(context, args).await,

@@ -8,6 +8,7 @@ pub(crate) mod contact;
 pub(crate) mod conversation;
 pub(crate) mod event;
 pub(crate) mod invitation;
+pub(crate) mod mesh;
 pub(crate) mod message;
 pub(crate) mod post;
 

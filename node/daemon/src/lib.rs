@@ -19,6 +19,7 @@
 mod actor;
 mod arguments;
 mod backup;
+mod carried_file;
 mod clock;
 mod diagnose;
 #[cfg(feature = "direct")]

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::paths;
 use crate::private_file::{self, PrivateFileError};
-use crate::settings::Settings;
+use crate::settings::{Neighbours, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
 /// What a node keeps cannot be opened.
@@ -130,6 +130,7 @@ pub(crate) fn open(
         node: node_secret.public(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: limits.clone(),
+        seeks_strangers: settings.neighbours == Neighbours::Open,
         is_rolled_back,
     };
     let engine = Engine::open(config, &mut tx)?;

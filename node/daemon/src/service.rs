@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::actor::ActorHandle;
 use crate::backup;
+use crate::carried_file;
 use crate::clock::Clock;
 use crate::diagnose;
 use crate::drain::Drain;
@@ -83,6 +84,15 @@ impl NodeService {
             Method::CreateBackup => self.create_backup(payload).await,
             Method::VerifyBackup => backup::verify(decode(payload)?).await.map(|response| encode(&response)),
             Method::RestoreBackup => self.restore_backup(payload).await,
+            Method::ExportBundles => {
+                let wall_ms = self.state.clock.now().wall_ms;
+                let response = carried_file::export(&self.writer, decode(payload)?, wall_ms).await?;
+                Ok(encode(&response))
+            }
+            Method::ImportBundles => {
+                let response = carried_file::import(&self.writer, decode(payload)?).await?;
+                Ok(encode(&response))
+            }
             _ => self.writer.call(engine_caller(caller)?, method, payload).await,
         }
     }

@@ -19,7 +19,7 @@ use tracing_subscriber::filter::Targets;
 use declare::settings;
 pub(crate) use declare::{Effect, Key};
 pub use load::{Flags, Loaded, Origin, SettingsError};
-pub use value::{Discovery, LogFormat, Profile, StaticPeer};
+pub use value::{Discovery, LogFormat, Neighbours, Profile, StaticPeer};
 
 settings! {
     /// Directory of the database and, unless `socket` names another place, of the owner's socket.
@@ -59,6 +59,10 @@ settings! {
     /// How the node finds others on the local network: "open" announces it and listens for others
     /// (multicast DNS), "off" does neither.
     discovery: Discovery = Discovery::Open, Live, example "off";
+
+    /// With whom the node exchanges what it carries: "open" also with a few nodes of strangers on the local
+    /// network, under a quota of their own; "contacts" only with nodes of contacts and paired nodes.
+    neighbours: Neighbours = Neighbours::Open, Restart, example "contacts";
 
     /// Peers that are always kept connected, as `"<node key in hex>@<address>:<port>"`; several addresses
     /// of one peer are separate entries.

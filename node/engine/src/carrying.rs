@@ -27,6 +27,7 @@ use crate::{
     input::{CallFailure, Effect, EngineError, Next, Work},
     peers::Purpose,
     records::Standing,
+    roles,
     routes::RouteIndex,
 };
 
@@ -92,38 +93,53 @@ impl Interest for Recogniser<'_> {
 impl Engine {
     /// Does something with the mesh, which is opened if it is not open. What it asks for is done when the present input
     /// is over.
-    fn with_mesh<T>(
+    pub(crate) fn with_mesh<T>(
         &mut self,
         cx: &mut Context<'_>,
         act: impl FnOnce(&mut Mesh, &mut qpq_mesh::Context<'_>) -> Result<T, StorageError>,
     ) -> Result<T, EngineError> {
-        let links = if self.carrying.mesh.is_none() { self.standings(cx)? } else { Vec::new() };
+        let mut mesh = match self.carrying.mesh.take() {
+            Some(mesh) => mesh,
+            None => self.open_mesh(cx)?,
+        };
+        let result = self.within_transaction(cx, |inner| act(&mut mesh, inner));
+        self.carrying.mesh = Some(mesh);
+        result
+    }
+
+    fn open_mesh(&mut self, cx: &mut Context<'_>) -> Result<Mesh, EngineError> {
+        let links = self.standings(cx)?;
+        let config = Arc::new(Config::new(roles::kind(cx.tx)?, &self.limits));
+        let node = self.config.node;
+        self.carrying.generation += 1;
+        self.within_transaction(cx, |inner| {
+            let mut mesh = Mesh::open(node, config, inner)?;
+            for (node, standing) in links {
+                mesh.handle(inner, qpq_mesh::Input::LinkUp { node, standing })?;
+            }
+            Ok(mesh)
+        })
+    }
+
+    /// Gives the mesh the present transaction to write in.
+    fn within_transaction<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut qpq_mesh::Context<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, EngineError> {
         let routes = match self.routes.take() {
             Some(routes) => routes,
             None => self.collect_routes(cx)?,
         };
         let mut effects = Vec::new();
-        let mut inner = qpq_mesh::Context {
+        self.carrying.is_touched = true;
+        let result = act(&mut qpq_mesh::Context {
             now_ms: cx.node_ms,
             rng: &mut *cx.rng,
             store: &mut BundleStore(&mut *cx.tx),
             interest: &mut Recogniser(&routes),
             effects: &mut effects,
-        };
-        self.carrying.is_touched = true;
-        let result = match &mut self.carrying.mesh {
-            Some(mesh) => act(mesh, &mut inner),
-            None => {
-                let config = Config::new(wire::NodeKind::Mobile, &self.limits);
-                let mut mesh =
-                    Mesh::open(self.config.node, Arc::new(config), &mut inner).map_err(EngineError::from)?;
-                for (node, standing) in links {
-                    mesh.handle(&mut inner, qpq_mesh::Input::LinkUp { node, standing })?;
-                }
-                self.carrying.generation += 1;
-                act(self.carrying.mesh.insert(mesh), &mut inner)
-            }
-        };
+        });
         self.routes = Some(routes);
         self.carrying.effects.extend(effects);
         Ok(result?)
@@ -152,6 +168,12 @@ impl Engine {
         result
     }
 
+    /// Opens the mesh anew, for what it is opened with has changed.
+    pub(crate) fn reopen_mesh(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        self.carrying.mesh = None;
+        self.mesh_input(cx, qpq_mesh::Input::Tick)
+    }
+
     pub(crate) fn mesh_input(
         &mut self,
         cx: &mut Context<'_>,
@@ -168,6 +190,9 @@ impl Engine {
 
     /// How close a node stands: as close as the closest of its people.
     pub(crate) fn standing_of_node(&self, cx: &Context<'_>, node: NodeKey) -> Result<Tier, EngineError> {
+        if roles::is_paired(cx.tx, node)? {
+            return Ok(Tier::Paired);
+        }
         for identity in self.owners_of_node(cx, node)? {
             let person = self.person(cx, &identity)?;
             if person.is_some_and(|person| person.standing() == Standing::Accepted) {
@@ -242,8 +267,20 @@ impl Engine {
         self.mesh_input(cx, qpq_mesh::Input::Answered { call, result })
     }
 
+    /// Tells the mesh how close nodes stand from now on whose people were judged anew.
+    fn judge_anew(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        while let Some(node) = cx.judged_anew.pop_first() {
+            if self.peers.is_connected(&node) {
+                let standing = self.standing_of_node(cx, node)?;
+                self.mesh_input(cx, qpq_mesh::Input::Standing { node, standing })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does what the mesh has asked for while the present input was handled.
     pub(crate) fn finish_carrying(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+        self.judge_anew(cx)?;
         self.look_through(cx)?;
         while let Some(effect) = self.carrying.effects.pop_front() {
             match effect {

@@ -1,5 +1,7 @@
 //! What a handler works with: the time, randomness, the transaction, and the effects it collects.
 
+use std::collections::BTreeSet;
+
 use qpq_proto::{Failure, ids::NodeKey};
 use rand_core::CryptoRng;
 use uuid::Builder;
@@ -18,8 +20,24 @@ pub(crate) struct Context<'a> {
     pub tx: &'a mut dyn Transaction,
     pub caller: Caller,
     pub effects: Vec<Effect>,
+    /// Nodes whose people stand closer, or further away, than before this input.
+    pub judged_anew: BTreeSet<NodeKey>,
     /// Cursor of the newest event written while handling this input.
     pub newest_event: Option<u64>,
+}
+
+impl<'a> Context<'a> {
+    /// Nothing has been done yet.
+    pub(crate) fn new(
+        now: Now,
+        node_ms: u64,
+        rng: &'a mut dyn CryptoRng,
+        tx: &'a mut dyn Transaction,
+        caller: Caller,
+    ) -> Self {
+        let (effects, judged_anew) = (Vec::new(), BTreeSet::new());
+        Self { now, node_ms, rng, tx, caller, effects, judged_anew, newest_event: None }
+    }
 }
 
 impl Context<'_> {

@@ -33,6 +33,8 @@ pub struct Config {
     pub version: String,
     /// Limits of the profile in use.
     pub limits: Limits,
+    /// Whether nodes of strangers on the local network are sought as neighbours.
+    pub seeks_strangers: bool,
     /// Whether storage was found to be an older copy of itself, and [`Input::Started`] has not been committed
     /// since.
     pub is_rolled_back: bool,
@@ -117,7 +119,7 @@ impl Engine {
         };
         let node_ms = self.clock.node_ms(now);
         let before = Before { had_identity: self.me.is_some(), next_event: self.next_event };
-        let mut cx = Context { now, node_ms, rng, tx, caller, effects: Vec::new(), newest_event: None };
+        let mut cx = Context::new(now, node_ms, rng, tx, caller);
         let result = self.handle_in(&mut cx, input);
         let (effects, newest_event) = (cx.effects, cx.newest_event);
         match result {
@@ -170,9 +172,9 @@ impl Engine {
                 self.mesh_input(cx, qpq_mesh::Input::Worked { node, solution }).map(|()| None)?
             }
             Input::PeerDiscovered { node, addresses } => {
-                self.peer_discovered(cx, node, &addresses).map(|()| None)?
+                self.peer_discovered(cx, node, addresses).map(|()| None)?
             }
-            Input::PeerLost { .. } => None,
+            Input::PeerLost { node } => self.peer_lost(cx, node).map(|()| None)?,
             Input::AddressesChanged(addresses) => {
                 self.addresses = addresses;
                 None
@@ -198,6 +200,7 @@ impl Engine {
             self.rolled_back(cx)?;
         }
         self.want_everybody(cx)?;
+        self.want_paired(cx)?;
         self.finish_open_work(cx)?;
         // Opened now, so that what is for this person and was not opened in the last run comes again.
         self.mesh_input(cx, qpq_mesh::Input::Tick)

@@ -79,6 +79,9 @@ impl Engine {
             kind: Some(content::Kind::Text(Text { text: record.text.clone() })),
         };
         self.seal_or_keep(cx, &conversation, &content)?;
+        if request.carried && !record.is_unsealed {
+            self.carry_newest(cx, &conversation.id)?;
+        }
         Ok(SendMessageResponse { message: Some(self.message_view(cx, &conversation, cursor, &record)?) })
     }
 

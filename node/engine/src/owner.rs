@@ -21,6 +21,11 @@ macro_rules! methods {
 
 impl<'a> services::Owner<Context<'a>> for Engine {
     methods! {
+        set_role(SetRoleRequest) -> SetRoleResponse;
+        list_bundles(ListBundlesRequest) -> ListBundlesResponse;
+        show_route(ShowRouteRequest) -> ShowRouteResponse;
+        copy_bundles(CopyBundlesRequest) -> CopyBundlesResponse;
+        pair_node(PairNodeRequest) -> PairNodeResponse;
         create_identity(CreateIdentityRequest) -> CreateIdentityResponse;
         read_events(ReadEventsRequest) -> ReadEventsResponse;
         create_invitation(CreateInvitationRequest) -> CreateInvitationResponse;
@@ -53,6 +58,22 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         _: v1::NodeStatusRequest,
     ) -> Result<v1::NodeStatusResponse, Failure> {
         Engine::node_status(self, context)
+    }
+
+    fn show_mesh(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ShowMeshRequest,
+    ) -> Result<v1::ShowMeshResponse, Failure> {
+        Engine::show_mesh(self, context)
+    }
+
+    fn take_bundles(
+        &mut self,
+        context: &mut Context<'a>,
+        request: v1::TakeBundlesRequest,
+    ) -> Result<v1::TakeBundlesResponse, Failure> {
+        Engine::take_bundles(self, context, request)
     }
 
     fn show_identity(

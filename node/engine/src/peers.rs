@@ -1,9 +1,6 @@
 //! Which nodes are connected, which are wanted, and which calls to them are under way.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use qpq_proto::{Method, ids::NodeKey};
@@ -22,6 +19,8 @@ use crate::{
 pub(crate) struct Peers {
     connected: BTreeSet<NodeKey>,
     wanted: BTreeSet<NodeKey>,
+    /// Nodes seen on the LAN that are wanted as neighbours, whoever's they are.
+    nearby: BTreeSet<NodeKey>,
     /// People all of whose nodes are wanted.
     people_wanted: BTreeSet<Vec<u8>>,
     calls: BTreeMap<CallId, Purpose>,
@@ -38,6 +37,8 @@ enum Change {
     Wanted(NodeKey),
     PersonWanted(Vec<u8>),
     Released(NodeKey),
+    Neared(NodeKey),
+    Parted(NodeKey),
     Called(CallId),
 }
 
@@ -92,6 +93,32 @@ impl Peers {
         gone
     }
 
+    /// Whether a node is wanted, be it for a person or as a neighbour.
+    pub(crate) fn is_node_wanted(&self, node: &NodeKey) -> bool {
+        self.wanted.contains(node) || self.nearby.contains(node)
+    }
+
+    /// Nodes wanted as neighbours, whoever's they are.
+    pub(crate) fn nearby(&self) -> usize {
+        self.nearby.len()
+    }
+
+    /// Notes that a node is wanted as a neighbour.
+    pub(crate) fn near(&mut self, node: NodeKey) {
+        if self.nearby.insert(node) {
+            self.changes.push(Change::Neared(node));
+        }
+    }
+
+    /// Notes that a node is no longer wanted as a neighbour; whether it was.
+    pub(crate) fn part(&mut self, node: NodeKey) -> bool {
+        let was_near = self.nearby.remove(&node);
+        if was_near {
+            self.changes.push(Change::Parted(node));
+        }
+        was_near
+    }
+
     /// The present input's effects go out.
     pub(crate) fn keep(&mut self) {
         self.changes.clear();
@@ -104,6 +131,8 @@ impl Peers {
                 Change::Wanted(node) => drop(self.wanted.remove(&node)),
                 Change::PersonWanted(person) => drop(self.people_wanted.remove(&person)),
                 Change::Released(node) => drop(self.wanted.insert(node)),
+                Change::Neared(node) => drop(self.nearby.remove(&node)),
+                Change::Parted(node) => drop(self.nearby.insert(node)),
                 Change::Called(call) => drop(self.ended(call)),
             }
         }
@@ -180,6 +209,9 @@ impl Engine {
         before: &[Vec<u8>],
         after: &[Vec<u8>],
     ) -> Result<(), EngineError> {
+        let changed = before.iter().filter(|node| !after.contains(node));
+        let changed = changed.chain(after.iter().filter(|node| !before.contains(node)));
+        cx.judged_anew.extend(changed.filter_map(|node| NodeKey::try_from(node.as_slice()).ok()));
         for node in before.iter().filter(|node| !after.contains(node)) {
             let owners: Vec<(u64, NameRecord)> = tables::first(cx.tx, NODES, node, usize::MAX)?;
             for (ordinal, _) in owners.iter().filter(|(_, owner)| owner.target == person) {
@@ -204,7 +236,7 @@ impl Engine {
             }
         }
         for node in self.peers.release(&person.identity, &nodes) {
-            cx.effects.push(Effect::Release { node });
+            self.let_go(cx, node)?;
         }
         Ok(())
     }
@@ -226,7 +258,7 @@ impl Engine {
     }
 
     /// Notes where a person's node is.
-    fn learn_where(
+    pub(crate) fn learn_where(
         &self,
         cx: &mut Context<'_>,
         identity: &[u8],
@@ -250,19 +282,6 @@ impl Engine {
         self.mesh_input(cx, qpq_mesh::Input::LinkDown { node })?;
         // What would have gone to it directly may go by others now.
         self.carry_soon(cx.now);
-        Ok(())
-    }
-
-    pub(crate) fn peer_discovered(
-        &self,
-        cx: &mut Context<'_>,
-        node: NodeKey,
-        addresses: &[SocketAddr],
-    ) -> Result<(), EngineError> {
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        for identity in self.owners_of_node(cx, node)? {
-            self.learn_where(cx, &identity, &addresses)?;
-        }
         Ok(())
     }
 

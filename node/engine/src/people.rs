@@ -69,8 +69,11 @@ impl Engine {
     }
 
     pub(crate) fn save_person(&self, cx: &mut Context<'_>, person: &PersonRecord) -> Result<(), EngineError> {
-        let before = self.person(cx, &person.identity)?.map(|known| known.nodes).unwrap_or_default();
-        self.assign_nodes(cx, &person.identity, &before, &person.nodes)?;
+        let before = self.person(cx, &person.identity)?.unwrap_or_default();
+        if before.standing() != person.standing() {
+            cx.judged_anew.extend(person.node_keys());
+        }
+        self.assign_nodes(cx, &person.identity, &before.nodes, &person.nodes)?;
         tables::save(cx.tx, PEOPLE, tables::key(&person.identity), person)
     }
 

@@ -1,11 +1,13 @@
 //! What the engine keeps, as protobuf messages. Never sent to anybody.
 
 mod groups;
+mod mesh;
 mod messages;
 mod outbox;
 mod people;
 
 pub(crate) use groups::*;
+pub(crate) use mesh::*;
 pub(crate) use messages::*;
 pub(crate) use outbox::*;
 pub(crate) use people::*;

@@ -9,6 +9,7 @@ use crate::{
     context::Context,
     engine::Engine,
     records::{ConversationRecord, PersonRecord, Standing, Verification},
+    roles,
     tables::{self, CONVERSATIONS, PEOPLE},
 };
 
@@ -40,6 +41,7 @@ impl Engine {
             node: self.config.node.as_bytes().to_vec(),
             identities: identities.collect(),
             peers,
+            roles: roles::roles(cx.tx)?.names(),
             outbox_waiting,
             outbox_oldest_ms: self.oldest_delivery_ms(cx)?,
             health: self.health(&people),

@@ -70,6 +70,10 @@ pub const TOMBSTONES: Table = Table("tombstones");
 pub const CUSTODY: Table = Table("custody");
 /// Own bundles, by id, to the entries of the outbox that they carry.
 pub const CARRIED: Table = Table("carried");
+/// Roles that are switched on: one record.
+pub const ROLES: Table = Table("roles");
+/// Nodes that this one is paired with, by node key.
+pub const PAIRS: Table = Table("pairs");
 /// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
@@ -105,6 +109,8 @@ pub const ALL: &[Table] = &[
     TOMBSTONES,
     CUSTODY,
     CARRIED,
+    ROLES,
+    PAIRS,
     EVENTS,
 ];
 
@@ -123,6 +129,8 @@ pub const IN_BACKUP: &[Table] = &[
     DELIVERIES,
     SEEN,
     SEEN_ORDER,
+    ROLES,
+    PAIRS,
     EVENTS,
 ];
 

@@ -20,6 +20,7 @@ mod leaving;
 mod losses;
 mod malformed;
 pub(crate) mod memory;
+mod mesh;
 mod messaging;
 mod pairs;
 mod people;

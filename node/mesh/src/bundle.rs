@@ -204,6 +204,12 @@ impl SortKey {
         self.0.to_be_bytes()
     }
 
+    /// From its bytes in order.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
     /// The byte of the kind.
     #[must_use]
     pub const fn kind_byte(self) -> u8 {

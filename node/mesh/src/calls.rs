@@ -33,6 +33,11 @@ impl Calls {
         call
     }
 
+    /// Whether this node is introducing itself on a link.
+    pub(crate) fn is_greeting(&self, slot: usize) -> bool {
+        self.under_way.values().any(|(of, purpose)| *of == slot && matches!(purpose, Purpose::Hello))
+    }
+
     /// A call has ended.
     pub(crate) fn take(&mut self, call: CallId) -> Option<(usize, Purpose)> {
         self.under_way.remove(&call)

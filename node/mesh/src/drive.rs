@@ -51,7 +51,8 @@ impl Mesh {
         let node = self.link(slot).node;
         if self.session(slot).is_none() {
             let reconcile_from = self.neighbours.get(&node).and_then(|memory| memory.resume_from);
-            return (self.node < node)
+            let own_first = self.node < node;
+            return (self.link(slot).hello_at_ms(own_first) <= cx.now_ms)
                 .then(|| (Request::Hello(self.hello(slot, reconcile_from)), Purpose::Hello));
         }
         self.next_settlements(slot)

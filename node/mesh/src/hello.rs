@@ -1,4 +1,5 @@
-//! How a session begins: the side with the smaller node key introduces itself, the other answers.
+//! How a session begins: the side with the smaller node key introduces itself, the other answers. If the other has no
+//! session and hears nothing for a while, because it lost what it knew and the link did not break, it introduces itself.
 //!
 //! ```text
 //!   smaller key                    larger key
@@ -57,6 +58,10 @@ impl Mesh {
     ) -> Result<Response, CallRefused> {
         if hello.version != MESH_VERSION {
             return Err(CallRefused::Version);
+        }
+        // This node's own introduction is under way: both would go on with keys of different shares.
+        if self.calls.is_greeting(slot) {
+            return Err(CallRefused::TooManyCalls);
         }
         self.link(slot).key_share = cx.random();
         let reconcile_from = self.begin_session(slot, hello);

@@ -79,7 +79,7 @@ pub use config::Config;
 pub use effect::{CallFailure, CallId, CallRefused, Context, Effect, Input, Interest};
 pub use mesh::Mesh;
 pub use storage::{MemoryStore, StorageError, Store, Tier};
-pub use view::{BY_FILE, BundleView, NeighbourView};
+pub use view::{BY_FILE, BundleView, NeighbourView, ShareView};
 
 #[cfg(test)]
 mod tests;

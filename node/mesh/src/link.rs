@@ -17,6 +17,8 @@ use crate::wire::NodeKind;
 
 /// Pause after the first failed call, ms; it doubles with each.
 const RETRY_MS_MIN: u64 = 1_000;
+/// How long a node whose part it is not waits for the other's introduction, ms.
+const HELLO_PATIENCE_MS: u64 = 5_000;
 /// Longest pause after a failed call, ms.
 const RETRY_MS_MAX: u64 = 600_000;
 
@@ -219,8 +221,9 @@ impl Link {
 
     /// When something can be done on this link without anything new coming in.
     pub(crate) fn wake_at(&self, is_caller: bool) -> Option<u64> {
-        let wants_hello = self.session.is_none() && is_caller;
-        let talk = if wants_hello || !self.to_settle.is_empty() || !self.to_fetch.is_empty() {
+        let talk = if self.session.is_none() {
+            Some(self.hello_at_ms(is_caller))
+        } else if !self.to_settle.is_empty() || !self.to_fetch.is_empty() {
             Some(0)
         } else if self.session.is_some() && !self.to_offer.is_empty() {
             Some(self.next_offer_ms)
@@ -233,6 +236,12 @@ impl Link {
         let carries = !self.to_send.is_empty() && !self.waits_for_work();
         let carry = carries.then_some(0).zip(self.carry.free_at_ms()).map(|(a, b)| a.max(b));
         earlier(talk, carry)
+    }
+
+    /// When this node introduces itself where there is no session: at once if that is its part, and later if it is the
+    /// neighbour's, which may believe that there is one.
+    pub(crate) const fn hello_at_ms(&self, is_caller: bool) -> u64 {
+        if is_caller { 0 } else { self.since_ms.saturating_add(HELLO_PATIENCE_MS) }
     }
 
     /// Nothing can be handed over for custody until the driver has found a solution.

@@ -197,6 +197,12 @@ impl Mesh {
         self.custody.get(key).is_some()
     }
 
+    /// Whether it holds a bundle, or knows that it has arrived.
+    #[must_use]
+    pub fn knows(&self, key: SortKey) -> bool {
+        self.holds(key) || self.tombstones.get(key).is_some()
+    }
+
     fn link_up(&mut self, cx: &mut Context<'_>, node: NodeKey, standing: Tier) {
         if self.slots.live(&node).is_some() {
             return self.change_standing(&node, standing);

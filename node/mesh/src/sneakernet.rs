@@ -147,7 +147,7 @@ impl Reader {
         let mut bytes = self.take(needed).freeze();
         bytes.advance(4);
         let message = v1::MeshBundle::decode(bytes).map_err(|_| FileError::Bundle)?;
-        wire::from_message(message).map(Some).map_err(|_| FileError::Bundle)
+        from_message(message).map(Some)
     }
 
     /// The file is at its end.
@@ -189,6 +189,20 @@ impl Reader {
         self.hasher.update(&taken);
         taken
     }
+}
+
+/// A bundle as it stands in files and transfers.
+#[must_use]
+pub fn to_message(bundle: &Bundle) -> v1::MeshBundle {
+    wire::to_message(bundle)
+}
+
+/// A bundle as it stands in files and transfers; its id is computed.
+///
+/// # Errors
+/// [`FileError::Bundle`].
+pub fn from_message(message: v1::MeshBundle) -> Result<Bundle, FileError> {
+    wire::from_message(message).map_err(|_| FileError::Bundle)
 }
 
 /// Charges a bundle for the time its file lay somewhere, by the wall clocks of exporter and importer, Unix time in ms.

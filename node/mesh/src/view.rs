@@ -1,10 +1,11 @@
 //! Looking at a mesh from outside: what it holds, and whom it is linked to; and taking all of it along in a file.
 
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use qpq_proto::ids::NodeKey;
 
-use crate::bundle::{Bundle, Header, Transit};
+use crate::bundle::{Bundle, Header, SortKey, Transit};
 use crate::lifetime;
 use crate::mesh::Mesh;
 use crate::storage::{StorageError, Store, Tier};
@@ -28,6 +29,19 @@ pub struct NeighbourView {
     pub to_offer: usize,
     /// Bundles that it wants and that wait to be handed over.
     pub to_send: usize,
+}
+
+/// How much is held for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShareView {
+    /// For whom.
+    pub tier: Tier,
+    /// Bytes held, with what holding costs.
+    pub bytes: u64,
+    /// Bytes that may be held.
+    pub bytes_max: u64,
+    /// Bundles held.
+    pub bundles: usize,
 }
 
 /// A bundle held.
@@ -60,9 +74,53 @@ impl Mesh {
         })
     }
 
-    /// The bundles held, in the order in which they travel.
-    pub fn bundles(&self) -> impl Iterator<Item = BundleView<'_>> {
-        self.custody.iter().map(|(_, entry)| {
+    /// What kind of node this is to its neighbours.
+    #[must_use]
+    pub fn kind(&self) -> NodeKind {
+        self.config.kind
+    }
+
+    /// Names the custody; another one after what was held is lost.
+    #[must_use]
+    pub const fn instance(&self) -> &[u8; 16] {
+        &self.instance
+    }
+
+    /// Whether custody is lost at a restart.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        self.config.custody_is_volatile
+    }
+
+    /// Bytes that may be held.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.config.bytes_max
+    }
+
+    /// How much is held for whom, the closest first.
+    pub fn shares(&self) -> impl Iterator<Item = ShareView> {
+        let (accounts, quotas) = (self.custody.accounts(), self.config.quotas());
+        [Tier::Own, Tier::Paired, Tier::Contact, Tier::Stranger].into_iter().map(move |tier| ShareView {
+            tier,
+            bytes: accounts.tier_bytes(tier),
+            bytes_max: quotas.tier_bytes_max(tier),
+            bundles: accounts.of_tier(tier).map(|(_, account)| account.count()).sum(),
+        })
+    }
+
+    /// Bytes held that a neighbour brought, with what holding costs.
+    #[must_use]
+    pub fn brought_bytes(&self, node: NodeKey) -> u64 {
+        let accounts = self.custody.accounts();
+        let tiers = [Tier::Paired, Tier::Contact, Tier::Stranger].into_iter();
+        tiers.filter_map(|tier| accounts.of(tier, Some(node))).map(|(_, account)| account.bytes).sum()
+    }
+
+    /// The bundles held after one of them, or all of them, in the order in which they travel.
+    pub fn bundles(&self, after: Option<SortKey>) -> impl Iterator<Item = BundleView<'_>> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.custody.range((after, Bound::Unbounded)).map(|(_, entry)| {
             let (tier, bringer) = self.custody.bringer(entry);
             BundleView {
                 header: &entry.header,
@@ -75,7 +133,8 @@ impl Mesh {
         })
     }
 
-    /// Hands out every bundle that is carried, to be written to a file. Copies stay here; each in the file is one more.
+    /// Hands out the bundles that are carried, after one of them, until `each` wants no more. Copies stay here; each that
+    /// is handed out is one more.
     ///
     /// # Errors
     /// As the storage fails.
@@ -83,16 +142,21 @@ impl Mesh {
         &self,
         now_ms: u64,
         store: &mut dyn Store,
-        each: &mut dyn FnMut(Bundle),
+        after: Option<SortKey>,
+        each: &mut dyn FnMut(Bundle) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
-        for (key, entry) in self.custody.iter().filter(|(_, entry)| entry.hops_left > 0) {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let held = self.custody.range((after, Bound::Unbounded));
+        for (key, entry) in held.filter(|(_, entry)| entry.hops_left > 0) {
             let remaining_s = lifetime::remaining_s(now_ms, entry.expires_ms);
             if remaining_s == 0 || !self.carries(key) {
                 continue;
             }
             if let Some(body) = store.body(entry.header.id())? {
                 let transit = Transit { remaining_s, hops_left: entry.hops_left - 1, copies: 1 };
-                each(Bundle::stored(Arc::clone(&entry.header), body, transit));
+                if each(Bundle::stored(Arc::clone(&entry.header), body, transit)).is_break() {
+                    break;
+                }
             }
         }
         Ok(())

@@ -103,6 +103,8 @@ pub struct Limits {
     pub custody_neighbour_bundles_max: usize,
     /// Settled bundles that it remembers; the oldest makes room.
     pub tombstones_max: usize,
+    /// Nodes of strangers on the local network that are sought as neighbours.
+    pub lan_neighbours_max: usize,
     /// Neighbours of the mesh that it remembers, with what was offered to them.
     pub mesh_neighbours_max: usize,
     /// Bundles that wait to be offered to one neighbour.
@@ -183,6 +185,7 @@ impl Limits {
         custody_neighbour_bytes_max: 2 * MIB as u64,
         custody_neighbour_bundles_max: 256,
         tombstones_max: 8_192,
+        lan_neighbours_max: 8,
         mesh_neighbours_max: 256,
         mesh_offers_queued_max: 2_048,
         mesh_ingress_bytes_per_s_max: 2 * MIB as u64,
@@ -230,6 +233,7 @@ impl Limits {
         custody_volatile_bytes_max: 256 * MIB as u64,
         custody_bundles_max: 1_000_000,
         tombstones_max: 262_144,
+        lan_neighbours_max: 16,
         mesh_neighbours_max: 4_096,
         mesh_offers_queued_max: 8_192,
         mesh_ingress_bytes_per_s_max: 16 * MIB as u64,

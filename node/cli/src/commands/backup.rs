@@ -7,7 +7,7 @@ use qpq_proto::v1;
 use serde::Serialize;
 
 use crate::connect::quote;
-use crate::context::Context;
+use crate::context::{Context, absolute};
 use crate::exit::Error;
 use crate::output::{Show, Style};
 use crate::printable::printable;
@@ -93,14 +93,6 @@ async fn restore(context: &Context, args: BackupArgs) -> Result<(), Error> {
     })
 }
 
-/// The path as the daemon, which has another working directory, must be given it.
-fn absolute(path: &Path) -> Result<String, Error> {
-    let absolute =
-        std::path::absolute(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-    let text = absolute.into_os_string().into_string();
-    text.map_err(|path| Error::Usage(format!("{}: the path is not UTF-8", path.display())))
-}
-
 /// A backup made.
 #[derive(Debug, Serialize)]
 struct BackupView {
@@ -167,13 +159,6 @@ fn content(contacts: u64, messages: u64) -> String {
 mod tests {
     use super::*;
     use crate::output::{PLAIN, to_json};
-
-    #[test]
-    fn paths_are_made_absolute() {
-        assert_eq!(absolute(Path::new("/tmp/backup")).unwrap(), "/tmp/backup");
-        assert!(absolute(Path::new("backup")).unwrap().ends_with("/backup"));
-        assert!(absolute(Path::new("")).is_err());
-    }
 
     #[test]
     fn json_of_a_backup() {

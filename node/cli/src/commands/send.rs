@@ -52,13 +52,22 @@ impl WaitState {
 
 /// Sends, and waits if asked to.
 pub(crate) async fn run(context: &Context, args: SendArgs) -> Result<(), Error> {
+    send(context, args, false).await
+}
+
+/// The same, and the message is given to those who carry at once.
+pub(crate) async fn by_mesh(context: &Context, args: SendArgs) -> Result<(), Error> {
+    send(context, args, true).await
+}
+
+async fn send(context: &Context, args: SendArgs, carried: bool) -> Result<(), Error> {
     let text = match args.text.as_slice() {
         [] => read_text(&mut io::stdin().lock(), io::stdin().is_terminal(), context)?,
         [dash] if dash == "-" => read_text(&mut io::stdin().lock(), io::stdin().is_terminal(), context)?,
         words => words.join(" "),
     };
     let daemon = context.daemon().await?;
-    let request = v1::SendMessageRequest { to: args.to, text, ..Default::default() };
+    let request = v1::SendMessageRequest { to: args.to, text, carried, ..Default::default() };
     let sent = daemon.send_message(&request).await.map_err(|error| Error::from(error).about(&request.to))?;
     let message = required(sent.message, "the message")?;
     let Some(state) = args.wait else {

@@ -22,6 +22,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         path("rpc_certificate_file", "/c"),
         path("rpc_certificate_key_file", "/ck"),
         ("discovery", "off".into(), one("off")),
+        ("neighbours", "contacts".into(), one("contacts")),
         ("static_peers", format!("{NODE}@127.0.0.1:1"), Raw::Many(vec![format!("{NODE}@127.0.0.1:1")])),
         ("profile", "router".into(), one("router")),
         ("log", "debug".into(), one("debug")),

@@ -98,7 +98,7 @@ macro_rules! single_value {
         }
     )+ };
 }
-single_value!(Discovery, Profile, LogFormat, Targets);
+single_value!(Discovery, Neighbours, Profile, LogFormat, Targets);
 
 /// A choice between words.
 macro_rules! choice {
@@ -141,6 +141,15 @@ choice! {
     Open = "open",
     /// It does neither.
     Off = "off"
+}
+
+choice! {
+    /// Which nodes on the local network are sought as neighbours that carry for each other.
+    Neighbours, "\"open\" or \"contacts\"":
+    /// Whoever's they are.
+    Open = "open",
+    /// Those of contacts, and those that are paired.
+    Contacts = "contacts"
 }
 
 choice! {

@@ -96,7 +96,11 @@ async fn two_daemons_meet_through_a_link_and_a_message_is_delivered() {
     to_bob.create_identity(&CreateIdentityRequest { name: "bob".to_owned() }).await.unwrap();
     let link = to_alice.create_invitation(&CreateInvitationRequest::default()).await.unwrap().link;
     to_bob.add_contact(&AddContactRequest { link, name: String::new() }).await.unwrap();
-    let text = SendMessageRequest { to: "@alice".to_owned(), text: "hello".to_owned(), id: Vec::new() };
+    let text = SendMessageRequest {
+        to: "@alice".to_owned(),
+        text: "hello".to_owned(),
+        ..SendMessageRequest::default()
+    };
     let message = to_bob.send_message(&text).await.unwrap().message.unwrap();
     let wait = WaitMessageRequest { id: message.id, state: "delivered".to_owned(), timeout_ms: 30_000 };
     let waited = to_bob.wait_message(&wait).await.unwrap();

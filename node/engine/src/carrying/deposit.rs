@@ -13,6 +13,7 @@ use crate::{
     input::{EngineError, Now},
     outbox::{Stream, Task},
     records::{CarriedRecord, CursorRecord, ParcelRecord, Progress},
+    storage::Direction,
     tables::{self, CARRIED, OUTGOING, PAYLOADS},
 };
 
@@ -57,6 +58,21 @@ impl Engine {
                 self.deposit(cx, &stream, ordinal, parcel)?;
                 deposits += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// Gives a conversation's newest entry to others at once, whoever is connected.
+    pub(crate) fn carry_newest(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+    ) -> Result<(), EngineError> {
+        let stream = Stream::Conversation(conversation.to_vec());
+        let newest: Vec<(u64, ParcelRecord)> =
+            tables::scan(cx.tx, OUTGOING, stream.key(), 0..u64::MAX, Direction::Backward, 1)?;
+        for (ordinal, parcel) in newest.into_iter().filter(|(_, parcel)| parcel.bundle.is_empty()) {
+            self.deposit(cx, &stream, ordinal, parcel)?;
         }
         Ok(())
     }
@@ -166,6 +182,18 @@ impl Engine {
     /// An own bundle is carried no further; its entry waits for its recipients.
     pub(crate) fn own_dropped(&self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
         Ok(cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?)
+    }
+
+    /// The id of the message in an entry that a bundle carries; empty for what is no message.
+    pub(crate) fn message_of_entry(
+        &self,
+        cx: &Context<'_>,
+        carried: CarriedRecord,
+    ) -> Result<Vec<u8>, EngineError> {
+        let Some(stream) = Stream::from_record(carried.stream, carried.key) else { return Ok(Vec::new()) };
+        let parcel: Option<ParcelRecord> =
+            tables::load(cx.tx, OUTGOING, tables::at(stream.key(), carried.ordinal))?;
+        Ok(parcel.map(|parcel| parcel.message).unwrap_or_default())
     }
 
     fn carried_entry(

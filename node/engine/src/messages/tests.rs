@@ -6,7 +6,7 @@ use super::*;
 use crate::tests::bench::Bench;
 
 fn send(bench: &mut Bench, to: &str, text: &str) -> Result<Message, Failure> {
-    let request = SendMessageRequest { to: to.into(), text: text.into(), id: Vec::new() };
+    let request = SendMessageRequest { to: to.into(), text: text.into(), id: Vec::new(), carried: false };
     let answer: SendMessageResponse = bench.owner(Method::SendMessage, &request)?;
     Ok(answer.message.unwrap())
 }
@@ -125,7 +125,8 @@ fn an_id_that_too_many_use_is_nobodys() {
             "but another's message is not one's own"
         );
     });
-    let request = SendMessageRequest { to: "@bob".into(), text: "hello".into(), id: vec![7; 16] };
+    let request =
+        SendMessageRequest { to: "@bob".into(), text: "hello".into(), id: vec![7; 16], carried: false };
     let refused = bench.owner::<SendMessageResponse>(Method::SendMessage, &request).unwrap_err();
     assert_eq!(refused.status, Status::Conflict);
 }

@@ -158,7 +158,7 @@ impl Post {
 
     pub(super) fn note(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Effect::Call { call, payload, .. } = effect {
+            if let Effect::Call { call, method: Method::Enqueue, payload, .. } = effect {
                 let EnqueueRequest { mailbox, payload, .. } = EnqueueRequest::decode(payload).unwrap();
                 self.under_way.push(Offer { call, to: mailbox[0], payload });
             }
@@ -269,10 +269,12 @@ fn conversations_with_one_person_do_not_wait_for_each_other() {
     let mut bench = Bench::of_village();
     bench.input(Input::PeerConnected { node: node(2), address: String::new() });
     for (to, calls) in [("@bob", 1), ("#village", 1), ("@bob", 0), ("#village", 0)] {
-        let request = SendMessageRequest { to: to.into(), text: "hello".into(), id: Vec::new() };
+        let request =
+            SendMessageRequest { to: to.into(), text: "hello".into(), id: Vec::new(), carried: false };
         let (method, payload) = (Method::SendMessage, request.encode_to_vec().into());
         let effects = bench.input(Input::Call { caller: Caller::Owner, method, payload }).effects;
-        let made = effects.iter().filter(|effect| matches!(effect, Effect::Call { .. }));
+        let made =
+            effects.iter().filter(|effect| matches!(effect, Effect::Call { method: Method::Enqueue, .. }));
         assert_eq!(made.count(), calls, "{to}");
     }
 }

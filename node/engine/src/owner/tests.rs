@@ -8,7 +8,17 @@ use crate::{Caller, Input, tests::bench::Bench};
 const CALLERS: [Caller; 3] = [Caller::Owner, Caller::Public, Caller::Node(NodeKey::from_bytes([7; 32]))];
 
 /// Owner's methods that are the daemon's alone.
-const DAEMONS: [Method; 2] = [Method::CreateBackup, Method::VerifyBackup];
+const DAEMONS: [Method; 4] =
+    [Method::CreateBackup, Method::VerifyBackup, Method::ExportBundles, Method::ImportBundles];
+
+/// Owner's methods that come with topics.
+const TOPICS: [Method; 5] = [
+    Method::SubscribeTopic,
+    Method::UnsubscribeTopic,
+    Method::ListTopics,
+    Method::BroadcastPost,
+    Method::ReadPosts,
+];
 
 fn call(
     bench: &mut Bench,
@@ -21,7 +31,7 @@ fn call(
 
 fn is_offered(method: Method) -> bool {
     match method.service() {
-        Service::Owner => !DAEMONS.contains(&method),
+        Service::Owner => !DAEMONS.contains(&method) && !TOPICS.contains(&method),
         Service::Mesh => true,
         _ => matches!(method, Method::Enqueue | Method::FetchHybridKey),
     }

@@ -1,5 +1,7 @@
 //! What is wanted, called and connected, also when an input comes to nothing.
 
+use std::net::SocketAddr;
+
 use std::collections::BTreeMap;
 
 use qpq_proto::{Status, v1};

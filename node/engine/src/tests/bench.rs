@@ -74,15 +74,8 @@ impl Bench {
     /// Does something inside the engine, looks after those for whom something waits, and keeps what was written.
     pub(crate) fn with<R>(&mut self, action: impl FnOnce(&mut Engine, &mut Context<'_>) -> R) -> R {
         let now = self.now();
-        let mut cx = Context {
-            now,
-            node_ms: self.engine.clock.node_ms(now),
-            rng: &mut self.rng,
-            tx: &mut self.memory,
-            caller: Caller::Owner,
-            effects: Vec::new(),
-            newest_event: None,
-        };
+        let node_ms = self.engine.clock.node_ms(now);
+        let mut cx = Context::new(now, node_ms, &mut self.rng, &mut self.memory, Caller::Owner);
         let result = action(&mut self.engine, &mut cx);
         self.engine.pump_all(&mut cx).unwrap();
         self.effects.append(&mut cx.effects);
@@ -96,15 +89,8 @@ impl Bench {
     pub(crate) fn in_vain<R>(&mut self, action: impl FnOnce(&mut Engine, &mut Context<'_>) -> R) -> R {
         let (before, next_event) = (self.memory.clone(), self.engine.next_event);
         let now = self.now();
-        let mut cx = Context {
-            now,
-            node_ms: self.engine.clock.node_ms(now),
-            rng: &mut self.rng,
-            tx: &mut self.memory,
-            caller: Caller::Owner,
-            effects: Vec::new(),
-            newest_event: None,
-        };
+        let node_ms = self.engine.clock.node_ms(now);
+        let mut cx = Context::new(now, node_ms, &mut self.rng, &mut self.memory, Caller::Owner);
         let result = action(&mut self.engine, &mut cx);
         self.memory = before;
         self.engine.next_event = next_event;
@@ -168,5 +154,6 @@ impl Bench {
 
 fn open(node: NodeKey, memory: &mut Memory) -> Engine {
     let (version, limits) = ("test".into(), Limits::SERVER);
-    Engine::open(Config { node, version, limits, is_rolled_back: false }, memory).unwrap()
+    Engine::open(Config { node, version, limits, seeks_strangers: false, is_rolled_back: false }, memory)
+        .unwrap()
 }

@@ -24,6 +24,7 @@ fn words(events: &[v1::Event]) -> Vec<String> {
         v1::event::Kind::Group(group) => format!("group {} {}", group.what, group.members),
         v1::event::Kind::Gap(gap) => format!("gap {} {}", gap.from, gap.missing),
         v1::event::Kind::Alarm(alarm) => format!("alarm {}", alarm.code),
+        v1::event::Kind::Post(post) => format!("post {}", post.text),
     };
     events.iter().map(word).collect()
 }

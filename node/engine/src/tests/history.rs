@@ -132,7 +132,8 @@ fn the_latest_conversation_comes_first() {
 fn an_id_given_by_the_caller_is_used_and_only_once() {
     let mut world = busy(0);
     let send = |world: &mut World, to: &str, text: &str, id: &[u8]| {
-        let request = v1::SendMessageRequest { to: to.into(), text: text.into(), id: id.to_vec() };
+        let request =
+            v1::SendMessageRequest { to: to.into(), text: text.into(), id: id.to_vec(), carried: false };
         let sent = world.owner::<v1::SendMessageResponse>(ALICE, Method::SendMessage, &request);
         sent.map(|sent| sent.message.unwrap())
     };
@@ -160,7 +161,7 @@ fn two_people_may_use_one_message_id() {
     let mut world = busy(0);
     for (from, to) in [(BOB, "@alice"), (CAROL, "@alice"), (ALICE, "@bob")] {
         let text = format!("{from}");
-        let request = v1::SendMessageRequest { to: to.into(), text, id: vec![3; 16] };
+        let request = v1::SendMessageRequest { to: to.into(), text, id: vec![3; 16], carried: false };
         world.owner::<v1::SendMessageResponse>(from, Method::SendMessage, &request).unwrap();
         world.settle();
     }

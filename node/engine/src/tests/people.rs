@@ -135,7 +135,8 @@ fn repeated_and_reordered_deliveries_show_each_message_once() {
 #[test]
 fn a_repeated_send_with_one_id_sends_once() {
     let mut world = World::friends(&["alice", "bob"]);
-    let request = v1::SendMessageRequest { to: "@bob".into(), text: "once".into(), id: vec![7; 16] };
+    let request =
+        v1::SendMessageRequest { to: "@bob".into(), text: "once".into(), id: vec![7; 16], carried: false };
     for _ in 0..3 {
         world.owner::<v1::SendMessageResponse>(ALICE, Method::SendMessage, &request).unwrap();
     }

@@ -292,7 +292,13 @@ impl World {
 }
 
 fn open(key: NodeKey, memory: &mut Memory, is_rolled_back: bool) -> Engine {
-    let config = Config { node: key, version: "test".into(), limits: Limits::SERVER, is_rolled_back };
+    let config = Config {
+        node: key,
+        version: "test".into(),
+        limits: Limits::SERVER,
+        seeks_strangers: true,
+        is_rolled_back,
+    };
     assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
     Engine::open(config, memory).unwrap()
 }

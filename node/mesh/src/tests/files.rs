@@ -1,5 +1,7 @@
 //! Bundles that travel in a file.
 
+use std::ops::ControlFlow;
+
 use super::world::{Made, World};
 use crate::sneakernet::{Reader, Writer, charge};
 use crate::wire::NodeKind::{Carrier, Leaf, Mobile};
@@ -15,7 +17,10 @@ fn export(world: &mut World, node: usize) -> Vec<u8> {
     let now_ms = world.now_ms;
     let node = &mut world.nodes[node];
     node.mesh
-        .export(now_ms, &mut node.store, &mut |bundle| file.extend_from_slice(&writer.bundle(&bundle)))
+        .export(now_ms, &mut node.store, None, &mut |bundle| {
+            file.extend_from_slice(&writer.bundle(&bundle));
+            ControlFlow::Continue(())
+        })
         .unwrap();
     file.extend_from_slice(&writer.end());
     file
@@ -59,7 +64,7 @@ fn files_have_the_share_of_one_contact() {
     let file = export(&mut world, 0);
     import(&mut world, 1, &file, 0);
     assert_eq!(world.nodes[1].mesh.held(), 256);
-    assert!(world.nodes[1].mesh.bundles().all(|bundle| bundle.bringer == Some(BY_FILE)));
+    assert!(world.nodes[1].mesh.bundles(None).all(|bundle| bundle.bringer == Some(BY_FILE)));
     assert!(world.nodes[1].mesh.held_bytes_of(Tier::Contact) > 0);
     let refused =
         |effect: &&Effect| matches!(effect, Effect::Refused { refusal: Refusal::QuotaExceeded, .. });
@@ -92,6 +97,6 @@ fn a_mesh_says_whom_it_knows_and_what_it_holds() {
         .collect();
     assert_eq!(neighbours, [(Tier::Paired, Some(Carrier), 1, 0), (Tier::Contact, Some(Mobile), 1, 0)]);
     let held: Vec<_> =
-        mesh.bundles().map(|one| (*one.header.id(), one.tier, one.bringer, one.holders)).collect();
+        mesh.bundles(None).map(|one| (*one.header.id(), one.tier, one.bringer, one.holders)).collect();
     assert_eq!(held, [(*bundle.id(), Tier::Own, None, 2)]);
 }

@@ -30,6 +30,7 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         ("rpc_certificate_file", vec![], "a path"),
         ("rpc_certificate_key_file", vec![], "a path"),
         ("discovery", vec!["yes", "true", "Open", "open off", "contacts"], "\"open\" or \"off\""),
+        ("neighbours", vec!["off", "Open", "strangers"], "\"open\" or \"contacts\""),
         ("static_peers", peers, "64 hex digits of the node key, an @, and address:port"),
         ("profile", vec!["Server", "laptop", "1"], "\"server\" or \"router\""),
         (
@@ -168,7 +169,7 @@ fn every_order_of_sources_ends_with_the_strongest() {
         let other = match name {
             "listen" => "127.0.0.1:9".to_owned(),
             "rpc_listen" => "127.0.0.1:9".to_owned(),
-            "discovery" => "open".to_owned(),
+            "discovery" | "neighbours" => "open".to_owned(),
             "static_peers" => format!("{NODE}@127.0.0.1:9"),
             "profile" => "server".to_owned(),
             "log" => "error".to_owned(),

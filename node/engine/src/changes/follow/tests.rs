@@ -126,8 +126,12 @@ fn who_is_added_is_said_in_the_changes() {
 fn of_a_conversation_that_has_ended_only_the_history_is_left() {
     let mut bench = Bench::of_village();
     let village = bench.village();
-    let send =
-        qpq_proto::v1::SendMessageRequest { to: "#village".into(), text: "hello".into(), id: Vec::new() };
+    let send = qpq_proto::v1::SendMessageRequest {
+        to: "#village".into(),
+        text: "hello".into(),
+        id: Vec::new(),
+        carried: false,
+    };
     bench.owner::<qpq_proto::v1::SendMessageResponse>(qpq_proto::Method::SendMessage, &send).unwrap();
     wait(&mut bench, &village.id, &[(1, signed(1, &[1; 32], rotate()))]);
     bench.with(|engine, cx| {

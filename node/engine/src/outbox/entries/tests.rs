@@ -45,15 +45,8 @@ impl Bench {
     }
 
     fn with<R>(&mut self, action: impl FnOnce(&mut Engine, &mut Context<'_>, &Stream) -> R) -> R {
-        let mut cx = Context {
-            now: Now { monotonic_ms: 0, wall_ms: 0 },
-            node_ms: 0,
-            rng: &mut self.rng,
-            tx: &mut self.memory,
-            caller: Caller::Owner,
-            effects: Vec::new(),
-            newest_event: None,
-        };
+        let now = Now { monotonic_ms: 0, wall_ms: 0 };
+        let mut cx = Context::new(now, 0, &mut self.rng, &mut self.memory, Caller::Owner);
         action(&mut self.engine, &mut cx, &self.stream)
     }
 
@@ -100,7 +93,11 @@ impl Bench {
 fn open(memory: &mut Memory) -> Engine {
     let node = NodeKey::from_bytes([9; 32]);
     let limits = Limits::SERVER;
-    Engine::open(Config { node, version: "test".into(), limits, is_rolled_back: false }, memory).unwrap()
+    Engine::open(
+        Config { node, version: "test".into(), limits, seeks_strangers: false, is_rolled_back: false },
+        memory,
+    )
+    .unwrap()
 }
 
 /// What each recipient has not been given, and what its node only holds.

@@ -20,7 +20,8 @@ fn connected() -> Input {
 }
 
 fn send(text: &str) -> Input {
-    let request = v1::SendMessageRequest { to: "#village".into(), text: text.into(), id: Vec::new() };
+    let request =
+        v1::SendMessageRequest { to: "#village".into(), text: text.into(), id: Vec::new(), carried: false };
     let payload = request.encode_to_vec().into();
     Input::Call { caller: Caller::Owner, method: Method::SendMessage, payload }
 }

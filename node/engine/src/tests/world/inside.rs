@@ -20,15 +20,8 @@ impl World {
         let node = &mut self.nodes[index];
         let wall_ms = (START_MS + self.now_ms).saturating_add_signed(node.clock_error_ms);
         let now = Now { monotonic_ms: self.now_ms, wall_ms };
-        let mut cx = Context {
-            now,
-            node_ms: node.engine.clock.node_ms(now),
-            rng: &mut node.rng,
-            tx: &mut node.memory,
-            caller: Caller::Owner,
-            effects: Vec::new(),
-            newest_event: None,
-        };
+        let node_ms = node.engine.clock.node_ms(now);
+        let mut cx = Context::new(now, node_ms, &mut node.rng, &mut node.memory, Caller::Owner);
         let result = action(&mut node.engine, &mut cx);
         node.engine.pump_all(&mut cx).unwrap();
         let effects = cx.effects;

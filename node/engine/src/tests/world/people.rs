@@ -50,7 +50,8 @@ impl World {
     }
 
     pub(in crate::tests) fn send(&mut self, node: usize, to: &str, text: &str) -> Result<Text, Failure> {
-        let request = v1::SendMessageRequest { to: to.into(), text: text.into(), id: Vec::new() };
+        let request =
+            v1::SendMessageRequest { to: to.into(), text: text.into(), id: Vec::new(), carried: false };
         let response: v1::SendMessageResponse = self.owner(node, Method::SendMessage, &request)?;
         Ok(response.message.unwrap())
     }

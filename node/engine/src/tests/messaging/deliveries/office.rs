@@ -45,7 +45,12 @@ impl Office {
     }
 
     pub(super) fn send(&mut self) -> Vec<u8> {
-        let request = v1::SendMessageRequest { to: "#village".into(), text: "text".into(), id: Vec::new() };
+        let request = v1::SendMessageRequest {
+            to: "#village".into(),
+            text: "text".into(),
+            id: Vec::new(),
+            carried: false,
+        };
         self.owner::<v1::SendMessageResponse>(Method::SendMessage, &request).message.unwrap().id
     }
 

@@ -1,0 +1,311 @@
+//! What the owner sees of the mesh and asks of it, and which nodes are sought as neighbours.
+
+use std::net::SocketAddr;
+
+use qpq_proto::{Method, Status, ids::NodeKey, limits::PAIRED_NODES_MAX, v1};
+
+use super::{bench::Bench, world::World};
+use crate::{Effect, Input};
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+const CAROL: usize = 2;
+
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 1_440 * MINUTE_MS;
+
+/// Alice, bob and carol know each other; alice and carol never meet.
+fn apart() -> World {
+    let mut world = World::friends(&["alice", "bob", "carol"]);
+    world.befriend(ALICE, CAROL);
+    world.befriend(BOB, CAROL);
+    world.pass(MINUTE_MS);
+    world.cut(ALICE, CAROL);
+    world
+}
+
+fn mesh(world: &mut World, node: usize) -> v1::ShowMeshResponse {
+    world.owner(node, Method::ShowMesh, &v1::ShowMeshRequest {}).unwrap()
+}
+
+fn set_carrier(world: &mut World, node: usize, on: bool) -> Vec<String> {
+    let request = v1::SetRoleRequest { role: "carrier".into(), on };
+    world.owner::<v1::SetRoleResponse>(node, Method::SetRole, &request).unwrap().roles
+}
+
+fn route(world: &mut World, to: &str) -> v1::ShowRouteResponse {
+    world.owner(ALICE, Method::ShowRoute, &v1::ShowRouteRequest { to: to.into() }).unwrap()
+}
+
+fn key(number: u8) -> NodeKey {
+    NodeKey::from_bytes([number; 32])
+}
+
+fn pair(bench: &mut Bench, node: &[u8], addresses: &[&str], paired: bool) -> Result<(), Status> {
+    let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+    let request = v1::PairNodeRequest { node: node.to_vec(), addresses, paired };
+    let answer = bench.owner::<v1::PairNodeResponse>(Method::PairNode, &request);
+    answer.map(|_| ()).map_err(|failure| failure.status)
+}
+
+#[test]
+fn a_role_stays_switched_on() {
+    let mut world = apart();
+    assert_eq!(mesh(&mut world, BOB).kind, "mobile");
+    assert_eq!(set_carrier(&mut world, BOB, true), ["carrier"]);
+    world.stop(BOB);
+    world.start(BOB);
+    assert_eq!(mesh(&mut world, BOB).kind, "carrier");
+    let status: v1::NodeStatusResponse =
+        world.owner(BOB, Method::NodeStatus, &v1::NodeStatusRequest {}).unwrap();
+    assert_eq!(status.roles, ["carrier"]);
+    assert_eq!(set_carrier(&mut world, BOB, false), [""; 0]);
+    assert_eq!(mesh(&mut world, BOB).kind, "mobile");
+}
+
+#[test]
+fn neighbours_learn_of_the_role() {
+    let mut world = apart();
+    for node in [ALICE, BOB] {
+        set_carrier(&mut world, node, true);
+        world.pass(MINUTE_MS);
+        for (one, other) in [(ALICE, BOB), (BOB, ALICE)] {
+            let expected = if one == node || node == BOB { "carrier" } else { "mobile" };
+            let seen = mesh(&mut world, other).neighbours;
+            let seen = seen.iter().find(|neighbour| neighbour.node[0] == u8::try_from(one).unwrap() + 1);
+            assert_eq!(seen.unwrap().kind, expected, "{one} as {other} sees it");
+        }
+    }
+}
+
+#[test]
+fn only_roles_that_there_are_can_be_switched() {
+    let mut world = apart();
+    for (role, status) in
+        [("relay", Status::Forbidden), ("king", Status::BadRequest), ("", Status::BadRequest)]
+    {
+        let request = v1::SetRoleRequest { role: role.into(), on: true };
+        let failure = world.owner::<v1::SetRoleResponse>(BOB, Method::SetRole, &request).unwrap_err();
+        assert_eq!(failure.status, status, "{role}");
+    }
+}
+
+#[test]
+fn what_waits_is_shown_with_its_message() {
+    let mut world = apart();
+    world.cut(BOB, CAROL);
+    let texts = ["one", "two", "three"];
+    let mut sent = texts.map(|text| world.send(ALICE, "@carol", text).unwrap().id);
+    sent.sort();
+    world.pass(MINUTE_MS);
+    let mut seen = Vec::new();
+    let mut after = Vec::new();
+    loop {
+        let request = v1::ListBundlesRequest { after, limit: 1 };
+        let page: v1::ListBundlesResponse = world.owner(ALICE, Method::ListBundles, &request).unwrap();
+        seen.extend(page.bundles);
+        if page.next.is_empty() {
+            break;
+        }
+        after = page.next;
+    }
+    let mut found: Vec<_> = seen.iter().map(|bundle| bundle.message.clone()).collect();
+    found.retain(|id| !id.is_empty());
+    found.sort();
+    assert_eq!(found, sent);
+    assert!(seen.iter().all(|bundle| bundle.standing == "own" && bundle.bringer.is_empty()));
+    assert!(seen.iter().filter(|bundle| !bundle.message.is_empty()).all(|bundle| bundle.holders == 1));
+    let carried = mesh(&mut world, BOB);
+    let custody = carried.custody.unwrap();
+    let of_contacts = custody.shares.iter().find(|share| share.standing == "contact").unwrap();
+    assert!(of_contacts.bundles >= 3 && of_contacts.bytes <= of_contacts.bytes_max, "{of_contacts:?}");
+    assert_eq!(custody.bundles, custody.shares.iter().map(|share| share.bundles).sum::<u64>());
+    let alice = carried.neighbours.iter().find(|neighbour| neighbour.contact == "alice").unwrap();
+    assert_eq!((alice.standing.as_str(), alice.brought_bytes), ("contact", of_contacts.bytes));
+}
+
+#[test]
+fn a_route_is_direct_carried_or_waits() {
+    let mut world = apart();
+    let ways = |found: &v1::ShowRouteResponse| {
+        found.routes.iter().map(|route| (route.contact.clone(), route.way.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(ways(&route(&mut world, "@bob")), [("bob".into(), "direct".into())]);
+    let carried = route(&mut world, "@carol");
+    assert_eq!((carried.carriers, carried.mobiles), (0, 1));
+    assert_eq!(ways(&carried), [("carol".into(), "carried".into())]);
+    world.cut(ALICE, BOB);
+    world.send(ALICE, "@carol", "later").unwrap();
+    let waiting = route(&mut world, "@carol");
+    assert_eq!(ways(&waiting), [("carol".into(), "waiting".into())]);
+    assert_eq!(waiting.routes[0].waiting, 1);
+    let request = v1::ShowRouteRequest { to: "@nobody".into() };
+    let failure = world.owner::<v1::ShowRouteResponse>(ALICE, Method::ShowRoute, &request).unwrap_err();
+    assert_eq!(failure.status, Status::NotFound);
+}
+
+#[test]
+fn a_message_can_be_carried_beside_being_delivered() {
+    let mut world = apart();
+    let request = v1::SendMessageRequest {
+        to: "@bob".into(),
+        text: "both ways".into(),
+        carried: true,
+        ..v1::SendMessageRequest::default()
+    };
+    let sent: v1::SendMessageResponse = world.owner(ALICE, Method::SendMessage, &request).unwrap();
+    let id = sent.message.unwrap().id;
+    let listed: v1::ListBundlesResponse =
+        world.owner(ALICE, Method::ListBundles, &v1::ListBundlesRequest::default()).unwrap();
+    assert!(listed.bundles.iter().any(|bundle| bundle.message == id));
+    world.pass(MINUTE_MS);
+    assert_eq!(world.received(BOB), ["alice: both ways"]);
+    assert_eq!(world.state_of(ALICE, &id), "delivered");
+}
+
+/// Everything that a node carries, as a program that carries it by other means gets it.
+fn copies(world: &mut World, node: usize) -> Vec<v1::MeshBundle> {
+    let (mut all, mut after) = (Vec::new(), Vec::new());
+    loop {
+        let request = v1::CopyBundlesRequest { after, bytes_max: 1 };
+        let page: v1::CopyBundlesResponse = world.owner(node, Method::CopyBundles, &request).unwrap();
+        assert!(page.bundles.len() <= 1);
+        all.extend(page.bundles);
+        if page.next.is_empty() {
+            return all;
+        }
+        after = page.next;
+    }
+}
+
+fn take(world: &mut World, node: usize, bundles: Vec<v1::MeshBundle>, copied_at_ms: u64) -> (u64, u64, u64) {
+    let request = v1::TakeBundlesRequest { bundles, copied_at_ms };
+    let taken: v1::TakeBundlesResponse = world.owner(node, Method::TakeBundles, &request).unwrap();
+    (taken.taken, taken.known, taken.refused)
+}
+
+/// The wall clock when the world has begun.
+const WALL_MS: u64 = 1_795_219_200_000;
+
+#[test]
+fn messages_are_carried_by_hand() {
+    let mut world = apart();
+    world.cut(ALICE, BOB);
+    world.cut(BOB, CAROL);
+    world.send(ALICE, "@carol", "on a stick").unwrap();
+    world.join(ALICE, BOB);
+    world.pass(MINUTE_MS);
+    world.cut(ALICE, BOB);
+    let carried = copies(&mut world, BOB);
+    assert!(!carried.is_empty());
+    let count = carried.len() as u64;
+    assert_eq!(take(&mut world, CAROL, carried.clone(), WALL_MS), (count, 0, 0));
+    world.settle();
+    assert_eq!(world.received(CAROL), ["alice: on a stick"]);
+    assert_eq!(take(&mut world, CAROL, carried, WALL_MS), (0, count, 0));
+    assert_eq!(world.received(CAROL), ["alice: on a stick"]);
+}
+
+#[test]
+fn time_in_a_drawer_counts() {
+    let mut world = apart();
+    world.cut(BOB, CAROL);
+    world.send(ALICE, "@carol", "too late").unwrap();
+    world.pass(MINUTE_MS);
+    let carried = copies(&mut world, BOB);
+    let count = carried.len() as u64;
+    let long_ago = WALL_MS - 40 * DAY_MS;
+    assert_eq!(take(&mut world, CAROL, carried.clone(), long_ago), (0, 0, count));
+    let mut forged = carried.clone();
+    forged.iter_mut().for_each(|bundle| bundle.body = bundle.body.slice(1..));
+    assert_eq!(take(&mut world, CAROL, forged, WALL_MS), (0, 0, count));
+    assert_eq!(take(&mut world, CAROL, carried, WALL_MS), (count, 0, 0));
+}
+
+#[test]
+fn pages_have_bounds() {
+    let mut world = apart();
+    let request = v1::TakeBundlesRequest { bundles: vec![v1::MeshBundle::default(); 257], copied_at_ms: 0 };
+    let failure = world.owner::<v1::TakeBundlesResponse>(BOB, Method::TakeBundles, &request).unwrap_err();
+    assert_eq!(failure.status, Status::BadRequest);
+    let request = v1::CopyBundlesRequest { after: vec![1], bytes_max: 0 };
+    let failure = world.owner::<v1::CopyBundlesResponse>(BOB, Method::CopyBundles, &request).unwrap_err();
+    assert_eq!((failure.status, failure.field.as_str()), (Status::BadRequest, "after"));
+}
+
+#[test]
+fn a_paired_node_is_wanted_until_it_is_unpaired() {
+    let mut bench = Bench::of("alice");
+    pair(&mut bench, key(7).as_bytes(), &["192.0.2.1:4433"], true).unwrap();
+    let wants = |effects: &[Effect]| {
+        let wanted = |effect: &Effect| matches!(effect, Effect::Want { node, .. } if *node == key(7));
+        effects.iter().any(wanted)
+    };
+    let started = bench.restart();
+    assert!(wants(&started));
+    let shown: v1::ShowMeshResponse = bench.owner(Method::ShowMesh, &v1::ShowMeshRequest {}).unwrap();
+    let [neighbour] = shown.neighbours.as_slice() else { panic!("{shown:?}") };
+    assert_eq!((neighbour.standing.as_str(), neighbour.connected), ("paired", false));
+    bench.input(Input::PeerConnected { node: key(7), address: String::new() });
+    let shown: v1::ShowMeshResponse = bench.owner(Method::ShowMesh, &v1::ShowMeshRequest {}).unwrap();
+    assert_eq!((shown.neighbours.len(), shown.neighbours[0].standing.as_str()), (1, "paired"));
+    pair(&mut bench, key(7).as_bytes(), &[], false).unwrap();
+    let shown: v1::ShowMeshResponse = bench.owner(Method::ShowMesh, &v1::ShowMeshRequest {}).unwrap();
+    assert_eq!(shown.neighbours[0].standing, "stranger");
+    let started = bench.restart();
+    assert!(!wants(&started));
+}
+
+#[test]
+fn pairings_that_make_no_sense_are_refused() {
+    let mut bench = Bench::of("alice");
+    assert_eq!(pair(&mut bench, &[1; 31], &[], true), Err(Status::BadRequest));
+    assert_eq!(pair(&mut bench, &[9; 32], &[], true), Err(Status::BadRequest), "the node itself");
+    assert_eq!(pair(&mut bench, &[1; 32], &["example.org:1"], true), Err(Status::BadRequest));
+    assert_eq!(pair(&mut bench, &[1; 32], &[], false), Err(Status::NotFound));
+    for number in 0..PAIRED_NODES_MAX {
+        pair(&mut bench, &[u8::try_from(number).unwrap() + 10; 32], &[], true).unwrap();
+    }
+    assert_eq!(pair(&mut bench, &[1; 32], &[], true), Err(Status::QuotaExceeded));
+    pair(&mut bench, &[10; 32], &["192.0.2.1:1"], true).unwrap();
+}
+
+/// What a node is asked to connect to, and to let go, when discovery sees or loses a node.
+fn seen(bench: &mut Bench, number: u8) -> bool {
+    let addresses: Vec<SocketAddr> = vec![([192, 0, 2, number], 1).into()];
+    let effects = bench.input(Input::PeerDiscovered { node: key(number), addresses }).effects;
+    effects.iter().any(|effect| matches!(effect, Effect::Want { node, .. } if *node == key(number)))
+}
+
+fn lost(bench: &mut Bench, number: u8) -> bool {
+    let effects = bench.input(Input::PeerLost { node: key(number) }).effects;
+    effects.contains(&Effect::Release { node: key(number) })
+}
+
+#[test]
+fn a_few_strangers_nearby_are_neighbours() {
+    let mut bench = Bench::of("alice");
+    bench.engine.config.seeks_strangers = true;
+    bench.engine.limits.lan_neighbours_max = 2;
+    assert!(seen(&mut bench, 1) && seen(&mut bench, 2));
+    assert!(!seen(&mut bench, 1), "it is wanted already");
+    assert!(!seen(&mut bench, 3), "there is no room");
+    assert!(lost(&mut bench, 1) && !lost(&mut bench, 1) && !lost(&mut bench, 3));
+    assert!(seen(&mut bench, 3));
+}
+
+#[test]
+fn who_is_wanted_for_another_reason_is_not_let_go() {
+    let mut bench = Bench::of("alice");
+    bench.engine.config.seeks_strangers = true;
+    assert!(seen(&mut bench, 1));
+    pair(&mut bench, key(1).as_bytes(), &[], true).unwrap();
+    assert!(!lost(&mut bench, 1));
+    assert!(!seen(&mut bench, 1));
+}
+
+#[test]
+fn strangers_are_left_alone_where_the_owner_says_so() {
+    let mut bench = Bench::of("alice");
+    assert!(!seen(&mut bench, 1) && !lost(&mut bench, 1));
+}
