@@ -115,7 +115,7 @@ impl Engine {
         self.within_transaction(cx, |inner| {
             let mut mesh = Mesh::open(node, config, inner)?;
             for (node, standing) in links {
-                mesh.handle(inner, qpq_mesh::Input::LinkUp { node, standing })?;
+                mesh.handle(inner, qpq_mesh::Input::LinkHeld { node, standing })?;
             }
             Ok(mesh)
         })

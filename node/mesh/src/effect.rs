@@ -69,6 +69,13 @@ pub enum Input {
         /// How close it stands; never [`Tier::Own`].
         standing: Tier,
     },
+    /// A link is up since before this mesh was opened, so that the neighbour may believe that there is a session.
+    LinkHeld {
+        /// The neighbour.
+        node: NodeKey,
+        /// How close it stands; never [`Tier::Own`].
+        standing: Tier,
+    },
     /// The link is gone.
     LinkDown {
         /// The neighbour.

@@ -101,6 +101,8 @@ pub(crate) struct Link {
     /// This node's half of the session's key.
     pub(crate) key_share: [u8; 16],
     pub(crate) session: Option<Session>,
+    /// It introduces itself, whichever side's part that is.
+    pub(crate) greets_at_once: bool,
     pub(crate) talk: Lane,
     pub(crate) carry: Lane,
     /// When the next offer may go out.
@@ -150,6 +152,7 @@ impl Link {
             standing,
             key_share,
             session: None,
+            greets_at_once: false,
             talk: Lane::default(),
             carry: Lane::default(),
             next_offer_ms: 0,
@@ -241,7 +244,7 @@ impl Link {
     /// When this node introduces itself where there is no session: at once if that is its part, and later if it is the
     /// neighbour's, which may believe that there is one.
     pub(crate) const fn hello_at_ms(&self, is_caller: bool) -> u64 {
-        if is_caller { 0 } else { self.since_ms.saturating_add(HELLO_PATIENCE_MS) }
+        if is_caller || self.greets_at_once { 0 } else { self.since_ms.saturating_add(HELLO_PATIENCE_MS) }
     }
 
     /// Nothing can be handed over for custody until the driver has found a solution.

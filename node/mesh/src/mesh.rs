@@ -99,6 +99,12 @@ impl Mesh {
     pub fn handle(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), StorageError> {
         match input {
             Input::LinkUp { node, standing } => self.link_up(cx, node, standing),
+            Input::LinkHeld { node, standing } => {
+                self.link_up(cx, node, standing);
+                if let Some(slot) = self.slot_of(&node) {
+                    self.link(slot).greets_at_once = true;
+                }
+            }
             Input::LinkDown { node } => self.link_down(cx, &node),
             Input::Standing { node, standing } => self.change_standing(&node, standing),
             Input::Answered { call, result } => self.answered(cx, call, result)?,

@@ -68,7 +68,7 @@ fn neighbours_learn_of_the_role() {
     let mut world = apart();
     for node in [ALICE, BOB] {
         set_carrier(&mut world, node, true);
-        world.pass(MINUTE_MS);
+        world.settle();
         for (one, other) in [(ALICE, BOB), (BOB, ALICE)] {
             let expected = if one == node || node == BOB { "carrier" } else { "mobile" };
             let seen = mesh(&mut world, other).neighbours;
