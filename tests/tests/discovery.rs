@@ -37,6 +37,20 @@ fn a_contact_is_found_again_at_another_port() {
 }
 
 #[test]
+fn strangers_on_one_network_are_neighbours() {
+    if let Err(reason) = multicast_works() {
+        return skip("strangers_on_one_network_are_neighbours", &reason);
+    }
+    let [one, two] = ["one", "two"].map(|name| Node::start_with(name, discovering()));
+    one.until("they are neighbours", || {
+        let shown = one.ok(&["mesh", "peers"]);
+        let neighbours = shown["neighbours"].as_array().unwrap();
+        let found = neighbours.iter().find(|neighbour| neighbour["node"] == two.node_key())?;
+        (found["standing"] == "stranger" && found["kind"] == "mobile").then_some(())
+    });
+}
+
+#[test]
 fn switched_off_it_finds_nobody_and_says_so() {
     let node = Node::start("hermit");
     let status = node.ok(&["status"]);
