@@ -10,6 +10,8 @@
 //! | add | any member of a group; nobody in a direct conversation |
 //! | remove | an administrator; while there is none, the lowest leaf |
 //! | leave, renew the own leaf | the member itself |
+//!
+//! A change that is out of date counts no more: see [`eras`].
 
 use std::collections::BTreeSet;
 
@@ -19,9 +21,12 @@ use qpq_crypto::{
     mls::{self, Refusal},
     signature::{Domain, Verify as _},
 };
-use qpq_proto::v1::{Change, CommitAnnotation, GroupKind, GroupRecord, SignedChange, change};
+use qpq_proto::{
+    limits::MEMBERS_PER_CHANGE_MAX,
+    v1::{AddMembers, Change, CommitAnnotation, GroupKind, GroupRecord, SignedChange, change},
+};
 
-use crate::{conversations::GroupView, records::ConversationRecord};
+use crate::{conversations::GroupView, eras, records::ConversationRecord};
 
 /// Changes in one commit.
 pub(crate) const CHANGES_MAX: usize = 64;
@@ -74,20 +79,31 @@ pub(crate) fn may_remove(group: &GroupView, author: &[u8]) -> bool {
     committer(group, Away::default()).is_some_and(|lowest| lowest.certificate.identity.as_bytes() == author)
 }
 
-/// The group's record after some members are gone.
+/// The group's record after a commit of these changes has taken leaves away, and with them some people; only if it has,
+/// the routing secret is another.
 pub(crate) fn next_record(
-    record: &GroupRecord,
+    group: &GroupView,
+    changes: &[SignedChange],
     gone: &BTreeSet<Vec<u8>>,
     routing_secret: &[u8],
 ) -> GroupRecord {
-    let mut next = record.clone();
+    let mut next = group.record.clone();
     next.administrators.retain(|administrator| !gone.contains(administrator));
-    next.routing_secret = routing_secret.to_vec();
+    if !gone.is_empty() {
+        next.routing_secret = routing_secret.to_vec();
+    }
+    eras::end(&mut next, &group.epoch, changes, gone);
     next
 }
 
 /// Checks a signed change against the group in which it is asked for, whoever brings it.
 pub(crate) fn check_change(group: &GroupView, signed: &SignedChange) -> Result<Change, Refusal> {
+    let change = check_signed(group, signed)?;
+    check_allowed(group, &change).map(|()| change)
+}
+
+/// Checks that a change is its author's word, and for this group.
+pub(crate) fn check_signed(group: &GroupView, signed: &SignedChange) -> Result<Change, Refusal> {
     let change = Change::decode(signed.change.as_slice()).map_err(|_| Refusal("a change is malformed"))?;
     let author = group.member(&change.author).ok_or(Refusal("a change is by nobody in the group"))?;
     let device = author.certificate.device;
@@ -97,6 +113,11 @@ pub(crate) fn check_change(group: &GroupView, signed: &SignedChange) -> Result<C
     if change.group_id != group.id || change.id.len() != 16 {
         return Err(Refusal("a change is for another group"));
     }
+    Ok(change)
+}
+
+/// Checks that a change is its author's to ask for, in the group as it is now.
+pub(crate) fn check_allowed(group: &GroupView, change: &Change) -> Result<(), Refusal> {
     let is_group = group.record.kind() == GroupKind::Group;
     let is_allowed = match &change.kind {
         Some(change::Kind::Add(_)) => is_group,
@@ -105,7 +126,24 @@ pub(crate) fn check_change(group: &GroupView, signed: &SignedChange) -> Result<C
         Some(change::Kind::Rotate(_)) => true,
         None => false,
     };
-    if is_allowed { Ok(change) } else { Err(Refusal("a change is not its author's to ask for")) }
+    if !is_allowed {
+        return Err(Refusal("a change is not its author's to ask for"));
+    }
+    if let Some(change::Kind::Add(add)) = &change.kind {
+        check_addition(add)?;
+    }
+    eras::check(&group.record, change)
+}
+
+/// Checks that a change says of everybody whom it adds who it is, and does not add too many.
+fn check_addition(add: &AddMembers) -> Result<(), Refusal> {
+    if add.members.len() > MEMBERS_PER_CHANGE_MAX {
+        return Err(Refusal("a change adds too many people"));
+    }
+    if add.key_packages.len() > add.members.len() {
+        return Err(Refusal("a change does not say whom it adds"));
+    }
+    Ok(())
 }
 
 /// Whether a commit of these changes would be this node's to make, as every member checks it.
@@ -140,10 +178,8 @@ impl Allowed {
         self.revoked.extend(revoked_by(group, change));
         match &change.kind {
             Some(change::Kind::Add(add)) => {
-                for package in &add.key_packages {
-                    let package = mls::KeyPackage::validate(package)
-                        .map_err(|_| Refusal("a key package is not valid"))?;
-                    self.added.insert(package.certificate.identity.as_bytes().to_vec());
+                for (package, profile) in add.key_packages.iter().zip(&add.members) {
+                    self.added.insert(added_by(group, package, &profile.identity)?);
                 }
             }
             Some(change::Kind::Remove(remove)) => drop(self.removed.insert(remove.identity.clone())),
@@ -156,6 +192,20 @@ impl Allowed {
         }
         Ok(())
     }
+}
+
+/// Whom a key package adds that a change brings for a person.
+fn added_by(group: &GroupView, package: &[u8], person: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let package =
+        mls::KeyPackage::validate(package).map_err(|_| Refusal("a key package is not valid"))?.certificate;
+    if package.identity.as_bytes() != person {
+        return Err(Refusal("a change adds another than it says"));
+    }
+    // Else a change that was carried out could be used again to give a member a leaf whose secret is gone.
+    if group.member(person).is_some_and(|member| member.certificate.device == package.device) {
+        return Err(Refusal("a change adds a device that is in the group"));
+    }
+    Ok(person.to_vec())
 }
 
 /// Checks a commit: by the right member, and nothing in it that nobody was allowed to ask for.
@@ -184,51 +234,26 @@ pub(crate) fn check_commit(group: &GroupView, commit: &mls::CommitView<'_>) -> R
         return Err(Refusal("the commit adds a second leaf of one person"));
     }
     let gone = removed.difference(&added).cloned().collect();
-    check_record(&group.record, commit.record, &gone)
+    check_record(group, commit, &annotation.changes, &gone)
 }
 
-/// A record changes only with removals: a new routing secret, and the administrators without those who are gone.
-fn check_record(before: &GroupRecord, after: Option<&[u8]>, gone: &BTreeSet<Vec<u8>>) -> Result<(), Refusal> {
-    let Some(after) = after else {
-        return if gone.is_empty() { Ok(()) } else { Err(Refusal("the routing secret outlives a removal")) };
+/// A record changes only with commits that take leaves away: the era ends, and if people are gone, there is a new routing
+/// secret, and the administrators are those who are left.
+fn check_record(
+    group: &GroupView,
+    commit: &mls::CommitView<'_>,
+    changes: &[SignedChange],
+    gone: &BTreeSet<Vec<u8>>,
+) -> Result<(), Refusal> {
+    let Some(after) = commit.record else {
+        let is_due = !commit.removed.is_empty();
+        return if is_due { Err(Refusal("the group's record outlives a removal")) } else { Ok(()) };
     };
     let after = GroupRecord::decode(after).map_err(|_| Refusal("the group's record is malformed"))?;
-    let is_replaced = after.routing_secret.len() == 32 && after.routing_secret != before.routing_secret;
-    if !is_replaced || after != next_record(before, gone, &after.routing_secret) {
+    let is_replaced = after.routing_secret.len() == 32 && after.routing_secret != group.record.routing_secret;
+    let is_due = !commit.removed.is_empty() && is_replaced != gone.is_empty();
+    if !is_due || after != next_record(group, changes, gone, &after.routing_secret) {
         return Err(Refusal("the group's record was changed beyond what the removal asks for"));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(secret: u8, administrators: &[u8]) -> GroupRecord {
-        GroupRecord {
-            version: 1,
-            kind: GroupKind::Group.into(),
-            name: "village".into(),
-            routing_secret: vec![secret; 32],
-            administrators: administrators.iter().map(|id| vec![*id; 32]).collect(),
-        }
-    }
-
-    fn check(after: Option<&GroupRecord>, gone: &[u8]) -> Result<(), Refusal> {
-        let gone = gone.iter().map(|id| vec![*id; 32]).collect();
-        check_record(&record(1, &[7, 8]), after.map(prost::Message::encode_to_vec).as_deref(), &gone)
-    }
-
-    #[test]
-    fn records_follow_removals_and_nothing_else() {
-        assert_eq!(check(None, &[]), Ok(()));
-        assert_eq!(check(Some(&record(2, &[8])), &[7]), Ok(()));
-        assert_eq!(check(Some(&record(2, &[7, 8])), &[9]), Ok(()));
-        assert!(check(None, &[9]).is_err(), "a removal without a new routing secret");
-        assert!(check(Some(&record(1, &[7, 8])), &[9]).is_err(), "the old routing secret again");
-        assert!(check(Some(&record(2, &[7, 8, 9])), &[]).is_err(), "an administrator out of nowhere");
-        assert!(check(Some(&record(2, &[8])), &[]).is_err(), "an administrator deposed");
-        let renamed = GroupRecord { name: "town".into(), ..record(2, &[7, 8]) };
-        assert!(check(Some(&renamed), &[9]).is_err(), "another name");
-    }
 }

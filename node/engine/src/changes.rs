@@ -48,8 +48,8 @@ impl Engine {
         kind: change::Kind,
     ) -> Result<GroupChange, Failure> {
         let mut conversation = conversation.clone();
-        let (id, signed) = self.sign_change(cx, &conversation.group_id, kind.clone())?;
         let group = self.group_view(cx, &conversation.group_id)?;
+        let (id, signed) = self.sign_change(cx, &group, kind)?;
         let change = authority::check_change(&group, &signed)
             .map_err(|refusal| Failure::forbidden(refusal.to_string()))?;
         let own = self.me()?.id();
@@ -82,14 +82,19 @@ impl Engine {
     fn sign_change(
         &self,
         cx: &mut Context<'_>,
-        group_id: &[u8],
+        group: &GroupView,
         kind: change::Kind,
     ) -> Result<([u8; 16], SignedChange), Failure> {
         let id = cx.message_id();
         let me = self.me()?;
-        let change =
-            Change { id: id.to_vec(), group_id: group_id.to_vec(), author: me.id(), kind: Some(kind) }
-                .encode_to_vec();
+        let change = Change {
+            id: id.to_vec(),
+            group_id: group.id.clone(),
+            author: me.id(),
+            era: group.record.era.clone(),
+            kind: Some(kind),
+        };
+        let change = change.encode_to_vec();
         let signature = me.device.sign(Domain::GroupChange, &[&change]).to_vec();
         Ok((id, SignedChange { change, signature }))
     }

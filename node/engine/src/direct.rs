@@ -51,6 +51,7 @@ impl Engine {
             name: String::new(),
             routing_secret: cx.random::<32>().to_vec(),
             administrators: Vec::new(),
+            ..GroupRecord::default()
         };
         let package = self.take_key_package(cx, &person, suite)?;
         let package = mls::KeyPackage::validate(&package).map_err(|error| mls_failure(&error))?;

@@ -54,6 +54,7 @@ impl Engine {
             name: name.clone(),
             routing_secret: cx.random::<32>().to_vec(),
             administrators: vec![me.id()],
+            ..GroupRecord::default()
         };
         let group = mls::Group::create(&mut me.mls(cx), suite, &record.encode_to_vec())
             .map_err(|error| mls_failure(&error))?;

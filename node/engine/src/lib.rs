@@ -38,6 +38,7 @@ mod context;
 mod conversations;
 mod direct;
 mod engine;
+mod eras;
 mod events;
 mod forgetting;
 mod gaps;

@@ -565,6 +565,9 @@ pub struct Change {
     /// Identity key of the author, 32 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub author: ::prost::alloc::vec::Vec<u8>,
+    /// `GroupRecord.era` when the author signed; empty in the first era. From it follows how old the change is.
+    #[prost(bytes = "vec", tag = "4")]
+    pub era: ::prost::alloc::vec::Vec<u8>,
     /// What is asked.
     #[prost(oneof = "change::Kind", tags = "10, 11, 12, 13")]
     pub kind: ::core::option::Option<change::Kind>,
@@ -623,7 +626,7 @@ pub struct CommitAnnotation {
     pub changes: ::prost::alloc::vec::Vec<SignedChange>,
 }
 /// GroupContext extension that every member can read and only a commit can change.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct GroupRecord {
     /// 1.
@@ -641,6 +644,26 @@ pub struct GroupRecord {
     /// Identity keys of the administrators.
     #[prost(bytes = "vec", repeated, tag = "5")]
     pub administrators: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Names the present era: the epoch id of the epoch on which the commit was made that began it, 32 bytes; empty in the
+    /// first. Every commit that takes a leaf away, or replaces one, ends an era.
+    #[prost(bytes = "vec", tag = "6")]
+    pub era: ::prost::alloc::vec::Vec<u8>,
+    /// The eras before, the newest last, at most 32.
+    #[prost(message, repeated, tag = "7")]
+    pub past_eras: ::prost::alloc::vec::Vec<PastEra>,
+}
+/// What ended an era of a group: by it everybody, a newcomer too, sees which signed changes are out of date.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PastEra {
+    /// Its name, as `GroupRecord.era` had it.
+    #[prost(bytes = "vec", tag = "1")]
+    pub era: ::prost::alloc::vec::Vec<u8>,
+    /// Ids of the changes that the commit carried out which ended it, 16 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Identity keys of those whom that commit took out of the group.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub gone: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// What a group is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -41,8 +41,9 @@ impl Engine {
             .map(|member| member.certificate.identity.as_bytes().to_vec())
             .filter(|identity| !added.contains(identity))
             .collect();
-        let record = (!gone.is_empty())
-            .then(|| authority::next_record(&before.record, &gone, &cx.random::<32>()).encode_to_vec());
+        let record = (!plan.remove.is_empty()).then(|| {
+            authority::next_record(before, &plan.changes, &gone, &cx.random::<32>()).encode_to_vec()
+        });
         let annotation = CommitAnnotation { changes: plan.changes.clone() }.encode_to_vec();
         let remove: Vec<u32> = plan.remove.iter().copied().collect();
         let force_path = plan.force_path;

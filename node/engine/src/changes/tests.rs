@@ -38,7 +38,10 @@ fn only_so_many_changes_wait_and_each_once() {
 /// A change of alice's for the group.
 fn change(bench: &mut Bench, kind: change::Kind) -> SignedChange {
     let group_id = bench.village().group_id;
-    bench.with(|engine, cx| engine.sign_change(cx, &group_id, kind).unwrap().1)
+    bench.with(|engine, cx| {
+        let group = engine.group_view(cx, &group_id).unwrap();
+        engine.sign_change(cx, &group, kind).unwrap().1
+    })
 }
 
 /// Gives a change to alice's node as if this member of the group had sent it.

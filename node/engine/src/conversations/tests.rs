@@ -42,6 +42,7 @@ fn group(id: u8, secret: u8, members: &[u8]) -> GroupView {
             name: "village".into(),
             routing_secret: vec![secret; 32],
             administrators: Vec::new(),
+            ..GroupRecord::default()
         },
     }
 }

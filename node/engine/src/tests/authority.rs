@@ -52,9 +52,13 @@ impl Person {
 
     /// A change that this person asks for, in a group.
     fn asks(&self, group: u8, kind: Kind) -> SignedChange {
-        let change =
-            Change { id: vec![9; 16], group_id: vec![group; 32], author: self.id(), kind: Some(kind) };
-        self.signs(&change)
+        self.signs(&Change {
+            id: vec![9; 16],
+            group_id: vec![group; 32],
+            author: self.id(),
+            era: Vec::new(),
+            kind: Some(kind),
+        })
     }
 
     fn signs(&self, change: &Change) -> SignedChange {
@@ -103,6 +107,7 @@ fn record(secret: u8, kind: GroupKind, administrators: &[&Person]) -> GroupRecor
         name: "village".into(),
         routing_secret: vec![secret; 32],
         administrators: administrators.iter().map(|person| person.id()).collect(),
+        ..GroupRecord::default()
     }
 }
 

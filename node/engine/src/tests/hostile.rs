@@ -147,6 +147,7 @@ fn changes_are_taken_only_from_their_author_and_only_if_allowed() {
         id: vec![4; 16],
         group_id: group_id.clone(),
         author: author.to_vec(),
+        era: Vec::new(),
         kind: Some(v1::change::Kind::Remove(v1::RemoveMember { identity: carol.clone() })),
     };
     for author in [identity(&mut world, BOB), identity(&mut world, ALICE), vec![1; 32]] {

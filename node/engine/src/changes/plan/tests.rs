@@ -89,6 +89,7 @@ fn group(members: &BTreeSet<u8>) -> GroupView {
             name: "village".into(),
             routing_secret: vec![1; 32],
             administrators: vec![id(COMMITTER)],
+            ..GroupRecord::default()
         },
     }
 }
@@ -152,6 +153,7 @@ fn record(number: usize, asked: &Asked) -> ChangeRecord {
         group_id: vec![5; 32],
         author: id(author),
         kind: Some(kind),
+        era: Vec::new(),
     };
     let change = change.encode_to_vec();
     let device = Device { who: author, is_new: false }.secret();
@@ -234,13 +236,13 @@ fn is_acceptable(group: &GroupView, plan: &Plan) -> Result<(), mls::Refusal> {
     let identity = |member: &mls::Member| member.certificate.identity.as_bytes().to_vec();
     let back: BTreeSet<Vec<u8>> = added.iter().map(identity).collect();
     let gone: BTreeSet<Vec<u8>> = removed.iter().map(identity).filter(|it| !back.contains(it)).collect();
-    let record = authority::next_record(&group.record, &gone, &[2; 32]).encode_to_vec();
+    let record = authority::next_record(group, &plan.changes, &gone, &[2; 32]).encode_to_vec();
     let annotation = CommitAnnotation { changes: plan.changes.clone() }.encode_to_vec();
     let view = mls::CommitView {
         committer: group.member(&id(COMMITTER)).unwrap(),
         added: &added,
         removed: &removed,
-        record: (!gone.is_empty()).then_some(record.as_slice()),
+        record: (!removed.is_empty()).then_some(record.as_slice()),
         annotation: &annotation,
         parent: group.epoch,
         epoch: None,

@@ -3,7 +3,8 @@
 use prost::Message as _;
 use qpq_crypto::mls::{self, Refusal};
 use qpq_proto::v1::{
-    AddMembers, CommitAnnotation, GroupKind, GroupRecord, MemberProfile, SignedChange, change::Kind,
+    AddMembers, Change, CommitAnnotation, GroupKind, GroupRecord, MemberProfile, PastEra, SignedChange,
+    change::Kind,
 };
 
 use super::{ALICE, BOB, CAROL, MALLORY, Person, add, leave, record, remove, rotate, village};
@@ -29,7 +30,8 @@ impl Commit {
 
     /// The same, with somebody removed and the record that follows from that.
     fn removing(by: Person, changes: Vec<SignedChange>, gone: &Person, administrators: &[&Person]) -> Self {
-        let record = Some(record(2, GroupKind::Group, administrators));
+        let record = record(2, GroupKind::Group, administrators);
+        let record = Some(ended(record, &changes, vec![gone.id()]));
         Self { removed: vec![gone.member()], record, ..Self::by(by, changes) }
     }
 
@@ -52,6 +54,13 @@ impl Commit {
         };
         check_commit(group, &view)
     }
+}
+
+/// A record whose first era has ended.
+fn ended(record: GroupRecord, changes: &[SignedChange], gone: Vec<Vec<u8>>) -> GroupRecord {
+    let changes = changes.iter().map(|signed| Change::decode(signed.change.as_slice()).unwrap().id);
+    let past_eras = vec![PastEra { era: Vec::new(), changes: changes.collect(), gone }];
+    GroupRecord { era: vec![0; 32], past_eras, ..record }
 }
 
 #[test]
@@ -94,9 +103,10 @@ fn a_commit_does_what_was_asked_for_and_nothing_else() {
     let adding = |person: &Person| Commit { added: vec![person.member()], ..Commit::by(ALICE, ask(add())) };
     let renewing = |leaf: u32| {
         let renewed = mls::Member { leaf, ..BOB.member() };
-        let record = Some(record(2, GroupKind::Group, &[&ALICE]));
+        let changes = vec![BOB.asks(5, rotate())];
+        let record = Some(ended(village().record, &changes, Vec::new()));
         let (added, removed) = (vec![renewed], vec![BOB.member()]);
-        Commit { added, removed, record, ..Commit::by(ALICE, vec![BOB.asks(5, rotate())]) }
+        Commit { added, removed, record, ..Commit::by(ALICE, changes) }
     };
     assert_eq!(renewing(2).check(&village()), Ok(()));
     let twice = Commit { added: vec![BOB.member(), BOB.member()], ..renewing(2) };
@@ -123,10 +133,53 @@ fn what_a_commit_carries_is_bounded_and_well_formed() {
     assert_eq!(many(CHANGES_MAX + 1).check(&village()), Err(Refusal("the commit carries too many changes")));
     let malformed = Refusal("the commit's changes are malformed");
     assert_eq!(many(0).check_with(&village(), &[0xff; 8]), Err(malformed));
-    let bad_package = AddMembers { key_packages: vec![vec![1; 40]], ..AddMembers::default() };
+    let members = vec![MemberProfile::default()];
+    let bad_package = AddMembers { key_packages: vec![vec![1; 40]], members };
     let commit = Commit::by(ALICE, vec![BOB.asks(5, Kind::Add(bad_package))]);
     assert_eq!(commit.check(&village()), Err(Refusal("a key package is not valid")));
     let mut one_forged = many(3);
     one_forged.changes[1] = MALLORY.asks(5, rotate());
     assert!(one_forged.check(&village()).is_err());
+}
+
+#[test]
+fn the_record_follows_removals_and_nothing_else() {
+    let asked = || vec![ALICE.asks(5, remove(&CAROL))];
+    let good = || Commit::removing(ALICE, asked(), &CAROL, &[&ALICE]);
+    let becomes = |change: fn(&mut GroupRecord)| {
+        let mut commit = good();
+        change(commit.record.as_mut().unwrap());
+        commit
+    };
+    let renewal = vec![BOB.asks(5, rotate())];
+    let unneeded = Some(ended(village().record, &renewal, Vec::new()));
+    assert_eq!(good().check(&village()), Ok(()));
+    for (commit, what) in [
+        (Commit { record: None, ..good() }, "the old record"),
+        (Commit { record: unneeded, ..Commit::by(ALICE, renewal) }, "a new record though nobody goes"),
+        (becomes(|it| it.routing_secret = vec![1; 32]), "the old routing secret"),
+        (becomes(|it| it.routing_secret = vec![2; 31]), "a short routing secret"),
+        (becomes(|it| it.administrators.push(BOB.id())), "an administrator out of nowhere"),
+        (becomes(|it| it.administrators.clear()), "an administrator deposed"),
+        (becomes(|it| it.name = "town".into()), "another name"),
+        (becomes(|it| it.era = vec![1; 32]), "an era by another name"),
+        (becomes(|it| it.past_eras.clear()), "an era forgotten"),
+        (becomes(|it| it.past_eras[0].changes.clear()), "a change forgotten"),
+        (becomes(|it| it.past_eras[0].gone.clear()), "a departure forgotten"),
+    ] {
+        assert!(commit.check(&village()).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn a_change_is_carried_out_once_and_not_after_its_time() {
+    let asked = ALICE.asks(5, remove(&CAROL));
+    let removal = Commit::removing(ALICE, vec![asked.clone()], &CAROL, &[&ALICE]);
+    // Carol is gone, and comes back.
+    let back = GroupView { record: removal.record.unwrap(), ..village() };
+    let held_back =
+        ALICE.signs(&Change { id: vec![8; 16], ..Change::decode(asked.change.as_slice()).unwrap() });
+    for old in [asked, held_back] {
+        assert!(Commit::removing(ALICE, vec![old], &CAROL, &[&ALICE]).check(&back).is_err());
+    }
 }

@@ -11,7 +11,7 @@ use qpq_proto::{
 
 use super::{conversation, say};
 use crate::tests::{
-    groups::{add, group, rotate, village},
+    groups::{add, group, remove, rotate, village},
     world::World,
 };
 
@@ -22,10 +22,11 @@ const CAROL: usize = 2;
 /// Asks for any change with a member's signature, as an honest engine would not.
 fn ask(world: &mut World, node: usize, asked: Asked) {
     let group_id = conversation(world, node, "#village").group_id;
-    let signed = world.act(node, |engine, _| {
+    let signed = world.act(node, |engine, cx| {
+        let era = engine.group_view(cx, &group_id).unwrap().record.era;
         let me = engine.me().unwrap();
-        let change =
-            v1::Change { id: vec![3; 16], group_id, author: me.id(), kind: Some(asked) }.encode_to_vec();
+        let change = v1::Change { id: vec![3; 16], group_id, author: me.id(), era, kind: Some(asked) };
+        let change = change.encode_to_vec();
         let signature = me.device.sign(Domain::GroupChange, &[&change]).to_vec();
         v1::SignedChange { change, signature }
     });
@@ -217,4 +218,27 @@ fn nobody_commits_what_the_others_would_refuse() {
     assert!(!asked.committed, "but a commit without the proof would be refused by all others");
     assert_eq!(world.show(BOB, "#village").unwrap().epoch_id, before);
     check(&mut world, &[ALICE, BOB, CAROL], 3);
+}
+
+#[test]
+fn a_change_that_waited_over_other_commits_is_carried_out() {
+    let mut world = village(&["alice", "bob", "carol", "dave", "erin"]);
+    let members = ["bob", "carol", "dave"].map(String::from).to_vec();
+    let request = v1::CreateGroupRequest { name: "village".into(), members };
+    world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
+    world.settle();
+    world.cut(ALICE, CAROL);
+    let asked = add(&mut world, CAROL, "@erin").unwrap();
+    // Each of these ends an era, and the last a membership.
+    for _ in 0..3 {
+        rotate(&mut world, BOB, "#village");
+        world.settle();
+    }
+    remove(&mut world, ALICE, "@dave").unwrap();
+    world.join(ALICE, CAROL);
+    world.pass(60_000);
+    let request = v1::WaitChangeRequest { change: asked.change, timeout_ms: 0 };
+    let waited: v1::WaitChangeResponse = world.owner(CAROL, Method::WaitChange, &request).unwrap();
+    assert!(waited.change.unwrap().committed);
+    check(&mut world, &[ALICE, BOB, CAROL, 4], 4);
 }

@@ -39,6 +39,7 @@ fn record() -> GroupRecord {
         name: "trap".into(),
         routing_secret: vec![7; 32],
         administrators: Vec::new(),
+        ..GroupRecord::default()
     }
 }
 
