@@ -30,6 +30,8 @@ mod commit;
 
 mod follow;
 
+mod refusals;
+
 /// A commit of another member that has been applied.
 pub(crate) struct Followed {
     pub committer: mls::Member,
@@ -115,8 +117,8 @@ impl Engine {
             return Err(Failure::quota("too many changes of this group wait already"));
         }
         let ordinal = pending.last().map_or(1, |(ordinal, _)| ordinal + 1);
-        let record =
-            ChangeRecord { signed: signed.encode_to_vec(), id: id.to_vec(), author: author.to_vec() };
+        let (signed, id, author) = (signed.encode_to_vec(), id.to_vec(), author.to_vec());
+        let record = ChangeRecord { signed, id, author, ..ChangeRecord::default() };
         Ok(tables::save(cx.tx, CHANGES, tables::at(&conversation.id, ordinal), &record)?)
     }
 
@@ -133,14 +135,25 @@ impl Engine {
             return Ok(());
         }
         let group = self.group_view(cx, group_id)?;
-        let change = authority::check_change(&group, signed)
+        let change = authority::check_signed(&group, signed)
             .map_err(|refusal| Failure::forbidden(refusal.to_string()))?;
         if change.author != sender.certificate.identity.as_bytes() {
             return Err(Failure::forbidden("a change was sent by another than its author"));
         }
         let mut conversation = conversation.clone();
+        if follow::is_true_already(&group, &change) {
+            return Ok(());
+        }
+        if let Err(reason) = plan::is_allowed(&group, &change) {
+            if !self.is_committer(&group, &conversation)? {
+                return Err(Failure::forbidden(refusals::words(reason)));
+            }
+            let audience = Audience::Only(&change.author);
+            return Ok(self.send_refusal(cx, &conversation, &change.id, reason, audience)?);
+        }
         self.note_away(cx, &mut conversation, &group, &change)?;
         self.save_change(cx, &conversation, &change.id, &change.author, signed)?;
+        self.settle_refused(cx, &conversation, &group)?;
         self.commit_pending(cx, &conversation.id)
     }
 

@@ -52,6 +52,9 @@ impl Engine {
             }
             content::Kind::Receipt(receipt) => self.take_receipt(cx, conversation, from, receipt)?,
             content::Kind::Change(signed) => self.take_change(cx, conversation, group_id, sender, signed)?,
+            content::Kind::Refusal(refusal) => {
+                self.take_refusal(cx, conversation, group_id, sender, refusal)?
+            }
             content::Kind::Profile(profile) => self.take_profile(cx, from, profile)?,
             content::Kind::Resend(request) => self.take_resend(cx, conversation, from, request)?,
         }

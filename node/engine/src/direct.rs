@@ -141,6 +141,9 @@ impl Engine {
         }
         conversation.stage = Stage::Open.into();
         self.save_conversation(cx, conversation)?;
+        if !is_loser {
+            self.review_changes(cx, conversation, group)?;
+        }
         if is_renewal {
             // The other side may not have the group any more in which it was sealed.
             self.seal_all_again(cx, &conversation.id, &conversation.contact)?;

@@ -482,6 +482,12 @@ pub struct MemberProfile {
     /// person has, that leaf is removed, whoever it is.
     #[prost(bytes = "vec", tag = "5")]
     pub device_list: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the identity over the hybrid key and its sequence, 64 bytes; where there is a hybrid key.
+    #[prost(bytes = "vec", tag = "6")]
+    pub hybrid_signature: ::prost::alloc::vec::Vec<u8>,
+    /// Which of the identity's hybrid keys it is.
+    #[prost(uint64, tag = "7")]
+    pub hybrid_sequence: u64,
 }
 /// An MLS application message, padded to a size class before it is encrypted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -496,7 +502,7 @@ pub struct Content {
     #[prost(uint64, tag = "3")]
     pub sent_at_ms: u64,
     /// What it is.
-    #[prost(oneof = "content::Kind", tags = "10, 11, 12, 13, 14")]
+    #[prost(oneof = "content::Kind", tags = "10, 11, 12, 13, 14, 16")]
     pub kind: ::core::option::Option<content::Kind>,
 }
 /// Nested message and enum types in `Content`.
@@ -519,6 +525,9 @@ pub mod content {
         /// Contents that are missing.
         #[prost(message, tag = "14")]
         Resend(super::ResendRequest),
+        /// A change that the committer does not make.
+        #[prost(message, tag = "16")]
+        Refusal(super::ChangeRefusal),
     }
 }
 /// A text.
@@ -552,6 +561,16 @@ pub struct SignedChange {
     /// Ed25519 of the author's device over the domain label and `change`, 64 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// A change that was asked for and that the committer does not make. Whoever is not the committer is not believed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeRefusal {
+    /// The change's id, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub change: ::prost::alloc::vec::Vec<u8>,
+    /// Why.
+    #[prost(enumeration = "ChangeRefusalReason", tag = "2")]
+    pub reason: i32,
 }
 /// A change of a group.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -664,6 +683,67 @@ pub struct PastEra {
     /// Identity keys of those whom that commit took out of the group.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub gone: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// Why a change is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ChangeRefusalReason {
+    /// Not said.
+    Unspecified = 0,
+    /// It contradicts itself, the group or another change.
+    Contradictory = 1,
+    /// Its author may not ask for it.
+    NotAllowed = 2,
+    /// The group has changed so much since it was signed that it counts no more.
+    OutOfDate = 3,
+    /// Whom it removes is no member.
+    NotAMember = 4,
+    /// Whom it adds is a member.
+    MemberAlready = 5,
+    /// A key package or hybrid key in it is not valid.
+    UnusableKey = 6,
+    /// A key package is for another cipher suite than the group's.
+    OtherSuite = 7,
+    /// The group is as large as a group can be.
+    GroupFull = 8,
+    /// It removes the committer, who cannot commit that.
+    OwnRemoval = 9,
+}
+impl ChangeRefusalReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CHANGE_REFUSAL_REASON_UNSPECIFIED",
+            Self::Contradictory => "CHANGE_REFUSAL_REASON_CONTRADICTORY",
+            Self::NotAllowed => "CHANGE_REFUSAL_REASON_NOT_ALLOWED",
+            Self::OutOfDate => "CHANGE_REFUSAL_REASON_OUT_OF_DATE",
+            Self::NotAMember => "CHANGE_REFUSAL_REASON_NOT_A_MEMBER",
+            Self::MemberAlready => "CHANGE_REFUSAL_REASON_MEMBER_ALREADY",
+            Self::UnusableKey => "CHANGE_REFUSAL_REASON_UNUSABLE_KEY",
+            Self::OtherSuite => "CHANGE_REFUSAL_REASON_OTHER_SUITE",
+            Self::GroupFull => "CHANGE_REFUSAL_REASON_GROUP_FULL",
+            Self::OwnRemoval => "CHANGE_REFUSAL_REASON_OWN_REMOVAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CHANGE_REFUSAL_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "CHANGE_REFUSAL_REASON_CONTRADICTORY" => Some(Self::Contradictory),
+            "CHANGE_REFUSAL_REASON_NOT_ALLOWED" => Some(Self::NotAllowed),
+            "CHANGE_REFUSAL_REASON_OUT_OF_DATE" => Some(Self::OutOfDate),
+            "CHANGE_REFUSAL_REASON_NOT_A_MEMBER" => Some(Self::NotAMember),
+            "CHANGE_REFUSAL_REASON_MEMBER_ALREADY" => Some(Self::MemberAlready),
+            "CHANGE_REFUSAL_REASON_UNUSABLE_KEY" => Some(Self::UnusableKey),
+            "CHANGE_REFUSAL_REASON_OTHER_SUITE" => Some(Self::OtherSuite),
+            "CHANGE_REFUSAL_REASON_GROUP_FULL" => Some(Self::GroupFull),
+            "CHANGE_REFUSAL_REASON_OWN_REMOVAL" => Some(Self::OwnRemoval),
+            _ => None,
+        }
+    }
 }
 /// What a group is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -2259,7 +2339,7 @@ pub struct GroupEvent {
     /// What happened, as a sentence.
     #[prost(string, tag = "2")]
     pub text: ::prost::alloc::string::String,
-    /// "created", "joined", "added", "removed", "left", "renamed", "rotated" or "ended".
+    /// "created", "joined", "added", "removed", "left", "renamed", "rotated", "refused" or "ended".
     #[prost(string, tag = "3")]
     pub what: ::prost::alloc::string::String,
     /// Members after the change.

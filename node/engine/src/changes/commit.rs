@@ -163,21 +163,10 @@ impl Engine {
         let me = self.me()?;
         if me.is(identity) {
             let (name, addresses) = (me.name.clone(), self.own_addresses());
-            return Ok(MemberProfile {
-                device_list: Vec::new(),
-                identity: identity.to_vec(),
-                name,
-                addresses,
-                hybrid_key: Vec::new(),
-            });
+            let identity = identity.to_vec();
+            return Ok(MemberProfile { identity, name, addresses, ..MemberProfile::default() });
         }
         let PersonRecord { name, addresses, .. } = self.person(cx, identity)?.unwrap_or_default();
-        Ok(MemberProfile {
-            identity: identity.to_vec(),
-            name,
-            addresses,
-            hybrid_key: Vec::new(),
-            device_list: Vec::new(),
-        })
+        Ok(MemberProfile { identity: identity.to_vec(), name, addresses, ..MemberProfile::default() })
     }
 }

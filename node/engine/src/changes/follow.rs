@@ -63,6 +63,7 @@ impl Engine {
         self.log_changes(cx, &conversation, &after, &annotation.changes)?;
         self.settle_changes(cx, &conversation, &annotation.changes)?;
         self.settle_overtaken(cx, &conversation, &after)?;
+        self.review_changes(cx, &conversation, &after)?;
         self.commit_pending(cx, &conversation.id)
     }
 
@@ -73,7 +74,7 @@ impl Engine {
         conversation: &ConversationRecord,
         group: &GroupView,
     ) -> Result<(), Failure> {
-        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
+        let pending = self.pending_changes(cx, &conversation.id)?;
         let signed = pending.iter().filter_map(|(_, record)| SignedChange::decode(&record.signed[..]).ok());
         let is_true = |signed: &SignedChange| {
             Change::decode(&signed.change[..]).is_ok_and(|change| is_true_already(group, &change))
@@ -115,7 +116,7 @@ impl Engine {
         }
         self.drop_retained(cx, &conversation)?;
         self.delete_group(cx, &conversation.group_id.clone())?;
-        tables::clear(cx.tx, CHANGES, &conversation.id)?;
+        self.drop_changes(cx, &conversation)?;
         tables::clear(cx.tx, UNSEALED, &conversation.id)?;
         tables::clear(cx.tx, FUTURE, &conversation.group_id)?;
         forget_senders(cx, &conversation.id)?;
@@ -163,7 +164,7 @@ impl Engine {
         conversation: &ConversationRecord,
     ) -> Result<(), Failure> {
         let own = self.me()?.id();
-        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
+        let pending = self.pending_changes(cx, &conversation.id)?;
         let signed =
             pending.iter().filter_map(|(_, record)| SignedChange::decode(record.signed.as_slice()).ok());
         let annotation = CommitAnnotation { changes: signed.collect() };
@@ -173,18 +174,6 @@ impl Engine {
             annotation.changes.iter().zip(changes_in(&annotation)).filter(|(_, change)| is_done(change));
         let done: Vec<SignedChange> = done.map(|(signed, _)| signed.clone()).collect();
         self.settle_changes(cx, conversation, &done)
-    }
-
-    pub(super) fn change_failed(
-        &self,
-        cx: &mut Context<'_>,
-        id: &[u8],
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        let state: Option<ChangeStateRecord> = tables::load(cx.tx, CHANGE_IDS, tables::key(id))?;
-        let Some(mut state) = state else { return Ok(()) };
-        reason.clone_into(&mut state.failed);
-        tables::save(cx.tx, CHANGE_IDS, tables::key(id), &state)
     }
 
     pub(super) fn log_changes(
@@ -223,11 +212,14 @@ impl Engine {
 /// Whether a group is as a change wants it.
 pub(super) fn is_true_already(group: &GroupView, change: &Change) -> bool {
     match &change.kind {
-        Some(change::Kind::Add(add)) => add.key_packages.iter().all(|package| {
-            let Ok(package) = mls::KeyPackage::validate(package) else { return false };
-            let member = group.member(package.certificate.identity.as_bytes());
-            member.is_some_and(|member| member.certificate.device == package.certificate.device)
-        }),
+        Some(change::Kind::Add(add)) => {
+            let is_member = |package: &Vec<u8>| {
+                let Ok(package) = mls::KeyPackage::validate(package) else { return false };
+                let member = group.member(package.certificate.identity.as_bytes());
+                member.is_some_and(|member| member.certificate.device == package.certificate.device)
+            };
+            !add.key_packages.is_empty() && add.key_packages.iter().all(is_member)
+        }
         Some(change::Kind::Remove(remove)) => !group.has(&remove.identity),
         Some(change::Kind::Leave(_)) => !group.has(&change.author),
         Some(change::Kind::Rotate(_)) | None => false,

@@ -11,8 +11,7 @@ use crate::{
     conversations::GroupView,
     engine::Engine,
     people::{Named, verification_word},
-    records::{ChangeRecord, ConversationRecord, Stage},
-    tables::{self, CHANGES},
+    records::{ConversationRecord, Stage},
 };
 
 impl Engine {
@@ -31,7 +30,7 @@ impl Engine {
         for member in &group.members {
             members.push(self.group_member(cx, &group, member)?);
         }
-        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
+        let pending = self.pending_changes(cx, &conversation.id)?;
         let committer = self.committer_name(cx, &conversation)?;
         let changes = pending.into_iter().map(|(_, record)| GroupChange {
             change: record.id,

@@ -84,6 +84,7 @@ impl Engine {
             self.follow_group(cx, &mut conversation, &view)?;
             conversation.stage = Stage::Open.into();
             self.save_conversation(cx, &conversation)?;
+            self.review_changes(cx, &conversation, &view)?;
             let (id, members) = (conversation.conversation_id()?, conversation.members);
             self.log_group(cx, id, "rotated", "your keys were renewed".into(), members)?;
             self.seal_waiting(cx, &conversation)?;
@@ -159,6 +160,7 @@ impl Engine {
         conversation.stage = Stage::Open.into();
         self.follow_group(cx, conversation, group)?;
         self.save_conversation(cx, conversation)?;
+        self.review_changes(cx, conversation, group)?;
         let id = conversation.conversation_id()?;
         self.log_group(cx, id, what, text, conversation.members)?;
         self.seal_waiting(cx, conversation)?;

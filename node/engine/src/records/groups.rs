@@ -3,6 +3,7 @@
 use std::fmt;
 
 use prost::{Enumeration, Message};
+use qpq_proto::v1::ChangeRefusalReason;
 use zeroize::Zeroize;
 
 /// Direct or group.
@@ -127,7 +128,7 @@ pub(crate) struct SenderRecord {
     pub joined_after: u64,
 }
 
-/// A change of a group that is not committed yet.
+/// A change of a group that is not committed yet, or, without the change itself, one that was refused before it came.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ChangeRecord {
     /// A serialized `SignedChange`.
@@ -137,6 +138,12 @@ pub(crate) struct ChangeRecord {
     pub id: Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     pub author: Vec<u8>,
+    /// Identity key of a member who says that it is not made; it counts if that member commits.
+    #[prost(bytes = "vec", tag = "4")]
+    pub refused_by: Vec<u8>,
+    /// Why that member does not make it.
+    #[prost(enumeration = "ChangeRefusalReason", tag = "5")]
+    pub refusal: i32,
 }
 
 /// What became of a change that was asked for on this node.

@@ -111,7 +111,8 @@ fn groups() {
         joined_after: 700,
     };
     reads("08641204c801c90118ac022090032a0205053202060638bc05", &sender);
-    reads("0a020101120202021a020303", &ChangeRecord { signed: two(1), id: two(2), author: two(3) });
+    let change = ChangeRecord { signed: two(1), id: two(2), author: two(3), refused_by: two(4), refusal: 3 };
+    reads("0a020101120202021a020303220204042803", &change);
     let state = ChangeStateRecord { conversation: two(1), committed: true, failed: "overtaken".into() };
     reads("0a02010110011a096f76657274616b656e", &state);
     let commit = CommitRecord { parent: two(1), epoch: two(2), commit: two(3), at_node_ms: 400 };

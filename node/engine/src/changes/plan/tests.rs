@@ -20,6 +20,7 @@ use super::*;
 use crate::{
     records::PersonRecord,
     storage::Transaction as _,
+    tables::{self, CHANGES},
     tests::{bench::Bench, memory::Memory},
 };
 
@@ -159,7 +160,8 @@ fn record(number: usize, asked: &Asked) -> ChangeRecord {
     let device = Device { who: author, is_new: false }.secret();
     let signature = device.sign(Domain::GroupChange, &[&change]).to_vec();
     let signed = SignedChange { change, signature }.encode_to_vec();
-    ChangeRecord { signed, id: vec![u8::try_from(number).unwrap(); 16], author: id(author) }
+    let (number, author) = (vec![u8::try_from(number).unwrap(); 16], id(author));
+    ChangeRecord { signed, id: number, author, ..ChangeRecord::default() }
 }
 
 /// What the group is to become, in terms of people.
@@ -277,7 +279,7 @@ proptest! {
             for (ordinal, record) in &pending {
                 tables::save(cx.tx, CHANGES, tables::at(&CONVERSATION, *ordinal), record).unwrap();
             }
-            engine.plan_pending(cx, &CONVERSATION, &group, pending).unwrap()
+            engine.plan_pending(cx, &CONVERSATION, &group, pending).unwrap().0
         });
         let model = Model::of(&members, &asked, members_max);
         let added: BTreeSet<Vec<u8>> =
