@@ -81,7 +81,7 @@ impl Engine {
         Ok(committer.is_some_and(|member| me.is(member.certificate.identity.as_bytes())))
     }
 
-    fn sign_change(
+    pub(crate) fn sign_change(
         &self,
         cx: &mut Context<'_>,
         group: &GroupView,
@@ -101,7 +101,7 @@ impl Engine {
         Ok((id, SignedChange { change, signature }))
     }
 
-    fn save_change(
+    pub(crate) fn save_change(
         &self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,

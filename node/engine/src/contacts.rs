@@ -266,8 +266,12 @@ impl Engine {
         for conversation in conversations {
             let is_open_group =
                 conversation.kind() == Kind::Group && conversation.stage() == crate::records::Stage::Open;
-            if is_open_group && self.group_view(cx, &conversation.group_id)?.has(identity) {
-                return Ok(true);
+            if is_open_group {
+                let group = self.group_view(cx, &conversation.group_id);
+                let group = self.unless_broken(cx, &conversation.id, group)?;
+                if group.is_some_and(|group| group.has(identity)) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)

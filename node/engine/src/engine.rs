@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use bytes::Bytes;
-use qpq_mesh::BundleId;
 use qpq_proto::{Failure, Method, Service, dispatch, ids::NodeKey, limits::Limits};
 use rand_core::CryptoRng;
 
@@ -56,6 +55,8 @@ pub struct Engine {
     /// People whose queues are looked at when the present input is done.
     pub(crate) to_pump: BTreeSet<Vec<u8>>,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Conversations whose groups cannot be used, as far as this run has come across them.
+    pub(crate) broken: BTreeSet<Vec<u8>>,
 }
 
 /// What an input found and must leave behind if its transaction is dropped.
@@ -89,6 +90,7 @@ impl Engine {
             carrying: Carrying::default(),
             to_pump: BTreeSet::new(),
             addresses: Vec::new(),
+            broken: BTreeSet::new(),
             limits: config.limits.clone(),
             config,
         })
@@ -113,10 +115,7 @@ impl Engine {
             Input::Call { caller, .. } => *caller,
             _ => Caller::Public,
         };
-        let bundle = match &input {
-            Input::Next(Next::Open(bundle)) => Some(*bundle.id()),
-            _ => None,
-        };
+        let step = if_refused(&input);
         let node_ms = self.clock.node_ms(now);
         let before = Before { had_identity: self.me.is_some(), next_event: self.next_event };
         let mut cx = Context::new(now, node_ms, rng, tx, caller);
@@ -126,8 +125,8 @@ impl Engine {
             Ok(answer) if !matches!(answer, Some(Err(_))) => Ok(self.kept(answer, effects, newest_event)),
             Ok(answer) => {
                 self.dropped(before);
-                match bundle {
-                    Some(id) => Ok(not_opened(id, answer)),
+                match step {
+                    Some(next) => Ok(not_taken(next, answer)),
                     None => Ok(Outcome { answer, effects: Vec::new(), keep: false }),
                 }
             }
@@ -168,6 +167,10 @@ impl Engine {
                 Err(failure) => Some(Err(failure)),
             },
             Input::Next(Next::Unopened(id)) => self.bundle_opened(cx, id, None).map(|()| None)?,
+            Input::Next(Next::Resume(conversation)) => self.resume(cx, &conversation).err().map(Err),
+            Input::Next(Next::NotResumed(conversation)) => {
+                self.note_broken(cx, &conversation).map(|()| None)?
+            }
             Input::Worked { node, solution } => {
                 self.mesh_input(cx, qpq_mesh::Input::Worked { node, solution }).map(|()| None)?
             }
@@ -248,13 +251,22 @@ impl Engine {
     }
 }
 
-/// A bundle was not taken; if it never will be, that is to be written down.
-fn not_opened(id: BundleId, answer: Option<Result<Bytes, Failure>>) -> Outcome {
+/// What is to be done if a step is refused.
+fn if_refused(input: &Input) -> Option<Next> {
+    match input {
+        Input::Next(Next::Open(bundle)) => Some(Next::Unopened(*bundle.id())),
+        Input::Next(Next::Resume(conversation)) => Some(Next::NotResumed(conversation.clone())),
+        _ => None,
+    }
+}
+
+/// A step was not taken; if it never will be, that is to be written down.
+fn not_taken(next: Next, answer: Option<Result<Bytes, Failure>>) -> Outcome {
     let mut effects = Vec::new();
     if let Some(Err(failure)) = answer {
-        tracing::debug!(%id, %failure, "a bundle was not taken");
-        if is_final(&failure) {
-            effects.push(Effect::Next(Next::Unopened(id)));
+        tracing::debug!(%failure, "a step was not taken");
+        if !matches!(next, Next::Unopened(_)) || is_final(&failure) {
+            effects.push(Effect::Next(next));
         }
     }
     Outcome { answer: None, effects, keep: false }

@@ -95,6 +95,7 @@ impl From<GroupFailure> for EngineError {
     fn from(failure: GroupFailure) -> Self {
         match failure {
             GroupFailure::Engine(error) => error,
+            GroupFailure::Mls(mls::MlsError::Storage(error)) => Self::Storage(error.into()),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -102,6 +102,10 @@ pub enum Next {
     Open(Bundle),
     /// A bundle that is for this person cannot be opened, and never will.
     Unopened(BundleId),
+    /// Make the commits that the last run may have left undone in a conversation, by its local id.
+    Resume(Vec<u8>),
+    /// They could not be made: the conversation's group is broken.
+    NotResumed(Vec<u8>),
 }
 
 /// Why a call brought no response.

@@ -29,6 +29,7 @@
 //! - an answer `Ok` to a peer for something that was not written.
 
 mod authority;
+mod broken;
 mod carrying;
 mod changes;
 mod clock;

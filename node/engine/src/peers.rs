@@ -10,8 +10,8 @@ use crate::{
     engine::Engine,
     input::{CallFailure, CallId, Effect, EngineError},
     outbox::Stream,
-    records::{ConversationRecord, NameRecord, PersonRecord, Standing},
-    tables::{self, CONVERSATIONS, NODES, PEOPLE},
+    records::{NameRecord, PersonRecord, Standing},
+    tables::{self, NODES, PEOPLE},
 };
 
 /// Connections and calls of this run; nothing of it is kept.
@@ -182,11 +182,7 @@ impl Engine {
 
     /// Takes up, after a start, what the last run may have left undone.
     pub(crate) fn finish_open_work(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
-        for conversation in conversations {
-            self.commit_pending(cx, &conversation.id)
-                .map_err(|failure| EngineError::Internal(failure.message))?;
-        }
+        self.resume_all(cx)?;
         self.watch_gaps(cx)?;
         self.sweep(cx)
     }

@@ -99,12 +99,21 @@ impl Engine {
         self.routes = None;
         for mut conversation in conversations {
             if conversation.stage() == Stage::Open {
-                self.forget_past_epochs(cx, &conversation)?;
-                self.prune(cx, &mut conversation)?;
-                self.save_conversation(cx, &conversation)?;
+                let retired = self.retire_epochs(cx, &mut conversation);
+                self.unless_broken(cx, &conversation.id, retired)?;
             }
         }
         Ok(())
+    }
+
+    fn retire_epochs(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &mut ConversationRecord,
+    ) -> Result<(), EngineError> {
+        self.forget_past_epochs(cx, conversation)?;
+        self.prune(cx, conversation)?;
+        self.save_conversation(cx, conversation)
     }
 
     /// Deletes the secrets of epochs that have been past for too long.

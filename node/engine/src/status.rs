@@ -8,6 +8,7 @@ use qpq_proto::{
 use crate::{
     context::Context,
     engine::Engine,
+    input::EngineError,
     records::{ConversationRecord, PersonRecord, Standing, Verification},
     roles,
     tables::{self, CONVERSATIONS, PEOPLE},
@@ -44,7 +45,7 @@ impl Engine {
             roles: roles::roles(cx.tx)?.names(),
             outbox_waiting,
             outbox_oldest_ms: self.oldest_delivery_ms(cx)?,
-            health: self.health(&people),
+            health: self.health(cx, &people)?,
             contacts: people.iter().filter(|person| person.is_contact()).count() as u64,
             conversations: conversations.len() as u64,
             unread: conversations.iter().map(|conversation| conversation.unread).sum(),
@@ -52,7 +53,7 @@ impl Engine {
         })
     }
 
-    fn health(&self, people: &[PersonRecord]) -> Vec<HealthItem> {
+    fn health(&self, cx: &Context<'_>, people: &[PersonRecord]) -> Result<Vec<HealthItem>, EngineError> {
         let mut items = Vec::new();
         if self.me.is_none() {
             items.push(HealthItem {
@@ -72,6 +73,7 @@ impl Engine {
                 fix: format!("qpq contact verify @{}", person.name),
             });
         }
+        items.extend(self.broken_health(cx)?);
         for person in people.iter().filter(|person| person.is_refused) {
             items.push(HealthItem {
                 code: "contact-request-failed".into(),
@@ -81,7 +83,7 @@ impl Engine {
                 fix: "qpq contact add LINK".into(),
             });
         }
-        items
+        Ok(items)
     }
 
     pub(crate) fn diagnose(&mut self, cx: &mut Context<'_>) -> Result<DiagnoseResponse, Failure> {
@@ -114,6 +116,7 @@ impl Engine {
         });
         let waiting: u64 = self.waiting_deliveries(cx)?.values().sum();
         checks.push(ok("outbox", format!("{waiting} deliveries wait")));
+        checks.extend(self.broken_checks(cx)?);
         Ok(DiagnoseResponse { checks })
     }
 }

@@ -2,6 +2,7 @@
 
 mod authority;
 pub(crate) mod bench;
+mod broken;
 mod carrying;
 mod claims;
 mod contacts;

@@ -137,7 +137,8 @@ impl Engine {
             if conversation.kind() != Kind::Group || conversation.stage() != Stage::Open {
                 continue;
             }
-            let group = self.group_view(cx, &conversation.group_id)?;
+            let group = self.group_view(cx, &conversation.group_id);
+            let Some(group) = self.unless_broken(cx, &conversation.id, group)? else { continue };
             let is_old =
                 group.member(&contact.identity).is_some_and(|member| member.certificate.device != device);
             if is_old && let Ok(kind) = self.add_change(cx, group.suite, from_ref(&contact.name)) {

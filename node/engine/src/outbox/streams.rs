@@ -182,7 +182,9 @@ impl Engine {
         Ok(match (conversation.kind(), conversation.stage()) {
             (Kind::Direct, _) => BTreeSet::from([conversation.contact.clone()]),
             (Kind::Group, Stage::Open) => {
-                self.other_members(cx, &conversation.group_id)?.into_iter().collect()
+                let others = self.other_members(cx, &conversation.group_id);
+                let others = self.unless_broken(cx, &conversation.id, others)?;
+                others.unwrap_or_default().into_iter().collect()
             }
             (Kind::Group, Stage::Waiting | Stage::Ended) => BTreeSet::new(),
         })

@@ -30,6 +30,14 @@ impl Memory {
         self.records.retain(|(name, ..), _| *name != table.0);
     }
 
+    /// Damages what is kept of an MLS group.
+    pub(crate) fn spoil(&mut self, group_id: &[u8]) {
+        let is_of_group = |namespace: &[u8]| namespace.windows(group_id.len()).any(|part| part == group_id);
+        for (_, value) in self.secrets.0.iter_mut().filter(|((namespace, _), _)| is_of_group(namespace)) {
+            value.truncate(value.len() / 2);
+        }
+    }
+
     /// Bytes of keys and values that are here and were not in an earlier state.
     pub(crate) fn bytes_since(&self, earlier: &Self) -> usize {
         let records = self.records.iter().filter(|(key, value)| earlier.records.get(key) != Some(value));
