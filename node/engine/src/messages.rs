@@ -170,6 +170,16 @@ impl Engine {
         Ok(self.message_at(cx, place)?.filter(|(_, record)| record.own))
     }
 
+    /// Writes a message again where it lies.
+    pub(crate) fn save_message(
+        &self,
+        cx: &mut Context<'_>,
+        place: &PlaceRecord,
+        record: &MessageRecord,
+    ) -> Result<(), EngineError> {
+        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), record)
+    }
+
     fn message_at(
         &self,
         cx: &Context<'_>,

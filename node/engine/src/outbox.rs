@@ -54,8 +54,6 @@ mod streams;
 
 /// How long an unanswered gap is watched before the missing contents are asked for, ms.
 pub(crate) const GAP_PATIENCE_MS: u64 = 20_000;
-/// How long the outbox keeps what it cannot deliver: longer than any carrier may, 35 days, ms.
-const OUTBOX_LIFETIME_MS: u64 = 35 * 86_400_000;
 /// How often the outbox is searched for what has expired, ms.
 const SWEEP_EVERY_MS: u64 = 3_600_000;
 
@@ -101,6 +99,8 @@ pub(crate) struct Shipment<'a> {
     pub content: &'a [u8],
     /// Token of a request; empty for everything else.
     pub request: &'a [u8],
+    /// When its lifetime ends, in the node's own time, if that began when it was sealed for the first time.
+    pub expires_node_ms: Option<u64>,
 }
 
 /// For whom a payload is.
@@ -170,6 +170,11 @@ impl Outbox {
 }
 
 impl Engine {
+    /// How long the outbox keeps what it cannot deliver, ms.
+    pub(crate) fn delivery_lifetime_ms(&self) -> u64 {
+        self.limits.delivery_lifetime_s.saturating_mul(1_000)
+    }
+
     /// Looks at what waits for a recipient when the present input is done.
     pub(crate) fn pump_later(&mut self, recipient: &[u8]) {
         self.to_pump.insert(recipient.to_vec());

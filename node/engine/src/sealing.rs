@@ -23,9 +23,12 @@ use crate::{
     group_cache::GroupFailure,
     input::EngineError,
     outbox::{Entry, Shipment, To},
-    records::{ConversationRecord, Kind, MessageRecord, PersonRecord, Stage, UnsealedRecord},
-    tables::{self, UNSEALED},
+    records::{ConversationRecord, Kind, MessageRecord, PersonRecord, Stage},
 };
+
+mod waiting;
+
+pub(crate) use waiting::TOO_LONG;
 
 /// HPKE info of introductions, so that nothing else sealed to the same key can be taken for one.
 const INTRODUCTION_INFO: &[u8] = b"qpq/v1/introduction";
@@ -48,6 +51,18 @@ impl Engine {
         content: &Content,
         audience: Audience<'_>,
     ) -> Result<(), EngineError> {
+        self.seal_until(cx, conversation, content, audience, None)
+    }
+
+    /// The same for a content whose lifetime may have begun before: it is not prolonged by sealing it.
+    fn seal_until(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        content: &Content,
+        audience: Audience<'_>,
+        expires_node_ms: Option<u64>,
+    ) -> Result<(), EngineError> {
         let plaintext = Zeroizing::new(content.encode_to_vec());
         let group_id = conversation.group_id.clone();
         let sealed = self.with_group(cx, &group_id, |group, mls| group.seal(mls, &plaintext));
@@ -60,6 +75,7 @@ impl Engine {
             conversation: &conversation.id,
             content: if is_text { &[] } else { &plaintext },
             request: &[],
+            expires_node_ms,
         };
         match audience {
             Audience::Only(recipient) => self.ship(cx, shipment, To::Person(recipient)),
@@ -68,45 +84,6 @@ impl Engine {
                 self.ship(cx, shipment, To::members(&others))
             }
         }
-    }
-
-    /// Puts a content into the conversation: sealed now, or when there is a group.
-    pub(crate) fn seal_or_keep(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-        content: &Content,
-    ) -> Result<(), EngineError> {
-        if conversation.stage() == Stage::Open {
-            return self.seal_content(cx, conversation, content, Audience::Everybody);
-        }
-        let record = UnsealedRecord { content: content.encode_to_vec() };
-        let waiting: Vec<(u64, UnsealedRecord)> =
-            tables::first(cx.tx, UNSEALED, &conversation.id, usize::MAX)?;
-        if waiting.iter().any(|(_, other)| *other == record) {
-            return Ok(());
-        }
-        let ordinal = waiting.last().map_or(1, |(ordinal, _)| ordinal + 1);
-        tables::save(cx.tx, UNSEALED, tables::at(&conversation.id, ordinal), &record)
-    }
-
-    /// Seals what waited for the conversation to get a group.
-    pub(crate) fn seal_waiting(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-    ) -> Result<(), EngineError> {
-        let waiting: Vec<(u64, UnsealedRecord)> =
-            tables::first(cx.tx, UNSEALED, &conversation.id, usize::MAX)?;
-        for (ordinal, record) in waiting {
-            cx.tx.delete(UNSEALED, tables::at(&conversation.id, ordinal))?;
-            let content = decode_content(&record.content)?;
-            if matches!(content.kind, Some(content::Kind::Text(_))) {
-                self.text_sealed(cx, &content.id, conversation.members.saturating_sub(1))?;
-            }
-            self.seal_content(cx, conversation, &content, Audience::Everybody)?;
-        }
-        Ok(())
     }
 
     /// Seals a content again for a recipient that can no longer open it, under the same content id.
@@ -119,13 +96,16 @@ impl Engine {
         let Some(conversation) = self.conversation(cx, &entry.parcel.conversation)? else { return Ok(()) };
         match conversation.stage() {
             Stage::Open => {}
-            Stage::Waiting => return self.seal_or_keep(cx, &conversation, &content),
+            Stage::Waiting => {
+                return self.keep_again(cx, &conversation, &content, entry.parcel.expires_node_ms);
+            }
             Stage::Ended => return Ok(()),
         }
         if !self.is_member(cx, &conversation, &entry.recipient)? {
             return Ok(());
         }
-        self.seal_content(cx, &conversation, &content, Audience::Only(&entry.recipient))
+        let (audience, expires) = (Audience::Only(&entry.recipient), entry.parcel.expires_node_ms);
+        self.seal_until(cx, &conversation, &content, audience, Some(expires))
     }
 
     /// An MLS message of a conversation, for one member or for all, as a parcel under its routing secret.
@@ -177,7 +157,14 @@ impl Engine {
         let inner =
             sealed::seal_to(cx.rng, &hybrid, INTRODUCTION_INFO, identity.as_bytes(), &signed.encode_to_vec());
         let payload = parcel(cx, &RoutingSecret::derive_stranger(&identity), inner, Readers::One(&me.device));
-        let shipment = Shipment { payload, message: &[], conversation, content: &[], request: &request };
+        let shipment = Shipment {
+            payload,
+            message: &[],
+            conversation,
+            content: &[],
+            request: &request,
+            expires_node_ms: None,
+        };
         Ok(self.ship(cx, shipment, To::Introduction(&person.identity))?)
     }
 

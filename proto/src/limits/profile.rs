@@ -58,7 +58,7 @@ pub struct Limits {
     pub outbox_deliveries_max: usize,
     /// Payloads that wait in the outbox.
     pub outbox_bytes_max: u64,
-    /// How long a delivery is tried.
+    /// How long a delivery is tried, from when it was first sealed: longer than any carrier may carry it.
     pub delivery_lifetime_s: u64,
     /// Pause after the first failed delivery; it doubles with each.
     pub resend_interval_min_ms: u64,
@@ -162,11 +162,11 @@ impl Limits {
         events_kept_max: 10_000,
         outbox_deliveries_max: 4_096,
         outbox_bytes_max: 16 * MIB as u64,
-        delivery_lifetime_s: 14 * DAY_S,
+        delivery_lifetime_s: 35 * DAY_S,
         resend_interval_min_ms: 1_000,
         resend_interval_max_ms: 10 * MINUTE_MS,
         resend_contents_max: 1_024,
-        resend_lifetime_s: 30 * DAY_S,
+        resend_lifetime_s: 35 * DAY_S,
         resend_wait_ms: 10_000,
         future_epoch_messages_max: 256,
         future_epoch_bytes_max: MIB,

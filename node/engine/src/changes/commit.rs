@@ -93,6 +93,7 @@ impl Engine {
             conversation: &conversation.id,
             content: &[],
             request: &[],
+            expires_node_ms: None,
         };
         let own = self.me.as_ref().map(Me::id);
         let members = before.members.iter().map(|member| member.certificate.identity.as_bytes().to_vec());

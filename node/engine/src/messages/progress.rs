@@ -17,7 +17,7 @@ use crate::{
     outbox::Entry,
     records::{ConversationRecord, DeliveryRecord, Kind, MessageRecord, Progress, Stage},
     storage::Key,
-    tables::{self, DELIVERIES, MESSAGES},
+    tables::{self, DELIVERIES},
 };
 
 impl Engine {
@@ -30,8 +30,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
         record.is_unsealed = false;
+        record.is_kept_again = false;
         record.recipients = recipients;
-        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)
+        self.save_message(cx, &place, &record)
     }
 
     /// A delivery of an own message got further, or as far as it ever will.
@@ -59,7 +60,7 @@ impl Engine {
         tables::save(cx.tx, DELIVERIES, key, &delivery)?;
         let state_before = state_word(&record);
         count(&mut record, before, progress);
-        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)?;
+        self.save_message(cx, &place, &record)?;
         if state_word(&record) != state_before || progress == Progress::Delivered {
             let conversation: ConversationId =
                 self.conversation_of(cx, &place.conversation)?.conversation_id()?;
@@ -80,7 +81,7 @@ impl Engine {
         if record.handed_at_ms == 0 {
             record.handed_at_ms = cx.now.wall_ms;
         }
-        tables::save(cx.tx, MESSAGES, tables::at(&place.conversation, place.cursor), &record)?;
+        self.save_message(cx, &place, &record)?;
         if state_word(&record) != state_before {
             let conversation: ConversationId =
                 self.conversation_of(cx, &place.conversation)?.conversation_id()?;

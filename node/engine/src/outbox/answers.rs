@@ -9,13 +9,14 @@ use qpq_proto::{
     v1::{Disposition, EnqueueResponse},
 };
 
-use super::{Entry, OUTBOX_LIFETIME_MS, SWEEP_EVERY_MS, Stream, Task};
+use super::{Entry, SWEEP_EVERY_MS, Stream, Task};
 use crate::{
     context::Context,
     engine::Engine,
     inbox::REVOKED_FIELD,
     input::{CallFailure, EngineError},
     records::Progress,
+    sealing::TOO_LONG,
 };
 
 impl Engine {
@@ -203,6 +204,7 @@ impl Engine {
         for stream in self.stream_names(cx)? {
             self.expire(cx, &stream)?;
         }
+        self.expire_unsealed(cx)?;
         self.retire(cx)
     }
 
@@ -221,7 +223,7 @@ impl Engine {
         for recipient in recipients {
             let pending = self.pending_entries(cx, stream, &recipient)?;
             for entry in pending.iter().filter(|entry| expired.contains(&entry.ordinal)) {
-                self.finish(cx, entry, Progress::Expired, "it waited too long")?;
+                self.finish(cx, entry, Progress::Expired, TOO_LONG)?;
             }
         }
         // Nobody else could be done with them.
@@ -235,10 +237,10 @@ impl Engine {
 
     /// For how long the oldest delivery has waited, ms; 0 if none waits.
     pub(crate) fn oldest_delivery_ms(&mut self, cx: &Context<'_>) -> Result<u64, EngineError> {
-        let mut oldest = 0;
+        let (mut oldest, lifetime_ms) = (0, self.delivery_lifetime_ms());
         for stream in self.stream_names(cx)? {
             for (_, parcel) in self.entries_after(cx, &stream, 0, 1)? {
-                let since = parcel.expires_node_ms.saturating_sub(OUTBOX_LIFETIME_MS);
+                let since = parcel.expires_node_ms.saturating_sub(lifetime_ms);
                 oldest = oldest.max(cx.node_ms.saturating_sub(since));
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     tables::{self, OUTGOING, PAYLOADS, UNSEALED},
 };
 
-use super::{OUTBOX_LIFETIME_MS, Shipment, Stream, To};
+use super::{Shipment, Stream, To};
 
 impl Engine {
     /// Stores a payload, and sends it to those who are connected.
@@ -44,7 +44,9 @@ impl Engine {
             recipient: stream.recipient().to_vec(),
             message: shipment.message.to_vec(),
             conversation: shipment.conversation.to_vec(),
-            expires_node_ms: cx.node_ms + OUTBOX_LIFETIME_MS,
+            expires_node_ms: shipment
+                .expires_node_ms
+                .unwrap_or_else(|| cx.node_ms.saturating_add(self.delivery_lifetime_ms())),
             delivery: digest::delivery_id(&shipment.payload).to_vec(),
             content: shipment.content.to_vec(),
             request: shipment.request.to_vec(),
@@ -93,14 +95,24 @@ impl Engine {
         let own = Stream::Person(conversation.contact.clone());
         let index = self.streams(cx)?;
         let sealed = index.waiting(&Stream::Conversation(conversation.id.clone())) + index.waiting(&own);
-        let room = self.limits.outbox_deliveries_max.saturating_sub(sealed);
-        let unsealed = cx.tx.scan(UNSEALED, &conversation.id, 0..u64::MAX, Direction::Forward, room)?.len();
-        if unsealed == room {
-            let waiting = sealed + unsealed;
-            return Err(Failure::quota(format!("{waiting} deliveries wait in this conversation already")));
+        let waiting = sealed.saturating_add(unsealed(cx, &conversation.id)?);
+        if waiting >= self.limits.outbox_deliveries_max {
+            return Err(Failure::quota(format!(
+                "{waiting} deliveries wait in this conversation already: wait until some of them are there; \
+                 `qpq status` shows whose nodes are not reached"
+            )));
         }
         Ok(())
     }
+}
+
+/// How many contents wait in a conversation for a group, by the first and the last of them: they are added at the end
+/// and go all at once, or from the front. Reading each would cost more with every one.
+fn unsealed(cx: &Context<'_>, conversation: &[u8]) -> Result<usize, EngineError> {
+    let end = |direction| cx.tx.scan(UNSEALED, conversation, 0..u64::MAX, direction, 1);
+    let (first, last) = (end(Direction::Forward)?, end(Direction::Backward)?);
+    let (Some((first, _)), Some((last, _))) = (first.first(), last.first()) else { return Ok(0) };
+    Ok(usize::try_from(last - first).unwrap_or(usize::MAX).saturating_add(1))
 }
 
 #[cfg(test)]

@@ -81,7 +81,14 @@ impl Post {
             To::Person(_) | To::Introduction(_) => &[],
         };
         let payload = Bytes::from_static(payload);
-        let shipment = Shipment { payload, message: &[], conversation, content: &[], request: &[] };
+        let shipment = Shipment {
+            payload,
+            message: &[],
+            conversation,
+            content: &[],
+            request: &[],
+            expires_node_ms: None,
+        };
         self.bench.with(|engine, cx| engine.ship(cx, shipment, to)).unwrap();
         self.note_asked();
     }
@@ -106,6 +113,7 @@ impl Post {
                 conversation: &[who; 16],
                 content: &[],
                 request: &[],
+                expires_node_ms: None,
             };
             engine.ship(cx, shipment, To::members(&[person(who)])).unwrap();
         });

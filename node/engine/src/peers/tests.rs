@@ -150,6 +150,7 @@ fn after_a_start_contacts_are_wanted_and_those_for_whom_something_waits() {
             conversation: &[7; 16],
             content: b"content",
             request: &[],
+            expires_node_ms: None,
         };
         engine.ship(cx, shipment, crate::outbox::To::Person(&[6; 32])).unwrap();
     });

@@ -51,6 +51,9 @@ pub(crate) struct MessageRecord {
     /// It waits for its conversation to get a group; until then nobody knows how many recipients it has.
     #[prost(bool, tag = "13")]
     pub is_unsealed: bool,
+    /// It was sealed, and waits to be sealed again when its conversation has a group again.
+    #[prost(bool, tag = "16")]
+    pub is_kept_again: bool,
 }
 
 /// Where a message lies.
@@ -87,6 +90,9 @@ pub(crate) struct DeliveryRecord {
 pub(crate) struct UnsealedRecord {
     #[prost(bytes = "vec", tag = "1")]
     pub content: Vec<u8>,
+    /// When its lifetime ends, in the node's own time; 0 if that begins when it is sealed.
+    #[prost(uint64, tag = "2")]
+    pub expires_node_ms: u64,
 }
 
 /// An event, as it is kept: what it names is looked up when it is read.

@@ -140,8 +140,11 @@ fn messages() {
         is_unsealed: true,
         handed: 14,
         handed_at_ms: 150,
+        is_kept_again: true,
     };
-    reads("0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e789601", &message);
+    let written =
+        "0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e789601800101";
+    reads(written, &message);
     reads("0a02010110c8011a020303", &PlaceRecord { conversation: two(1), cursor: 200, sender: two(3) });
     let delivery = DeliveryRecord {
         progress: Progress::Failed.into(),
@@ -151,7 +154,7 @@ fn messages() {
         attempts: 7,
     };
     reads("100420900328f40332046c6f73743807", &delivery);
-    reads("0a020101", &UnsealedRecord { content: two(1) });
+    reads("0a02010110c801", &UnsealedRecord { content: two(1), expires_node_ms: 200 });
     let event = EventRecord {
         at_ms: 100,
         what: "alarm".into(),

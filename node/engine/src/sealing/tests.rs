@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     outbox::Stream,
     records::ParcelRecord,
-    tables::{MESSAGES, OUTGOING},
+    tables::{self, MESSAGES, OUTGOING, UNSEALED},
     tests::bench::Bench,
 };
 

@@ -7,6 +7,7 @@ use qpq_crypto::key_value::{KeyValue, KeyValueError};
 
 use crate::storage::{Direction, Key, StorageError, Table, Transaction};
 
+pub(crate) mod counting;
 pub(crate) mod faulty;
 
 /// Everything a node has written.

@@ -178,7 +178,7 @@ fn what_expires_is_swept_and_the_rest_is_not() {
     post.send(1, 10);
     post.pass(1_000);
     post.send(1, 11);
-    post.bench.now_ms = OUTBOX_LIFETIME_MS;
+    post.bench.now_ms = post.bench.engine.delivery_lifetime_ms();
     post.bench.with(|engine, cx| engine.sweep(cx)).unwrap();
     assert_eq!(progress(&mut post, 1, 10), (Progress::Expired, "it waited too long".into(), 0));
     assert_eq!((progress(&mut post, 1, 11).0, post.lying()), (Progress::Queued, 1));
@@ -191,7 +191,7 @@ fn what_was_only_stored_expires_too() {
     post.answer_next(says(Disposition::Stored));
     post.answer_next(says(Disposition::Delivered));
     post.disconnect(1);
-    post.bench.now_ms = OUTBOX_LIFETIME_MS;
+    post.bench.now_ms = post.bench.engine.delivery_lifetime_ms();
     post.bench.with(|engine, cx| engine.sweep(cx)).unwrap();
     assert_eq!((progress(&mut post, 1, 10).0, post.lying()), (Progress::Expired, 0));
     assert_eq!(post.bench.with(|engine, cx| engine.waiting_deliveries(cx).unwrap()), BTreeMap::new());

@@ -56,8 +56,14 @@ impl Bench {
         let except = except.iter().copied().map(person).collect();
         self.with(|engine, cx, _| {
             let payload = Bytes::from_static(b"payload");
-            let shipment =
-                Shipment { payload, message: &[], conversation: &CONVERSATION, content: &[], request: &[] };
+            let shipment = Shipment {
+                payload,
+                message: &[],
+                conversation: &CONVERSATION,
+                content: &[],
+                request: &[],
+                expires_node_ms: None,
+            };
             engine.ship(cx, shipment, To::Members { recipients: &recipients, except }).unwrap();
             engine.newest_parcel(cx).unwrap()
         })

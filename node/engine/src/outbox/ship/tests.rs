@@ -20,6 +20,7 @@ fn shipment(payload: &'static [u8]) -> Shipment<'static> {
         conversation: &CONVERSATION,
         content: b"content",
         request: &[3; 16],
+        expires_node_ms: None,
     }
 }
 
@@ -41,7 +42,7 @@ fn an_entry_says_what_it_is() {
             remaining,
             message: vec![2; 16],
             conversation: CONVERSATION.to_vec(),
-            expires_node_ms: 5_000 + OUTBOX_LIFETIME_MS,
+            expires_node_ms: 5_000 + bench.engine.delivery_lifetime_ms(),
             recipient,
             delivery: digest::delivery_id(b"payload").to_vec(),
             content: b"content".to_vec(),
@@ -122,7 +123,7 @@ fn there_is_room_for_as_much_as_the_limit_says_sealed_or_not() {
         (0..for_person).for_each(|_| post.ship(b"b", To::Person(&person(1))));
         let answer = post.bench.with(|engine, cx| {
             for ordinal in 0..unsealed {
-                let content = UnsealedRecord { content: vec![1] };
+                let content = UnsealedRecord { content: vec![1], ..UnsealedRecord::default() };
                 tables::save(cx.tx, UNSEALED, tables::at(&[1; 16], ordinal), &content).unwrap();
             }
             let conversation = engine.conversation_of(cx, &[1; 16]).unwrap();

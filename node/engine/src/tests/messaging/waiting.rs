@@ -1,12 +1,9 @@
 //! Texts that wait until their conversation has a group: counted, limited, and sealed in the end.
 
-use qpq_proto::{Status, v1};
+use qpq_proto::Status;
 
+use crate::tables::{OUTGOING, UNSEALED};
 use crate::tests::{groups, world::World};
-use crate::{
-    records::UnsealedRecord,
-    tables::{self, OUTGOING, UNSEALED},
-};
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
@@ -80,21 +77,4 @@ fn a_restart_forgets_nothing_that_waits() {
     world.start(BOB);
     world.limit(BOB, |limits| limits.outbox_deliveries_max = 3);
     assert_eq!(fill(&mut world, BOB, "@alice"), 2);
-}
-
-#[test]
-fn a_content_that_waits_already_is_not_kept_twice() {
-    let mut world = asking(8);
-    world.send(BOB, "@alice", "once").unwrap();
-    let conversation = world.conversations(BOB).remove(0).id;
-    world.act(BOB, |engine, cx| {
-        let conversation = engine.conversation_of(cx, &conversation).unwrap();
-        let waiting: Vec<(u64, UnsealedRecord)> =
-            tables::first(cx.tx, UNSEALED, &conversation.id, usize::MAX).unwrap();
-        let content: v1::Content = prost::Message::decode(&waiting[0].1.content[..]).unwrap();
-        engine.seal_or_keep(cx, &conversation, &content).unwrap();
-        let another = v1::Content { id: vec![9; 16], ..content };
-        engine.seal_or_keep(cx, &conversation, &another).unwrap();
-    });
-    assert_eq!(world.nodes[BOB].memory.count(UNSEALED), 2);
 }
