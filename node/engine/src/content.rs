@@ -237,11 +237,19 @@ impl Engine {
             RESEND_DEPTH,
         )?;
         let joined_after = self.joined_after(cx, &conversation.id, from)?;
+        // Whoever asks again and again does not fill the outbox with it.
+        let on_its_way = self.texts_on_their_way(cx, from.as_bytes())?;
         let is_wanted = |record: &MessageRecord| {
-            record.own && record.sequence > joined_after && asked.contains(&record.sequence)
+            record.own
+                && record.sequence > joined_after
+                && asked.contains(&record.sequence)
+                && !on_its_way.contains(&record.id)
         };
         let wanted = newest.iter().filter(|(_, record)| is_wanted(record));
         for (_, record) in wanted.take(RESEND_MAX) {
+            if self.is_outbox_full(cx)? {
+                break;
+            }
             self.seal_content(cx, conversation, &text_content(record), Audience::Only(from.as_bytes()))?;
         }
         Ok(())

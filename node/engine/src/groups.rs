@@ -8,6 +8,7 @@ use qpq_crypto::{
 };
 use qpq_proto::{
     Failure,
+    limits::MEMBERS_PER_CHANGE_MAX,
     v1::{
         AddGroupMembersRequest, AddGroupMembersResponse, AddMembers, CreateGroupLinkRequest,
         CreateGroupLinkResponse, CreateGroupRequest, CreateGroupResponse, GroupChange, GroupKind,
@@ -83,6 +84,14 @@ impl Engine {
         suite: mls::Suite,
         names: &[String],
     ) -> Result<change::Kind, Failure> {
+        if names.len() > MEMBERS_PER_CHANGE_MAX {
+            let message = format!(
+                "{} people are named, at most {MEMBERS_PER_CHANGE_MAX} are added at once: add the others with \
+                 `qpq group add` afterwards",
+                names.len()
+            );
+            return Err(Failure { field: "members".into(), ..Failure::quota(message) });
+        }
         let mut add = AddMembers::default();
         for name in names {
             let person = self.find_contact(cx, name)?;

@@ -47,6 +47,7 @@ use streams::Streams;
 
 mod answers;
 mod entries;
+mod joining;
 mod pauses;
 mod rounds;
 mod ship;

@@ -168,3 +168,18 @@ fn keys_are_renewed_in_groups_and_with_contacts() {
         assert_eq!(change.waiting_for.is_empty(), change.committed, "{name}");
     }
 }
+
+#[test]
+fn so_many_are_added_at_once_and_no_more() {
+    let mut bench = Bench::of_village();
+    for (count, status) in
+        [(MEMBERS_PER_CHANGE_MAX, Status::NotFound), (MEMBERS_PER_CHANGE_MAX + 1, Status::QuotaExceeded)]
+    {
+        let names = vec![String::from("@nobody"); count];
+        let refused = bench.with(|engine, cx| engine.add_change(cx, mls::Suite::Hybrid, &names)).unwrap_err();
+        assert_eq!(refused.status, status);
+        let is_helpful =
+            refused.message.contains("65 people are named, at most 64 are added at once: add the others");
+        assert_eq!(is_helpful, status == Status::QuotaExceeded, "{}", refused.message);
+    }
+}

@@ -1,16 +1,17 @@
 //! Entries of streams, and how far each recipient is.
 
+use std::collections::BTreeSet;
+
 use super::{To, streams::Stream};
 use crate::{
     content::sender_key,
     context::Context,
     engine::Engine,
     input::EngineError,
-    records::{CursorRecord, ParcelRecord, SenderRecord},
+    records::{CursorRecord, ParcelRecord},
     storage::Direction,
-    tables::{self, CURSORS, OUTGOING, PAYLOADS, SENDERS},
+    tables::{self, CURSORS, OUTGOING, PAYLOADS},
 };
-use qpq_proto::ids::Identity;
 
 /// Entries that a recipient's node may hold unopened in one stream; then it is not sent more of it.
 const STORED_MAX: usize = 1_024;
@@ -57,7 +58,7 @@ impl Engine {
         Ok(tables::load(cx.tx, CURSORS, tables::key(&key))?.unwrap_or_default())
     }
 
-    fn save_cursor(
+    pub(super) fn save_cursor(
         &self,
         cx: &mut Context<'_>,
         stream: &Stream,
@@ -143,6 +144,19 @@ impl Engine {
         Ok(pending.map(entry).collect())
     }
 
+    /// Ids of the texts in a person's own stream that were not given to the person's node yet.
+    pub(crate) fn texts_on_their_way(
+        &self,
+        cx: &Context<'_>,
+        recipient: &[u8],
+    ) -> Result<BTreeSet<Vec<u8>>, EngineError> {
+        let stream = Stream::Person(recipient.to_vec());
+        let stored = self.cursor(cx, &stream, recipient)?.stored;
+        let mut entries = self.pending_entries(cx, &stream, recipient)?;
+        entries.retain(|entry| stored.binary_search(&entry.ordinal).is_err());
+        Ok(entries.into_iter().map(|entry| entry.parcel.message).collect())
+    }
+
     /// The recipient's node holds an entry that it cannot open yet.
     pub(super) fn note_stored(&self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
         let mut cursor = self.cursor(cx, &entry.stream, &entry.recipient)?;
@@ -214,9 +228,12 @@ impl Engine {
         ordinal: u64,
     ) -> Result<(), EngineError> {
         self.withdraw(cx, stream, ordinal)?;
-        self.streams(cx)?.removed(stream);
-        cx.tx.delete(PAYLOADS, tables::at(stream.key(), ordinal))?;
-        Ok(cx.tx.delete(OUTGOING, tables::at(stream.key(), ordinal))?)
+        let key = tables::at(stream.key(), ordinal);
+        if let Some(parcel) = tables::load::<ParcelRecord>(cx.tx, OUTGOING, key)? {
+            self.streams(cx)?.removed(stream, &parcel);
+        }
+        cx.tx.delete(PAYLOADS, key)?;
+        Ok(cx.tx.delete(OUTGOING, key)?)
     }
 
     /// A conversation is deleted: whatever still lies in its stream goes with it.
@@ -230,53 +247,6 @@ impl Engine {
             self.remove_entry(cx, &stream, ordinal)?;
         }
         Ok(())
-    }
-
-    /// Somebody becomes a member of a conversation: what lies in its stream already is not for it.
-    pub(crate) fn read_from_now_on(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &[u8],
-        recipient: &[u8],
-    ) -> Result<(), EngineError> {
-        self.note_joined(cx, conversation, recipient)?;
-        let stream = Stream::Conversation(conversation.to_vec());
-        if self.streams(cx)?.waiting(&stream) == 0 {
-            return Ok(());
-        }
-        let cursor = CursorRecord { through: self.newest_parcel(cx)?, ..CursorRecord::default() };
-        self.save_cursor(cx, &stream, recipient, &cursor)
-    }
-
-    /// Somebody becomes a member: what this person has said so far is not for it, not even if it asks.
-    pub(crate) fn note_joined(
-        &self,
-        cx: &mut Context<'_>,
-        conversation: &[u8],
-        identity: &[u8],
-    ) -> Result<(), EngineError> {
-        let Some(own) = self.conversation(cx, conversation)? else { return Ok(()) };
-        let key = sender_key(conversation, identity);
-        let known: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
-        let sender = SenderRecord {
-            conversation: conversation.to_vec(),
-            identity: identity.to_vec(),
-            joined_after: own.own_sequence,
-            ..known.unwrap_or_default()
-        };
-        tables::save(cx.tx, SENDERS, tables::key(&key), &sender)
-    }
-
-    /// Sequence of the own content after which somebody became a member of a conversation.
-    pub(crate) fn joined_after(
-        &self,
-        cx: &Context<'_>,
-        conversation: &[u8],
-        identity: Identity,
-    ) -> Result<u64, EngineError> {
-        let key = sender_key(conversation, identity.as_bytes());
-        let sender: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
-        Ok(sender.map_or(0, |sender| sender.joined_after))
     }
 
     pub(super) fn forget_cursor(

@@ -54,8 +54,9 @@ impl Engine {
             is_introduction: matches!(stream, Stream::Introductions(_)),
             except,
             bundle: Vec::new(),
+            payload_bytes: shipment.payload.len() as u64,
         };
-        self.streams(cx)?.added(&stream);
+        self.streams(cx)?.added(&stream, &parcel);
         tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel)?;
         cx.tx.put(PAYLOADS, tables::at(stream.key(), ordinal), shipment.payload)?;
         self.carry_soon(cx.now);
@@ -86,7 +87,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses when as much waits in a conversation already, sealed or not, as may wait there.
+    /// Refuses when as much waits in a conversation already, sealed or not, as may wait there, or in the whole outbox.
     pub(crate) fn check_room(
         &mut self,
         cx: &Context<'_>,
@@ -102,7 +103,20 @@ impl Engine {
                  `qpq status` shows whose nodes are not reached"
             )));
         }
+        if self.is_outbox_full(cx)? {
+            return Err(Failure::quota(format!(
+                "the outbox is full with {} bytes: wait until some of them are there; `qpq status` shows whose nodes \
+                 are not reached, and `qpq contact remove` drops what waits for somebody",
+                self.streams(cx)?.bytes()
+            )));
+        }
         Ok(())
+    }
+
+    /// Whether the payloads that wait take as many bytes as they may.
+    pub(crate) fn is_outbox_full(&mut self, cx: &Context<'_>) -> Result<bool, EngineError> {
+        let bytes = self.streams(cx)?.bytes();
+        Ok(bytes >= self.limits.outbox_bytes_max)
     }
 }
 

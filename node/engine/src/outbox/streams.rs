@@ -80,7 +80,11 @@ impl Stream {
 
 /// The index.
 #[derive(Debug, Default)]
-pub(super) struct Streams(BTreeMap<Stream, State>);
+pub(super) struct Streams {
+    streams: BTreeMap<Stream, State>,
+    /// Of all payloads.
+    bytes: u64,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -90,31 +94,38 @@ struct State {
 }
 
 impl Streams {
-    pub(super) fn added(&mut self, stream: &Stream) {
-        self.0.entry(stream.clone()).or_default().entries += 1;
+    pub(super) fn added(&mut self, stream: &Stream, parcel: &ParcelRecord) {
+        self.streams.entry(stream.clone()).or_default().entries += 1;
+        self.bytes = self.bytes.saturating_add(parcel.payload_bytes);
     }
 
-    pub(super) fn removed(&mut self, stream: &Stream) {
-        let Some(state) = self.0.get_mut(stream) else { return };
+    pub(super) fn removed(&mut self, stream: &Stream, parcel: &ParcelRecord) {
+        let Some(state) = self.streams.get_mut(stream) else { return };
+        self.bytes = self.bytes.saturating_sub(parcel.payload_bytes);
         state.entries = state.entries.saturating_sub(1);
         if state.entries == 0 {
-            self.0.remove(stream);
+            self.streams.remove(stream);
         }
+    }
+
+    /// Bytes of payloads.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Entries of a stream.
     pub(super) fn waiting(&self, stream: &Stream) -> usize {
-        self.0.get(stream).map_or(0, |state| state.entries)
+        self.streams.get(stream).map_or(0, |state| state.entries)
     }
 
     pub(super) fn forget_members(&mut self, stream: &Stream) {
-        if let Some(state) = self.0.get_mut(stream) {
+        if let Some(state) = self.streams.get_mut(stream) {
             state.recipients = None;
         }
     }
 
     fn names(&self) -> Vec<Stream> {
-        self.0.keys().cloned().collect()
+        self.streams.keys().cloned().collect()
     }
 }
 
@@ -125,7 +136,7 @@ impl Engine {
         if self.outbox.streams.is_none() {
             let mut streams = Streams::default();
             for parcel in tables::all::<ParcelRecord>(cx.tx, OUTGOING)? {
-                streams.added(&Stream::of(&parcel));
+                streams.added(&Stream::of(&parcel), &parcel);
             }
             self.outbox.streams = Some(streams);
         }
@@ -158,9 +169,10 @@ impl Engine {
         cx: &mut Context<'_>,
         stream: &Stream,
     ) -> Result<Option<&BTreeSet<Vec<u8>>>, EngineError> {
-        let is_unknown = self.streams(cx)?.0.get(stream).is_some_and(|state| state.recipients.is_none());
+        let is_unknown =
+            self.streams(cx)?.streams.get(stream).is_some_and(|state| state.recipients.is_none());
         let found = if is_unknown { Some(self.find_recipients(cx, stream)?) } else { None };
-        let Some(state) = self.streams(cx)?.0.get_mut(stream) else { return Ok(None) };
+        let Some(state) = self.streams(cx)?.streams.get_mut(stream) else { return Ok(None) };
         if found.is_some() {
             state.recipients = found;
         }

@@ -41,6 +41,8 @@ pub(crate) struct ParcelRecord {
     /// Identity keys of members whom it is not for.
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub except: Vec<Vec<u8>>,
+    #[prost(uint64, tag = "13")]
+    pub payload_bytes: u64,
 }
 
 /// Which entry of the outbox a bundle carries.

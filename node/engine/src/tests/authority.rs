@@ -10,6 +10,7 @@ use qpq_crypto::{
 };
 use qpq_proto::{
     ids::NodeKey,
+    limits::MEMBERS_PER_CHANGE_MAX,
     v1::{
         AddMembers, Change, GroupKind, GroupRecord, Leave, MemberProfile, RemoveMember, Rotate, SignedChange,
         change::Kind,
@@ -205,6 +206,20 @@ fn forged_changes_are_refused() {
         (BOB.signs(&Change { kind: None, ..change }), "nothing asked for"),
     ] {
         assert!(check_change(&village(), &forged).is_err(), "{how}");
+    }
+}
+
+#[test]
+fn a_change_says_whom_it_adds_and_does_not_add_too_many() {
+    for (members, packages, is_allowed) in [
+        (MEMBERS_PER_CHANGE_MAX, 0, true),
+        (MEMBERS_PER_CHANGE_MAX + 1, 0, false),
+        (MEMBERS_PER_CHANGE_MAX, MEMBERS_PER_CHANGE_MAX, true),
+        (2, 3, false),
+    ] {
+        let (members, key_packages) = (vec![MemberProfile::default(); members], vec![vec![1]; packages]);
+        let asked = BOB.asks(5, Kind::Add(AddMembers { key_packages, members }));
+        assert_eq!(check_change(&village(), &asked).is_ok(), is_allowed, "{packages} packages");
     }
 }
 

@@ -51,6 +51,7 @@ fn an_entry_says_what_it_is() {
             device_list_sequence: 1,
             except: Vec::new(),
             bundle: Vec::new(),
+            payload_bytes: 7,
         };
         assert_eq!(parcel(&bench), expected);
         assert_eq!(bench.memory.count(PAYLOADS), 1);
@@ -143,4 +144,39 @@ fn a_limit_of_nothing_leaves_no_room() {
     });
     assert_eq!(answer.unwrap_err().status, qpq_proto::Status::QuotaExceeded);
     post.bench.input(Input::Tick);
+}
+
+#[test]
+fn there_is_room_for_as_many_bytes_as_the_limit_says() {
+    for (limit, has_room) in [(30, false), (31, true)] {
+        let mut post = Post::to(&[1, 2]);
+        post.disconnect(1);
+        post.disconnect(2);
+        post.bench.engine.limits.outbox_bytes_max = limit;
+        let room = |post: &mut Post| {
+            post.bench.with(|engine, cx| {
+                let conversation = engine.conversation_of(cx, &[1; 16]).unwrap();
+                engine.check_room(cx, &conversation).map_err(|failure| (failure.status, failure.message))
+            })
+        };
+        assert_eq!(room(&mut post), Ok(()));
+        post.ship(&[0; 10], To::members(&[person(1)]));
+        // Whoever it is for, and for however many.
+        post.ship(&[0; 10], To::members(&[person(2), person(3)]));
+        post.ship(&[0; 10], To::Introduction(&person(2)));
+        for is_restarted in [false, true] {
+            if is_restarted {
+                post.bench.restart();
+            }
+            match room(&mut post) {
+                Ok(()) => assert!(has_room),
+                Err((status, message)) => {
+                    assert!(!has_room && status == qpq_proto::Status::QuotaExceeded);
+                    assert!(message.starts_with("the outbox is full with 30 bytes: wait"), "{message}");
+                }
+            }
+        }
+        post.bench.with(|engine, cx| engine.drop_stream(cx, &[2; 16]).unwrap());
+        assert_eq!(room(&mut post), Ok(()), "what is dropped takes no room");
+    }
 }

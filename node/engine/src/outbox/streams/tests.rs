@@ -18,13 +18,14 @@ fn a_persons_own_streams_come_first() {
 fn a_stream_without_entries_is_gone() {
     let stream = Stream::Conversation(vec![1; 16]);
     let mut streams = Streams::default();
-    streams.added(&stream);
-    streams.added(&stream);
-    streams.removed(&stream);
-    assert_eq!(streams.waiting(&stream), 1);
-    streams.removed(&stream);
-    streams.removed(&stream);
-    assert_eq!(streams.waiting(&stream), 0);
+    let parcel = |payload_bytes| ParcelRecord { payload_bytes, ..ParcelRecord::default() };
+    streams.added(&stream, &parcel(5));
+    streams.added(&stream, &parcel(7));
+    streams.removed(&stream, &parcel(5));
+    assert_eq!((streams.waiting(&stream), streams.bytes()), (1, 7));
+    streams.removed(&stream, &parcel(7));
+    streams.removed(&stream, &parcel(7));
+    assert_eq!((streams.waiting(&stream), streams.bytes()), (0, 0));
     assert!(streams.names().is_empty());
 }
 
@@ -107,7 +108,7 @@ fn add(engine: &mut Engine, cx: &mut Context<'_>, stream: &Stream) -> u64 {
         ..ParcelRecord::default()
     };
     let ordinal = engine.next_parcel(cx).unwrap();
-    engine.streams(cx).unwrap().added(stream);
+    engine.streams(cx).unwrap().added(stream, &parcel);
     tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel).unwrap();
     ordinal
 }

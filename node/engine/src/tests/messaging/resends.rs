@@ -189,3 +189,35 @@ fn whoever_came_while_one_was_away_does_not_get_what_one_had_said() {
     ask(&mut world, CAROL, "#village", vec![1, 2]);
     assert_eq!(world.received(CAROL), ["bob: I am back"]);
 }
+
+#[test]
+fn whoever_asks_again_and_again_makes_nothing_grow() {
+    let mut world = without_carol();
+    for number in 0..5 {
+        world.send(ALICE, "#village", &format!("{number}")).unwrap();
+    }
+    world.settle();
+    world.stop(BOB);
+    let asks = |world: &mut World| {
+        world.act(ALICE, |engine, cx| {
+            let id = engine.find_group(cx, "village").unwrap();
+            let village = engine.conversation_of(cx, &id).unwrap();
+            let bob = engine.find_contact(cx, "bob").unwrap().identity;
+            let sender = engine.group_view(cx, &village.group_id).unwrap().member(&bob).unwrap().clone();
+            let kind = Some(Kind::Resend(v1::ResendRequest { sequences: (1..=64).collect() }));
+            let content = v1::Content { kind, ..v1::Content::default() };
+            let plaintext = prost::Message::encode_to_vec(&content);
+            engine.take_content(cx, &village, &village.group_id, &sender, &plaintext).unwrap();
+        });
+        world.nodes[ALICE].memory.count(OUTGOING)
+    };
+    world.limit(ALICE, |limits| limits.outbox_bytes_max = 0);
+    assert_eq!(asks(&mut world), 0, "a full outbox gets no fuller");
+    world.limit(ALICE, |limits| limits.outbox_bytes_max = 1_000_000);
+    for _ in 0..3 {
+        assert_eq!(asks(&mut world), 5);
+    }
+    world.start(BOB);
+    world.pass(60_000);
+    assert_eq!(world.nodes[ALICE].memory.count(OUTGOING), 0);
+}
