@@ -16,7 +16,10 @@ use crate::{
     group_cache::GroupFailure,
     identity::new_device,
     input::EngineError,
-    records::{ConversationRecord, IdentityRecord, InvitationRecord, Kind, PersonRecord, Stage, Standing},
+    records::{
+        ConversationRecord, IdentityRecord, InterruptionRecord, InvitationRecord, Kind, PersonRecord, Stage,
+        Standing,
+    },
     storage::Direction,
     tables::{self, CONVERSATIONS, EVENTS, IDENTITY, INVITATIONS, PEOPLE, SINGLE},
 };
@@ -96,6 +99,10 @@ impl Engine {
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
         for mut conversation in conversations {
             if conversation.stage() == Stage::Open {
+                // A backup holds no group, so that nobody knows who was in it.
+                let members = self.other_members(cx, &conversation.group_id).unwrap_or_default();
+                let own_sequence = conversation.own_sequence;
+                conversation.interruption = Some(InterruptionRecord { own_sequence, members });
                 conversation.stage = Stage::Waiting.into();
                 self.save_conversation(cx, &conversation)?;
             }

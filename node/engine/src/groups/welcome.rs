@@ -16,7 +16,7 @@ use crate::{
     engine::Engine,
     input::EngineError,
     introductions::Introduced,
-    records::{ConversationRecord, Kind, PersonRecord, Stage, Standing},
+    records::{ConversationRecord, InterruptionRecord, Kind, PersonRecord, Stage, Standing},
     sealing::Audience,
     tables::{self, CONVERSATIONS, PEOPLE},
 };
@@ -73,12 +73,7 @@ impl Engine {
             }
         }
         let mut conversation = self.conversation_for_welcome(cx, &view, &people)?;
-        if conversation.stage() == Stage::Ended {
-            // Whoever came in while this person was away has heard nothing of it.
-            for member in &view.members {
-                self.note_joined(cx, &conversation.id, member.certificate.identity.as_bytes())?;
-            }
-        }
+        self.keep_past_from_newcomers(cx, &mut conversation, &view)?;
         self.settle_renewal(cx, &conversation)?;
         if conversation.kind() == Kind::Direct {
             self.follow_group(cx, &mut conversation, &view)?;
@@ -96,6 +91,27 @@ impl Engine {
         self.open_future(cx, &view.id)?;
         if let Some(contact) = known.filter(|person| person.standing() == Standing::Accepted) {
             self.replenish(cx, &contact)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever came in while this person was away, or had lost the group, gets nothing of what was said before.
+    fn keep_past_from_newcomers(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &mut ConversationRecord,
+        group: &GroupView,
+    ) -> Result<(), EngineError> {
+        let before = match (conversation.stage(), conversation.interruption.take()) {
+            (Stage::Ended, _) => {
+                InterruptionRecord { own_sequence: conversation.own_sequence, members: Vec::new() }
+            }
+            (Stage::Waiting, Some(before)) => before,
+            _ => return Ok(()),
+        };
+        let members = group.members.iter().map(|member| member.certificate.identity.as_bytes().to_vec());
+        for newcomer in members.filter(|member| !before.members.contains(member)) {
+            self.note_joined_after(cx, &conversation.id, &newcomer, before.own_sequence)?;
         }
         Ok(())
     }

@@ -37,12 +37,23 @@ impl Engine {
         identity: &[u8],
     ) -> Result<(), EngineError> {
         let Some(own) = self.conversation(cx, conversation)? else { return Ok(()) };
+        self.note_joined_after(cx, conversation, identity, own.own_sequence)
+    }
+
+    /// The same, when this person had said so much.
+    pub(crate) fn note_joined_after(
+        &self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+        identity: &[u8],
+        own_sequence: u64,
+    ) -> Result<(), EngineError> {
         let key = sender_key(conversation, identity);
         let known: Option<SenderRecord> = tables::load(cx.tx, SENDERS, tables::key(&key))?;
         let sender = SenderRecord {
             conversation: conversation.to_vec(),
             identity: identity.to_vec(),
-            joined_after: own.own_sequence,
+            joined_after: own_sequence,
             ..known.unwrap_or_default()
         };
         tables::save(cx.tx, SENDERS, tables::key(&key), &sender)

@@ -51,6 +51,17 @@ impl Drop for RouteRecord {
     }
 }
 
+/// How a conversation was when this device lost its group, with a rollback or by restoring a backup.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct InterruptionRecord {
+    /// Sequence of the last own content until then.
+    #[prost(uint64, tag = "1")]
+    pub own_sequence: u64,
+    /// Identity keys of the other members then; none if nobody knows.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub members: Vec<Vec<u8>>,
+}
+
 /// A conversation.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ConversationRecord {
@@ -102,6 +113,9 @@ pub(crate) struct ConversationRecord {
     /// The newest epoch that every member is known to have reached, 32 bytes.
     #[prost(bytes = "vec", tag = "15")]
     pub stable_epoch: Vec<u8>,
+    /// While its group is waited for again.
+    #[prost(message, optional, tag = "19")]
+    pub interruption: Option<InterruptionRecord>,
 }
 
 /// What is known of a sender in one conversation.

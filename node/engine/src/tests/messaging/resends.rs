@@ -7,9 +7,10 @@ use qpq_proto::{
 
 use super::{progress, say};
 use crate::{
-    tables::OUTGOING,
+    tables::{self, MESSAGE_IDS, MESSAGES, OUTGOING},
     tests::{
         groups::{add, group, remove, village},
+        memory::Memory,
         world::World,
     },
 };
@@ -220,4 +221,43 @@ fn whoever_asks_again_and_again_makes_nothing_grow() {
     world.start(BOB);
     world.pass(60_000);
     assert_eq!(world.nodes[ALICE].memory.count(OUTGOING), 0);
+}
+
+#[test]
+fn whoever_came_while_the_group_was_lost_does_not_get_what_was_said_before() {
+    for is_restored in [false, true] {
+        let mut world = village(&["alice", "bob", "carol"]);
+        let request = v1::CreateGroupRequest { name: "village".into(), members: vec!["alice".into()] };
+        world.owner::<v1::CreateGroupResponse>(BOB, Method::CreateGroup, &request).unwrap();
+        world.settle();
+        world.send(ALICE, "#village", "a secret").unwrap();
+        world.settle();
+        let copy = world.nodes[ALICE].memory.clone();
+        add(&mut world, BOB, "carol").unwrap();
+        world.settle();
+        world.stop(ALICE);
+        let alice = if is_restored {
+            let again = world.add(9, Memory::default());
+            world.nodes[again].memory = copy.backup();
+            let request = v1::RestoreBackupRequest::default();
+            world.owner::<v1::RestoreBackupResponse>(again, Method::RestoreBackup, &request).unwrap();
+            again
+        } else {
+            world.start_over(ALICE, copy);
+            ALICE
+        };
+        world.send(alice, "#village", "I am back").unwrap();
+        world.pass(60_000);
+        ask(&mut world, CAROL, "#village", (1..=64).collect());
+        assert_eq!(world.received(CAROL), ["alice: I am back"], "restored: {is_restored}");
+        // Bob was there all along.
+        world.act(BOB, |engine, cx| {
+            let id = engine.find_group(cx, "village").unwrap();
+            tables::clear(cx.tx, MESSAGES, &id).unwrap();
+        });
+        world.nodes[BOB].memory.forget(MESSAGE_IDS);
+        ask(&mut world, BOB, "#village", vec![1]);
+        let heard = world.received(BOB).iter().any(|text| text == "alice: a secret");
+        assert_eq!(heard, !is_restored, "nobody knows after restoring who was there");
+    }
 }
