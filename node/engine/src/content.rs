@@ -15,6 +15,7 @@ use crate::{
     engine::Engine,
     gaps,
     input::EngineError,
+    introductions::check_profile,
     outbox::{GAP_PATIENCE_MS, Stream, Task},
     records::{ConversationRecord, EventRecord, MessageRecord, Progress, SenderRecord},
     sealing::{Audience, text_content},
@@ -259,6 +260,9 @@ impl Engine {
         let Some(mut person) = self.person(cx, from.as_bytes())? else { return Ok(()) };
         if !person.is_contact() {
             return Ok(());
+        }
+        if profile.hybrid_sequence >= person.hybrid_sequence && check_profile(from, profile).is_ok() {
+            person.learn_hybrid_key(profile);
         }
         person.learn_addresses(&profile.addresses);
         self.save_person(cx, &person)?;

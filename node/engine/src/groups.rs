@@ -13,7 +13,7 @@ use qpq_proto::{
         AddGroupMembersRequest, AddGroupMembersResponse, AddMembers, CreateGroupLinkRequest,
         CreateGroupLinkResponse, CreateGroupRequest, CreateGroupResponse, GroupChange, GroupKind,
         GroupRecord, JoinGroupRequest, JoinGroupResponse, Leave, LeaveGroupRequest, LeaveGroupResponse,
-        Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse, RemoveMember, Rotate,
+        MemberProfile, Profile, RemoveGroupMemberRequest, RemoveGroupMemberResponse, RemoveMember, Rotate,
         RotateGroupRequest, RotateGroupResponse, change,
     },
 };
@@ -99,12 +99,20 @@ impl Engine {
                 return Err(Failure::conflict(format!("@{} is not an accepted contact yet", person.name)));
             }
             add.key_packages.push(self.take_key_package(cx, &person, suite)?);
-            let mut profile = self.member_profile(cx, &person.identity)?;
-            profile.hybrid_key.clone_from(&person.hybrid_key);
-            profile.device_list.clone_from(&person.device_list);
-            add.members.push(profile);
+            add.members.push(self.profile_to_add(cx, &person)?);
         }
         Ok(change::Kind::Add(add))
+    }
+
+    /// Who a person is that is to be added, with what its welcome needs.
+    fn profile_to_add(&self, cx: &Context<'_>, person: &PersonRecord) -> Result<MemberProfile, Failure> {
+        Ok(MemberProfile {
+            hybrid_key: person.hybrid_key.clone(),
+            hybrid_signature: person.hybrid_signature.clone(),
+            hybrid_sequence: person.hybrid_sequence,
+            device_list: person.device_list.clone(),
+            ..self.member_profile(cx, &person.identity)?
+        })
     }
 
     pub(crate) fn add_group_members(
@@ -211,14 +219,11 @@ impl Engine {
         });
         person.device_list = from.list.encode();
         person.nodes = from.list.certificates.iter().map(|device| device.node.as_bytes().to_vec()).collect();
-        person.hybrid_key.clone_from(&profile.hybrid_key);
+        person.learn_hybrid_key(&profile);
         person.learn_addresses(&profile.addresses);
         self.save_person(cx, &person)?;
         self.keep_key_packages(cx, &person, &profile.key_packages)?;
-        let mut member = self.member_profile(cx, &person.identity)?;
-        member.name = profile.name;
-        member.hybrid_key = profile.hybrid_key;
-        member.device_list.clone_from(&person.device_list);
+        let member = MemberProfile { name: profile.name, ..self.profile_to_add(cx, &person)? };
         let add = AddMembers {
             key_packages: vec![self.take_key_package(cx, &person, group.suite)?],
             members: vec![member],

@@ -168,7 +168,7 @@ impl Engine {
         }
         person.device_list = from.list.encode();
         person.nodes = from.list.certificates.iter().map(|device| device.node.as_bytes().to_vec()).collect();
-        person.hybrid_key.clone_from(&profile.hybrid_key);
+        person.learn_hybrid_key(profile);
         person.learn_addresses(&profile.addresses);
         if person.conversation.is_empty() {
             person.conversation = self.new_conversation(cx, Kind::Direct, identity)?.id;
@@ -228,12 +228,22 @@ pub(crate) fn introduction(cx: &Context<'_>, kind: introduction::Kind) -> Introd
     Introduction { sent_at_ms: cx.now.wall_ms, kind: Some(kind) }
 }
 
-fn verify_hybrid_key(identity: Identity, key: &[u8], sequence: u64, signature: &[u8]) -> bool {
+impl PersonRecord {
+    /// Takes in the hybrid key of a profile whose signature was verified.
+    pub(crate) fn learn_hybrid_key(&mut self, profile: &Profile) {
+        self.hybrid_key.clone_from(&profile.hybrid_key);
+        self.hybrid_signature.clone_from(&profile.hybrid_signature);
+        self.hybrid_sequence = profile.hybrid_sequence;
+    }
+}
+
+/// Whether a hybrid key is a person's own: of the right form, and signed by the identity.
+pub(crate) fn verify_hybrid_key(identity: Identity, key: &[u8], sequence: u64, signature: &[u8]) -> bool {
     qpq_crypto::hybrid::HybridPublic::from_bytes(key).is_ok()
         && identity.verify(Domain::HybridKey, &[key, &sequence.to_be_bytes()], signature).is_ok()
 }
 
-fn check_profile(identity: Identity, profile: &Profile) -> Result<(), Failure> {
+pub(crate) fn check_profile(identity: Identity, profile: &Profile) -> Result<(), Failure> {
     if !verify_hybrid_key(identity, &profile.hybrid_key, profile.hybrid_sequence, &profile.hybrid_signature) {
         return Err(Failure::bad_request("payload", "the hybrid key is not signed by its person"));
     }

@@ -17,7 +17,7 @@ use crate::{
     engine::Engine,
     identity::Me,
     input::EngineError,
-    introductions::introduction,
+    introductions::{introduction, verify_hybrid_key},
     outbox::{Shipment, To},
     records::{ConversationRecord, PersonRecord},
     sealing::Audience,
@@ -131,16 +131,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Keeps the key with which a member can be sent a welcome, as whoever asked for the member says.
+    /// Keeps the key with which a member can be sent a welcome, as whoever asked for the member passes it on: if it is
+    /// the member's own, and none older than the one kept.
     pub(super) fn learn_welcome_key(
         &self,
         cx: &mut Context<'_>,
         profile: &MemberProfile,
     ) -> Result<(), EngineError> {
-        let key = &profile.hybrid_key;
+        let (welcome_key, welcome_sequence) = (profile.hybrid_key.clone(), profile.hybrid_sequence);
         let person = self.person(cx, &profile.identity)?;
-        match person.filter(|person| !key.is_empty() && person.welcome_key != *key) {
-            Some(person) => self.save_person(cx, &PersonRecord { welcome_key: key.clone(), ..person }),
+        let is_news = |person: &PersonRecord| {
+            person.welcome_key != welcome_key && person.welcome_sequence <= welcome_sequence
+        };
+        match person.filter(|person| is_news(person) && is_welcome_key_signed(profile)) {
+            Some(person) => self.save_person(cx, &PersonRecord { welcome_key, welcome_sequence, ..person }),
             None => Ok(()),
         }
     }
@@ -170,4 +174,10 @@ impl Engine {
         let PersonRecord { name, addresses, .. } = self.person(cx, identity)?.unwrap_or_default();
         Ok(MemberProfile { identity: identity.to_vec(), name, addresses, ..MemberProfile::default() })
     }
+}
+
+/// Whether the hybrid key in a profile is signed by the person it is said to be of.
+pub(super) fn is_welcome_key_signed(profile: &MemberProfile) -> bool {
+    let Ok(identity) = Identity::try_from(profile.identity.as_slice()) else { return false };
+    verify_hybrid_key(identity, &profile.hybrid_key, profile.hybrid_sequence, &profile.hybrid_signature)
 }

@@ -23,7 +23,7 @@ use crate::{
     sealing::Audience,
 };
 
-use super::refusals::known_id;
+use super::{commit::is_welcome_key_signed, refusals::known_id};
 
 /// What a set of changes comes to in the group as it is.
 #[derive(Clone, Default)]
@@ -131,7 +131,10 @@ impl Engine {
         match &change.kind {
             Some(change::Kind::Add(add)) => {
                 for (package, profile) in add.key_packages.iter().zip(&add.members) {
-                    check_welcome(&[&profile.hybrid_key])?;
+                    // Else whoever asks could have the welcome sealed to another's key, and it would never arrive.
+                    if !is_welcome_key_signed(profile) {
+                        return Err(NotPlanned(Reason::UnusableKey));
+                    }
                     self.plan_add(group, plan, package, profile, false)?;
                 }
             }

@@ -49,6 +49,8 @@ impl Engine {
             return self.request_failed(cx, person, "the node in the link does not serve that person");
         };
         person.hybrid_key = response.hybrid_public_key;
+        person.hybrid_signature = response.signature;
+        person.hybrid_sequence = response.sequence;
         self.save_person(cx, &person)?;
         self.seal_request(cx, person)
     }

@@ -124,9 +124,18 @@ pub(crate) struct PersonRecord {
     /// Token of a request of theirs that is still under way though we are contacts already.
     #[prost(bytes = "vec", tag = "16")]
     pub crossing_token: Vec<u8>,
-    /// Hybrid key as another member told it; serves for welcomes into common groups alone, since nobody has vouched for it.
+    /// Hybrid key as another member told it, signed by the person; serves for welcomes into common groups alone.
     #[prost(bytes = "vec", tag = "19")]
     pub welcome_key: Vec<u8>,
+    /// Which of the person's hybrid keys that is.
+    #[prost(uint64, tag = "20")]
+    pub welcome_sequence: u64,
+    /// The person's signature of the hybrid key, 64 bytes.
+    #[prost(bytes = "vec", tag = "21")]
+    pub hybrid_signature: Vec<u8>,
+    /// Which of the person's hybrid keys it is.
+    #[prost(uint64, tag = "22")]
+    pub hybrid_sequence: u64,
     /// What the standing was before it was blocked.
     #[prost(enumeration = "Standing", tag = "15")]
     pub standing_before_block: i32,

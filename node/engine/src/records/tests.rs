@@ -56,9 +56,12 @@ fn people() {
         is_refused: true,
         is_renewing: true,
         welcome_key: two(19),
+        welcome_sequence: 2_000,
+        hybrid_signature: two(21),
+        hybrid_sequence: 2_200,
     };
     let hex = "0a0201011203626f621804200228f403320206063a0207073a02080842075b3a3a315d3a314a02090950e8075a020b0b6202\
-               0c0c6a020d0d7001780382010210108801019001019a01021313";
+               0c0c6a020d0d7001780382010210108801019001019a01021313a001d00faa01021515b0019811";
     reads(hex, &person);
     let invitation = InvitationRecord {
         token: two(1),

@@ -131,12 +131,17 @@ fn record(number: usize, asked: &Asked) -> ChangeRecord {
     let package = |device: &Device| PACKAGES[device].clone();
     let (author, kind) = match asked {
         Asked::Add { by, whom, is_misnamed } => {
-            let name =
-                |device: &Device| id(if *is_misnamed { (device.who + 1) % PEOPLE } else { device.who });
-            let profile = |device| MemberProfile {
-                identity: name(device),
-                hybrid_key: hybrid_key(),
-                ..MemberProfile::default()
+            let profile = |device: &Device| {
+                let named = if *is_misnamed { (device.who + 1) % PEOPLE } else { device.who };
+                let key: &[u8] = &hybrid_key();
+                let signature = identity(named).sign(Domain::HybridKey, &[key, &1_u64.to_be_bytes()]);
+                MemberProfile {
+                    identity: id(named),
+                    hybrid_key: key.to_vec(),
+                    hybrid_signature: signature.to_vec(),
+                    hybrid_sequence: 1,
+                    ..MemberProfile::default()
+                }
             };
             let key_packages = whom.iter().map(package).collect();
             (*by, change::Kind::Add(AddMembers { key_packages, members: whom.iter().map(profile).collect() }))

@@ -49,8 +49,14 @@ fn key_package(world: &mut World, of: usize) -> Vec<u8> {
 fn profile(world: &mut World, of: usize) -> v1::MemberProfile {
     world.act(of, |engine, _| {
         let me = engine.me().unwrap();
-        let (identity, hybrid_key) = (me.id(), me.hybrid.public().to_bytes().to_vec());
-        v1::MemberProfile { identity, name: "somebody".into(), hybrid_key, ..v1::MemberProfile::default() }
+        v1::MemberProfile {
+            identity: me.id(),
+            name: "somebody".into(),
+            hybrid_key: me.hybrid.public().to_bytes().to_vec(),
+            hybrid_signature: me.hybrid_signature.clone(),
+            hybrid_sequence: me.device_list_sequence,
+            ..v1::MemberProfile::default()
+        }
     })
 }
 
@@ -130,9 +136,23 @@ fn garbage_in_the_place_of_key_packages_does_nothing() {
 fn nobody_is_added_who_cannot_be_sent_the_welcome() {
     let mut world = group(&["alice", "bob", "carol"]);
     let mallory = world.add_person(3, "mallory");
-    for hybrid_key in [Vec::new(), vec![1; 9], vec![0xff; 1_216], vec![0; 1_217]] {
+    let of_bob = profile(&mut world, BOB);
+    let of_mallory = profile(&mut world, mallory);
+    let with_key = |hybrid_key| v1::MemberProfile { hybrid_key, ..of_mallory.clone() };
+    let substituted = v1::MemberProfile { identity: of_mallory.identity.clone(), ..of_bob.clone() };
+    for profile in [
+        with_key(Vec::new()),
+        with_key(vec![1; 9]),
+        with_key(vec![0xff; 1_216]),
+        with_key(vec![0; 1_217]),
+        // Bob would get her welcome.
+        with_key(of_bob.hybrid_key.clone()),
+        substituted,
+        v1::MemberProfile { hybrid_signature: Vec::new(), ..of_mallory.clone() },
+        v1::MemberProfile { hybrid_sequence: 2, ..of_mallory.clone() },
+    ] {
         let key_packages = vec![key_package(&mut world, mallory)];
-        let members = vec![v1::MemberProfile { hybrid_key, ..profile(&mut world, mallory) }];
+        let members = vec![profile];
         ask(&mut world, BOB, Asked::Add(v1::AddMembers { key_packages, members }));
     }
     check(&mut world, &[ALICE, BOB, CAROL], 3);
