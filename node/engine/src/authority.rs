@@ -30,6 +30,8 @@ use crate::{conversations::GroupView, eras, records::ConversationRecord};
 
 /// Changes in one commit.
 pub(crate) const CHANGES_MAX: usize = 64;
+/// Longest change: one that adds as many people as one may, with the longest key packages and device lists.
+pub(crate) const CHANGE_BYTES_MAX: usize = 1_048_576;
 
 /// Members who do not commit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -104,6 +106,9 @@ pub(crate) fn check_change(group: &GroupView, signed: &SignedChange) -> Result<C
 
 /// Checks that a change is its author's word, and for this group.
 pub(crate) fn check_signed(group: &GroupView, signed: &SignedChange) -> Result<Change, Refusal> {
+    if signed.change.len() > CHANGE_BYTES_MAX {
+        return Err(Refusal("a change is too long"));
+    }
     let change = Change::decode(signed.change.as_slice()).map_err(|_| Refusal("a change is malformed"))?;
     let author = group.member(&change.author).ok_or(Refusal("a change is by nobody in the group"))?;
     let device = author.certificate.device;

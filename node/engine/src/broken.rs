@@ -20,7 +20,7 @@ use crate::{
 
 impl Engine {
     /// Takes up the commits that the last run may have left undone.
-    pub(crate) fn resume_all(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
+    pub(crate) fn resume_all(&self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
         for conversation in conversations {
             if conversation.stage() == Stage::Open && !self.pending_changes(cx, &conversation.id)?.is_empty()

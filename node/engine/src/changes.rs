@@ -24,6 +24,9 @@ use crate::{
     tables::{self, CHANGE_IDS, CHANGES},
 };
 
+/// Bytes of changes of one group that wait.
+const PENDING_BYTES_MAX: usize = 8 * authority::CHANGE_BYTES_MAX;
+
 mod plan;
 
 mod commit;
@@ -74,6 +77,18 @@ impl Engine {
         Ok(view)
     }
 
+    /// The same for a change that somebody else wants, of whom this node's owner hears nothing.
+    pub(crate) fn request_for_another(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        kind: change::Kind,
+    ) -> Result<(), Failure> {
+        let view = self.request_change(cx, conversation, kind)?;
+        // What nobody asks about is not kept: others could make it grow without end.
+        Ok(cx.tx.delete(CHANGE_IDS, tables::key(&view.change))?)
+    }
+
     /// Whether this node makes the group's commits.
     fn is_committer(&self, group: &GroupView, conversation: &ConversationRecord) -> Result<bool, Failure> {
         let me = self.me()?;
@@ -113,8 +128,12 @@ impl Engine {
         if pending.iter().any(|(_, record)| record.id == id) {
             return Ok(());
         }
-        if pending.len() >= self.limits.group_changes_max {
-            return Err(Failure::quota("too many changes of this group wait already"));
+        let bytes: usize = pending.iter().map(|(_, record)| record.signed.len()).sum();
+        if pending.len() >= self.limits.group_changes_max || bytes + signed.encoded_len() > PENDING_BYTES_MAX
+        {
+            return Err(Failure::quota(
+                "too many changes of this group wait already: wait until its committer's node has made some",
+            ));
         }
         let ordinal = pending.last().map_or(1, |(ordinal, _)| ordinal + 1);
         let (signed, id, author) = (signed.encode_to_vec(), id.to_vec(), author.to_vec());

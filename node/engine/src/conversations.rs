@@ -21,12 +21,25 @@ pub(crate) type ConversationId = [u8; 16];
 /// How long a replaced routing secret is still recognised: 30 days, ms (MESH.md, section 1).
 const OLD_ROUTE_MS: u64 = 30 * 86_400_000;
 
+/// Most routing secrets of a conversation, old ones and those of retired groups included.
+const ROUTES_MAX: usize = 64;
+
 impl ConversationRecord {
     pub(crate) fn conversation_id(&self) -> Result<ConversationId, EngineError> {
         self.id.as_slice().try_into().map_err(|_| EngineError::Corrupt {
             table: CONVERSATIONS.0,
             reason: "a conversation id is not 16 bytes long".into(),
         })
+    }
+
+    /// Each removal leaves an old routing secret behind: of too many the oldest go before their time.
+    fn forget_surplus_routes(&mut self) {
+        let mut surplus = self.routes.len().saturating_sub(ROUTES_MAX);
+        self.routes.retain(|route| {
+            let is_surplus = surplus > 0 && route.until_node_ms != 0;
+            surplus -= usize::from(is_surplus);
+            !is_surplus
+        });
     }
 
     /// The routing secret in use, if there is a group.
@@ -119,6 +132,7 @@ impl Engine {
             route.secret.clone_from(&group.record.routing_secret);
             route.group_id.clone_from(&group.id);
             conversation.routes.push(route);
+            conversation.forget_surplus_routes();
             self.routes = None;
         }
         self.outbox.members_changed(&conversation.id);

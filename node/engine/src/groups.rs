@@ -228,7 +228,7 @@ impl Engine {
             key_packages: vec![self.take_key_package(cx, &person, group.suite)?],
             members: vec![member],
         };
-        self.request_change(cx, &conversation, change::Kind::Add(add)).map(drop)
+        self.request_for_another(cx, &conversation, change::Kind::Add(add))
     }
 
     pub(crate) fn leave_group(

@@ -11,6 +11,7 @@ use qpq_crypto::text;
 use qpq_proto::{
     Failure,
     ids::{Identity, NodeKey},
+    limits::DEVICES_PER_IDENTITY_MAX,
     v1::{Contact, MemberProfile},
 };
 
@@ -246,6 +247,9 @@ impl Engine {
         });
         if !person.nodes.iter().any(|known| known == node.as_bytes()) {
             person.nodes.push(node.as_bytes().to_vec());
+            // Of whoever renews its leaf again and again with another node, the newest nodes are kept.
+            let surplus = person.nodes.len().saturating_sub(DEVICES_PER_IDENTITY_MAX);
+            person.nodes.drain(..surplus);
             self.peers.nodes_changed(&person.identity);
         }
         if let Some(profile) = profile {

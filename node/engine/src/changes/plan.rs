@@ -25,6 +25,9 @@ use crate::{
 
 use super::{commit::is_welcome_key_signed, refusals::known_id};
 
+/// Bytes of changes in one commit, with which it still fits a delivery; more than the longest change.
+const COMMIT_BYTES_MAX: usize = 3 * authority::CHANGE_BYTES_MAX / 2;
+
 /// What a set of changes comes to in the group as it is.
 #[derive(Clone, Default)]
 pub(super) struct Plan {
@@ -33,6 +36,8 @@ pub(super) struct Plan {
     pub(super) profiles: Vec<MemberProfile>,
     pub(super) remove: BTreeSet<u32>,
     pub(super) force_path: bool,
+    /// More waits than one commit may carry.
+    pub(super) is_cut: bool,
 }
 
 /// A change that cannot be made.
@@ -73,7 +78,9 @@ impl Engine {
         if plan.changes.is_empty() || !authority::may_commit(&group, &plan.changes) {
             return Ok(());
         }
-        self.commit(cx, conversation, &group, plan)
+        let is_cut = plan.is_cut;
+        self.commit(cx, conversation, &group, plan)?;
+        if is_cut { self.commit_pending(cx, conversation_id) } else { Ok(()) }
     }
 
     /// Plans what waits, and drops what cannot be made.
@@ -86,9 +93,11 @@ impl Engine {
     ) -> Result<(Plan, Vec<Refused>), EngineError> {
         // Whoever is to go goes, whatever else is asked for at the same time.
         let (removals, others): (Vec<_>, Vec<_>) = pending.into_iter().partition(|(_, it)| is_removal(it));
-        let (mut plan, mut refused) = (Plan::default(), Vec::new());
+        let (mut plan, mut refused, mut bytes) = (Plan::default(), Vec::new(), 0);
         for (ordinal, record) in removals.into_iter().chain(others) {
-            if plan.changes.len() == authority::CHANGES_MAX {
+            bytes += record.signed.len();
+            if plan.changes.len() == authority::CHANGES_MAX || bytes > COMMIT_BYTES_MAX {
+                plan.is_cut = true;
                 break;
             }
             // Of a change that cannot be made as a whole, nothing may stay in the plan: nobody asked for that part.

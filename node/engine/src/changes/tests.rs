@@ -138,3 +138,41 @@ fn key_packages_are_used_once_but_for_the_last_resort() {
         "nothing but garbage"
     );
 }
+
+#[test]
+fn so_many_bytes_of_changes_wait_and_no_more() {
+    let mut bench = Bench::empty();
+    let conversation = ConversationRecord { id: vec![9; 16], ..ConversationRecord::default() };
+    let mut save = |number: u8, length: usize| {
+        let signed = signed(&vec![1; length]);
+        bench.with(|engine, cx| engine.save_change(cx, &conversation, &[number; 16], &[1; 32], &signed))
+    };
+    // A signature of 64 bytes comes with each, and what names the fields.
+    let overhead = signed(&[1; authority::CHANGE_BYTES_MAX]).encoded_len() - authority::CHANGE_BYTES_MAX;
+    for number in 1..8 {
+        save(number, authority::CHANGE_BYTES_MAX - overhead).unwrap();
+    }
+    assert_eq!(
+        save(8, authority::CHANGE_BYTES_MAX - overhead + 1).unwrap_err().status,
+        Status::QuotaExceeded
+    );
+    save(8, authority::CHANGE_BYTES_MAX - overhead).unwrap();
+    assert_eq!(save(9, 1).unwrap_err().status, Status::QuotaExceeded);
+}
+
+#[test]
+fn what_does_not_fit_one_commit_comes_with_the_next() {
+    let mut bench = Bench::of_village();
+    let village = bench.village();
+    let before = village.epoch_ordinal;
+    bench.with(|engine, cx| {
+        let group = engine.group_view(cx, &village.group_id).unwrap();
+        for _ in 0..authority::CHANGES_MAX + 1 {
+            let (id, signed) =
+                engine.sign_change(cx, &group, change::Kind::Rotate(Rotate::default())).unwrap();
+            engine.save_change(cx, &village, &id, &[1; 32], &signed).unwrap();
+        }
+        engine.commit_pending(cx, &village.id).unwrap();
+    });
+    assert_eq!((bench.village().epoch_ordinal, bench.memory.count(CHANGES)), (before + 2, 0));
+}

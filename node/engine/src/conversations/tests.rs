@@ -185,3 +185,17 @@ fn new_conversations_wait_and_have_ids_of_their_own() {
     assert!(direct.conversation_id().is_ok() && direct.current_route().is_none());
     assert_eq!(bench.memory.count(CONVERSATIONS), 2);
 }
+
+#[test]
+fn so_many_old_routing_secrets_are_recognised_and_the_newest() {
+    let mut conversation = ConversationRecord::default();
+    for number in 0..=100 {
+        let until_node_ms = if number == 0 || number == 100 { 0 } else { 1 };
+        let route = RouteRecord { secret: vec![number; 32], until_node_ms, group_id: Vec::new() };
+        conversation.routes.push(route);
+        conversation.forget_surplus_routes();
+    }
+    let numbers: Vec<u8> = conversation.routes.iter().map(|route| route.secret[0]).collect();
+    let newest: Vec<u8> = [0].into_iter().chain(38..=100).collect();
+    assert_eq!(numbers, newest, "and one that is in use, however old");
+}

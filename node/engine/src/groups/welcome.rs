@@ -158,7 +158,7 @@ impl Engine {
             let is_old =
                 group.member(&contact.identity).is_some_and(|member| member.certificate.device != device);
             if is_old && let Ok(kind) = self.add_change(cx, group.suite, from_ref(&contact.name)) {
-                self.request_change(cx, &conversation, kind)?;
+                self.request_for_another(cx, &conversation, kind)?;
             }
         }
         Ok(())

@@ -11,7 +11,6 @@ use qpq_proto::{
 
 use crate::{
     context::Context,
-    conversations::ConversationId,
     engine::Engine,
     input::EngineError,
     outbox::Entry,
@@ -62,8 +61,7 @@ impl Engine {
         count(&mut record, before, progress);
         self.save_message(cx, &place, &record)?;
         if state_word(&record) != state_before || progress == Progress::Delivered {
-            let conversation: ConversationId =
-                self.conversation_of(cx, &place.conversation)?.conversation_id()?;
+            let conversation = self.conversation_of(cx, &place.conversation)?.conversation_id()?;
             self.log_message_state(cx, conversation, place.cursor)?;
         }
         Ok(())
@@ -83,8 +81,7 @@ impl Engine {
         }
         self.save_message(cx, &place, &record)?;
         if state_word(&record) != state_before {
-            let conversation: ConversationId =
-                self.conversation_of(cx, &place.conversation)?.conversation_id()?;
+            let conversation = self.conversation_of(cx, &place.conversation)?.conversation_id()?;
             self.log_message_state(cx, conversation, place.cursor)?;
         }
         Ok(())

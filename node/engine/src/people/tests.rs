@@ -244,3 +244,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn so_many_nodes_of_a_member_are_known_and_the_newest() {
+    let mut bench = Bench::of("alice");
+    let identity = Identity::from_bytes([7; 32]);
+    bench.with(|engine, cx| {
+        for number in 0..20 {
+            engine.learn_member(cx, identity, NodeKey::from_bytes([number; 32]), None).unwrap();
+        }
+        let nodes = engine.person(cx, &[7; 32]).unwrap().unwrap().nodes;
+        assert_eq!(nodes, (15..20).map(|number| vec![number; 32]).collect::<Vec<_>>());
+        assert_eq!(engine.owners_of_node(cx, NodeKey::from_bytes([3; 32])).unwrap().len(), 0);
+    });
+}

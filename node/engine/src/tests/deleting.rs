@@ -218,13 +218,14 @@ fn a_change_of_a_deleted_group_is_not_waited_for() {
     remove(&mut world, ALICE, "bob").unwrap();
     world.join(ALICE, BOB);
     world.pass(60_000);
-    delete(&mut world, BOB, "#village").unwrap();
-    let request = v1::WaitChangeRequest { change: asked.change, timeout_ms: 0 };
-    let refused = world.owner::<v1::WaitChangeResponse>(BOB, Method::WaitChange, &request).unwrap_err();
-    assert_eq!(
-        (refused.status, refused.message.as_str()),
-        (Status::NotFound, "the group of this change was deleted")
-    );
+    for is_deleted in [false, true] {
+        if is_deleted {
+            delete(&mut world, BOB, "#village").unwrap();
+        }
+        let request = v1::WaitChangeRequest { change: asked.change.clone(), timeout_ms: 0 };
+        let waited: v1::WaitChangeResponse = world.owner(BOB, Method::WaitChange, &request).unwrap();
+        assert_eq!(waited.change.unwrap().failed, "you are no longer a member of the group");
+    }
 }
 
 #[test]
