@@ -30,7 +30,12 @@ fn with_stage(bench: &mut Bench, stage: Stage) {
 }
 
 fn send(bench: &mut Bench) -> Vec<u8> {
-    let request = SendMessageRequest { to: "#village".into(), text: "hello".into(), id: Vec::new() };
+    let request = SendMessageRequest {
+        to: "#village".into(),
+        text: "hello".into(),
+        id: Vec::new(),
+        ..Default::default()
+    };
     bench.owner::<SendMessageResponse>(Method::SendMessage, &request).unwrap().message.unwrap().id
 }
 
@@ -125,8 +130,12 @@ fn the_hundredth_text_that_waits_costs_as_much_as_the_tenth() {
     let mut bench = village(Stage::Waiting);
     let mut costs = Vec::new();
     for number in 0..100 {
-        let request =
-            SendMessageRequest { to: "#village".into(), text: "hello".into(), id: vec![number; 16] };
+        let request = SendMessageRequest {
+            to: "#village".into(),
+            text: "hello".into(),
+            id: vec![number; 16],
+            ..Default::default()
+        };
         let payload = request.encode_to_vec().into();
         let mut counting = Counting::over(&bench.memory);
         let input = Input::Call { caller: Caller::Owner, method: Method::SendMessage, payload };
