@@ -154,14 +154,9 @@ fn record(number: usize, asked: &Asked) -> ChangeRecord {
         }
         Asked::Garbage => return ChangeRecord { signed: vec![0xff], ..ChangeRecord::default() },
     };
-    let change = Change {
-        id: vec![u8::try_from(number).unwrap(); 16],
-        group_id: vec![5; 32],
-        author: id(author),
-        kind: Some(kind),
-        era: Vec::new(),
-    };
-    let change = change.encode_to_vec();
+    let (id_of_change, group_id) = (vec![u8::try_from(number).unwrap(); 16], vec![5; 32]);
+    let (era, kind) = (Vec::new(), Some(kind));
+    let change = Change { id: id_of_change, group_id, author: id(author), era, kind }.encode_to_vec();
     let device = Device { who: author, is_new: false }.secret();
     let signature = device.sign(Domain::GroupChange, &[&change]).to_vec();
     let signed = SignedChange { change, signature }.encode_to_vec();
@@ -274,11 +269,8 @@ proptest! {
             asked.iter().enumerate().map(|(number, asked)| (number as u64, record(number, asked))).collect();
         let plan = bench.with(|engine, cx| {
             for who in &members {
-                let person = PersonRecord {
-                    identity: id(*who),
-                    welcome_key: hybrid_key(),
-                    ..PersonRecord::default()
-                };
+                let (identity, welcome_key) = (id(*who), hybrid_key());
+                let person = PersonRecord { identity, welcome_key, ..PersonRecord::default() };
                 engine.save_person(cx, &person).unwrap();
             }
             for (ordinal, record) in &pending {
