@@ -19,6 +19,7 @@
 
 mod binaries;
 mod command;
+pub mod lab;
 mod node;
 mod person;
 mod process;

@@ -23,6 +23,8 @@ pub struct Options {
     pub clock_offset_s: i64,
     /// Further variables of the daemon's environment.
     pub environment: Vec<(String, String)>,
+    /// A program and its arguments that start the daemon, such as `nsenter`; none if it is started directly.
+    pub wrapper: Vec<String>,
 }
 
 /// A node: a directory that outlives the daemon's process, and that process while it runs.
@@ -115,7 +117,14 @@ impl Node {
 
     /// A daemon command for this node, to which a test may add arguments.
     pub fn daemon_command(&self) -> Command {
-        let mut command = self.command(daemon_binary());
+        let mut command = match self.options.wrapper.split_first() {
+            Some((program, arguments)) => {
+                let mut command = self.command(Path::new(program));
+                command.args(arguments).arg(daemon_binary());
+                command
+            }
+            None => self.command(daemon_binary()),
+        };
         command.env("QPQ_LISTEN", &self.listen);
         command.env("QPQ_DISCOVERY", if self.options.discovery { "open" } else { "off" });
         command.env("QPQ_KEY_FILE", self.key_file());
