@@ -9,7 +9,7 @@ use iroh::TransportAddr;
 use iroh::endpoint::Connection;
 use qpq_proto::CallError;
 use qpq_proto::ids::NodeKey;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::table::{Admission, Departure, Dialler};
@@ -192,13 +192,13 @@ async fn carry(shared: Arc<Shared>, link: Arc<Link>, serving: Serving<Connection
 
 /// Enters the connection into the table; closes it and returns false if the peer has too many.
 async fn enter(shared: &Arc<Shared>, link: &Arc<Link>) -> bool {
-    let permit = shared.event().await;
+    let room = shared.two_events().await;
     let admission = shared.table().admit(link.node, link, link.dialler);
     match admission {
-        Admission::First => {
-            if let Some(permit) = permit {
-                permit.send(PeerEvent::Connected { node: link.node, address: link.address() });
-            }
+        Admission::First => send(room, [connected(link)]),
+        Admission::Renews(old) => {
+            old.retire();
+            send(room, [disconnected(link, "it was dialled again"), connected(link)]);
         }
         Admission::Replaces(old) => old.retire(),
         Admission::Challenges(current) => shared.spawn(verify(Arc::clone(shared), current)),
@@ -246,10 +246,26 @@ fn end(shared: &Shared, link: &Link, error: ServeError) -> String {
 }
 
 async fn depart(shared: &Shared, link: &Arc<Link>, reason: &str) {
-    let permit = shared.event().await;
+    let room = shared.two_events().await;
     let departure = shared.table().departed(link.node, link, reason);
-    if let (Departure::Disconnected, Some(permit)) = (departure, permit) {
-        permit.send(PeerEvent::Disconnected { node: link.node, reason: reason.to_owned() });
+    match departure {
+        Departure::Disconnected => send(room, [disconnected(link, reason)]),
+        Departure::TakenOver(next) => send(room, [disconnected(link, reason), connected(&next)]),
+        Departure::Unnoticed => {}
+    }
+}
+
+fn connected(link: &Link) -> PeerEvent {
+    PeerEvent::Connected { node: link.node, address: link.address() }
+}
+
+fn disconnected(link: &Link, reason: &str) -> PeerEvent {
+    PeerEvent::Disconnected { node: link.node, reason: reason.to_owned() }
+}
+
+fn send<const N: usize>(room: Option<mpsc::PermitIterator<'_, PeerEvent>>, events: [PeerEvent; N]) {
+    for (permit, event) in room.into_iter().flatten().zip(events) {
+        permit.send(event);
     }
 }
 

@@ -108,6 +108,11 @@ impl Shared {
         self.events.reserve().await.ok()
     }
 
+    /// Room for the end of a connection and the beginning of the next, as [`event`](Self::event).
+    pub(super) async fn two_events(&self) -> Option<mpsc::PermitIterator<'_, PeerEvent>> {
+        self.events.reserve_many(2).await.ok()
+    }
+
     /// A peer that announces other addresses than the one it is connected from has probably restarted: its connection
     /// has to show a sign of life, or make room for a new one.
     fn doubt(self: &Arc<Self>, node: NodeKey, addresses: &[SocketAddr]) {

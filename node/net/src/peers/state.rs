@@ -16,7 +16,8 @@ pub enum PeerEvent {
         /// How it is reached, if directly.
         address: Option<SocketAddr>,
     },
-    /// There is no connection any more.
+    /// There is no connection any more; or there is another one over which nothing is agreed yet, because the peer
+    /// lost the one before, and `Connected` follows at once.
     Disconnected {
         /// The peer.
         node: NodeKey,

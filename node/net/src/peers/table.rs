@@ -181,7 +181,11 @@ impl<L: Clone + PartialEq> Table<L> {
         let (role, admission) = match current {
             None => (Role::Current, Admission::First),
             // Who dials a second time knows that the first connection is of no use.
-            Some(current) if dialler == current.dialler || dialler == favoured => {
+            Some(current) if dialler == current.dialler => {
+                current.role = Role::Retiring;
+                (Role::Current, Admission::Renews(current.link.clone()))
+            }
+            Some(current) if dialler == favoured => {
                 current.role = Role::Retiring;
                 (Role::Current, Admission::Replaces(current.link.clone()))
             }
@@ -211,7 +215,7 @@ impl<L: Clone + PartialEq> Table<L> {
     }
 
     /// A connection is gone; a challenger takes over where there is one.
-    pub(super) fn departed(&mut self, node: NodeKey, link: &L, reason: &str) -> Departure {
+    pub(super) fn departed(&mut self, node: NodeKey, link: &L, reason: &str) -> Departure<L> {
         let Some(peer) = self.peers.get_mut(&node) else { return Departure::Unnoticed };
         let Some(position) = peer.links.iter().position(|entry| entry.link == *link) else {
             return Departure::Unnoticed;
@@ -221,7 +225,7 @@ impl<L: Clone + PartialEq> Table<L> {
         let departure = match (gone.role, challenger) {
             (Role::Current, Some(challenger)) => {
                 challenger.role = Role::Current;
-                Departure::Unnoticed
+                Departure::TakenOver(challenger.link.clone())
             }
             (Role::Current, None) => {
                 peer.since_ms = unix_ms(SystemTime::now());

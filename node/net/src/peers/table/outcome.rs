@@ -18,6 +18,9 @@ pub(in crate::peers) enum Admission<L> {
     First,
     /// It takes over; the other one retires.
     Replaces(L),
+    /// Becomes the current one, because whoever dialled the one given has dialled again: it has lost that one, and what
+    /// was agreed over it. The one given retires.
+    Renews(L),
     /// It takes over only if the present one shows no sign of life.
     Challenges(L),
     /// There are enough with this peer.
@@ -26,11 +29,13 @@ pub(in crate::peers) enum Admission<L> {
 
 /// What becomes of a peer when a connection is gone.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::peers) enum Departure {
+pub(in crate::peers) enum Departure<L> {
     /// The peer is no longer connected.
     Disconnected,
     /// Another connection carries on, or carried on before.
     Unnoticed,
+    /// It is gone, and the one given has taken over, over which nothing is agreed yet.
+    TakenOver(L),
 }
 
 /// What the dialler of a peer has to do.

@@ -63,7 +63,7 @@ fn a_challenger_takes_over_from_a_connection_that_dies() {
     let mut table = table();
     table.admit(LARGE, &1, Dialler::Us);
     assert_eq!(table.admit(LARGE, &2, Dialler::Peer), Admission::Challenges(1));
-    assert_eq!(table.departed(LARGE, &1, "no sign of life"), Departure::Unnoticed);
+    assert_eq!(table.departed(LARGE, &1, "no sign of life"), Departure::TakenOver(2));
     assert_eq!(table.current(LARGE), Some(2));
     assert_eq!(table.departed(LARGE, &2, "gone"), Departure::Disconnected);
 }
@@ -75,16 +75,16 @@ fn a_confirmation_of_a_connection_that_is_no_longer_current_means_nothing() {
     assert_eq!(table.admit(LARGE, &2, Dialler::Us), Admission::Replaces(1));
     assert_eq!(table.admit(LARGE, &3, Dialler::Peer), Admission::Challenges(2));
     assert!(table.confirmed(LARGE, &1).is_empty());
-    assert_eq!(table.departed(LARGE, &2, "gone"), Departure::Unnoticed);
+    assert_eq!(table.departed(LARGE, &2, "gone"), Departure::TakenOver(3));
     assert_eq!(table.current(LARGE), Some(3));
 }
 
 #[test]
-fn who_dials_again_replaces_its_own_connection() {
+fn who_dials_again_renews_its_own_connection() {
     for dialler in [Dialler::Us, Dialler::Peer] {
         let mut table = table();
         table.admit(LARGE, &1, dialler);
-        assert_eq!(table.admit(LARGE, &2, dialler), Admission::Replaces(1), "{dialler:?}");
+        assert_eq!(table.admit(LARGE, &2, dialler), Admission::Renews(1), "{dialler:?}");
     }
 }
 
@@ -243,6 +243,7 @@ impl Model {
         match table.admit(node(peer), &self.next, dialler) {
             Admission::TooMany => return,
             Admission::First => assert_ne!(self.connected.insert(peer, true), Some(true)),
+            Admission::Renews(_) => assert_eq!(self.connected.get(&peer), Some(&true)),
             Admission::Replaces(_) | Admission::Challenges(_) => {}
         }
         self.links.entry(peer).or_default().push(self.next);
