@@ -1,6 +1,7 @@
 //! Where the programs under test are. Cargo tells a test of the binaries of its own package only.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -35,7 +36,13 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let target = folder.parent().expect("a profile's folder lies in the target folder");
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo tells a test about its package would make build scripts that look at it, ring's for one, run again,
+    // and everything above them be built twice.
+    for name in env::vars_os().map(|(name, _)| name).filter(|name| is_about_a_package(name)) {
+        cargo.env_remove(name);
+    }
+    let output = cargo
         .args(["build", "--quiet", "--package", "qpqd", "--package", "qpq", "--bins", "--profile", profile])
         .arg("--target-dir")
         .arg(target)
@@ -45,6 +52,11 @@ fn build() -> PathBuf {
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "qpqd and qpq do not build:\n{log}");
     folder
+}
+
+fn is_about_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// `target/debug` for a test in `target/debug/deps`, and for a program in `target/debug`.
