@@ -129,6 +129,9 @@ impl Node {
         command.env("QPQ_DISCOVERY", if self.options.discovery { "open" } else { "off" });
         command.env("QPQ_KEY_FILE", self.key_file());
         command.env("QPQ_TEST_CLOCK_OFFSET_S", self.options.clock_offset_s.to_string());
+        if let Some(filter) = std::env::var_os("QPQ_TEST_LOG") {
+            command.env("QPQ_LOG", filter);
+        }
         command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--data-dir").arg(self.data_dir());
         command
