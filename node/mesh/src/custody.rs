@@ -119,14 +119,6 @@ impl Custody {
         self.entries.range(range).map(|(key, entry)| (*key, entry))
     }
 
-    /// Bundles of a range in order, to note who knows them.
-    pub(crate) fn range_mut(
-        &mut self,
-        range: impl RangeBounds<SortKey>,
-    ) -> impl Iterator<Item = (SortKey, &mut Entry)> {
-        self.entries.range_mut(range).map(|(key, entry)| (*key, entry))
-    }
-
     /// The number of the arrival that comes now.
     pub(crate) const fn next_arrival(&mut self) -> u64 {
         self.arrivals += 1;

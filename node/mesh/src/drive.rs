@@ -5,7 +5,7 @@ use crate::calls::Purpose;
 use crate::effect::{Context, Effect};
 use crate::mesh::Mesh;
 use crate::storage::{StorageError, Tier};
-use crate::wire::Request;
+use crate::wire::{Durability, Request};
 
 impl Mesh {
     /// Starts whatever can be started.
@@ -15,6 +15,7 @@ impl Mesh {
             let slot = self.dirty.trailing_zeros() as usize;
             self.dirty &= self.dirty - 1;
             if self.links.get(slot).is_some_and(Option::is_some) {
+                self.tell_found(cx, slot);
                 self.drive_talk(cx, slot);
                 self.drive_carry(cx, slot)?;
             }
@@ -28,6 +29,19 @@ impl Mesh {
             if link.wake_at(self.node < link.node).is_some_and(|at_ms| at_ms <= now_ms) {
                 self.dirty |= link.bit();
             }
+        }
+    }
+
+    /// Tells the driver which of this node's own bundles the neighbour has from somebody else.
+    fn tell_found(&mut self, cx: &mut Context<'_>, slot: usize) {
+        let found = std::mem::take(&mut self.link(slot).found);
+        let node = self.link(slot).node;
+        let Some(session) = self.session(slot) else { return };
+        let kind = session.kind;
+        let durability = if session.is_volatile { Durability::Volatile } else { Durability::Durable };
+        for entry in found.into_iter().filter_map(|key| self.custody.get(key)) {
+            let id = *entry.header.id();
+            cx.effects.push(Effect::Handed { id, node, kind, durability, is_own: true });
         }
     }
 

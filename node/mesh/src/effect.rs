@@ -150,7 +150,7 @@ pub enum Effect {
         /// The bundle.
         bundle: Bundle,
     },
-    /// A neighbour has taken custody of a bundle.
+    /// A neighbour has taken custody of a bundle, or has one of this node's own from somebody else.
     Handed {
         /// Which bundle.
         id: BundleId,

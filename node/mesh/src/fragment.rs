@@ -3,40 +3,50 @@
 //! ```text
 //!  object  ├──────── 300 KB ────────┤
 //!  pieces  ├ 0 ┤├ 1 ┤├ 2 ┤├ 3 ┤├ 4 ┤    each sealed as a bundle of its own, with a salt of its own
+//!
+//!  piece   name (16) | index (2) | count (2) | hash of each piece (16 each) | bytes
+//!  object id = BLAKE3-derive-key("qpq/v1/pieces", name | hash of each piece), its first 16 bytes
 //! ```
 //!
-//! The header of a piece ([`Piece`]: which object, which piece, how many) lies inside the sealed body, so that a carrier
-//! sees unrelated bundles. Whoever opens them puts them together in an [`Assembly`], which is bounded in every way: a
-//! sender cannot make a recipient hold more than its share, and pieces that contradict each other are refused.
+//! The header of a piece lies inside the sealed body, so that a carrier sees unrelated bundles, each of which has custody
+//! of its own. It names the hashes of all pieces, and the object is named by those: a piece proves by itself that it is
+//! one of the object's, so that nobody who can seal for the same recipients can put a false piece among another's.
+//!
+//! Whoever opens them notes in an [`Assembly`] which bundle holds which piece. It is bounded in bytes, for each
+//! neighbour that brings pieces and for all: a neighbour displaces its own oldest first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
+
+pub use assembly::{Assembly, AssemblyLimits, Noted};
+
+mod assembly;
 
 /// Most pieces of an object.
 pub const PIECES_MAX: u16 = 128;
 /// Longest object, bytes.
 pub const OBJECT_BYTES_MAX: usize = 4 << 20;
-/// Length of the header of a piece, bytes.
-pub const PIECE_HEADER_BYTES: usize = 16 + 2 + 2;
 
-/// Which object.
+const FIXED_HEADER_BYTES: usize = 16 + 2 + 2;
+const HASH_BYTES: usize = 16;
+const OBJECT_CONTEXT: &str = "qpq/v1/pieces";
+
+/// Which object: a hash of its name and of its pieces' hashes.
 pub type ObjectId = [u8; 16];
+/// What the sender calls an object.
+pub type ObjectName = [u8; 16];
 
 /// One piece of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Which object.
-    pub object: ObjectId,
-    /// Which piece, from 0.
-    pub index: u16,
-    /// How many pieces there are.
-    pub count: u16,
-    /// Its part of the object, at least one byte.
-    pub bytes: Bytes,
+    name: ObjectName,
+    index: u16,
+    hashes: Arc<[[u8; HASH_BYTES]]>,
+    bytes: Bytes,
 }
 
-/// Why something cannot be cut, or a piece not be used.
+/// Why something cannot be cut, or is no piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FragmentError {
@@ -46,41 +56,76 @@ pub enum FragmentError {
     /// The piece's header is malformed.
     #[error("the header of a piece is malformed")]
     Header,
-    /// The piece contradicts one that came before.
-    #[error("the piece contradicts one that came before")]
-    Contradiction,
-    /// The sender has as many unfinished objects, or bytes of them, as it may.
-    #[error("too many unfinished objects")]
-    TooMany,
+    /// The piece is another than the one that its header names.
+    #[error("the piece is not the one that its header names")]
+    Hash,
 }
 
-/// Cuts an object into pieces of at most `piece_bytes` each, their headers not counted.
+/// Cuts an object into as few pieces as possible of which none is longer than `encoded_bytes_max`, with its header.
 ///
 /// # Errors
 /// [`FragmentError::Object`].
-pub fn cut(object: ObjectId, bytes: &Bytes, piece_bytes: usize) -> Result<Vec<Piece>, FragmentError> {
-    let refused = FragmentError::Object(bytes.len());
-    if bytes.is_empty() || bytes.len() > OBJECT_BYTES_MAX || piece_bytes == 0 {
+pub fn cut(name: ObjectName, object: &Bytes, encoded_bytes_max: usize) -> Result<Vec<Piece>, FragmentError> {
+    let refused = FragmentError::Object(object.len());
+    if object.is_empty() || object.len() > OBJECT_BYTES_MAX {
         return Err(refused);
     }
-    let count = bytes.len().div_ceil(piece_bytes);
-    let count = u16::try_from(count).ok().filter(|count| *count <= PIECES_MAX).ok_or(refused)?;
-    let piece = |index: u16| {
-        let start = usize::from(index) * piece_bytes;
-        let end = bytes.len().min(start + piece_bytes);
-        Piece { object, index, count, bytes: bytes.slice(start..end) }
-    };
-    Ok((0..count).map(piece).collect())
+    // The header grows with the number of pieces.
+    let room = |count: u16| encoded_bytes_max.saturating_sub(header_bytes(count));
+    let count = (1..=PIECES_MAX).find(|count| room(*count) * usize::from(*count) >= object.len());
+    let count = count.ok_or(refused)?;
+    let parts: Vec<Bytes> = (0..usize::from(count))
+        .map(|index| {
+            let (start, end) = (index * room(count), (index + 1) * room(count));
+            object.slice(start.min(object.len())..end.min(object.len()))
+        })
+        .collect();
+    let hashes: Arc<[_]> = parts.iter().map(|part| hash(part)).collect();
+    let piece = |(index, bytes)| Piece { name, index, hashes: Arc::clone(&hashes), bytes };
+    Ok((0..count).zip(parts).map(piece).collect())
 }
 
 impl Piece {
+    /// Which object it is a piece of.
+    #[must_use]
+    pub fn object(&self) -> ObjectId {
+        let mut hasher = blake3::Hasher::new_derive_key(OBJECT_CONTEXT);
+        hasher.update(&self.name).update(self.hashes.as_flattened());
+        first_bytes(&hasher.finalize())
+    }
+
+    /// What the sender calls the object.
+    #[must_use]
+    pub const fn name(&self) -> ObjectName {
+        self.name
+    }
+
+    /// Which piece, from 0.
+    #[must_use]
+    pub const fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// How many pieces there are.
+    #[must_use]
+    pub fn count(&self) -> u16 {
+        u16::try_from(self.hashes.len()).unwrap_or(PIECES_MAX)
+    }
+
+    /// Its part of the object.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Header and bytes, to be sealed.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut encoded = Vec::with_capacity(PIECE_HEADER_BYTES + self.bytes.len());
-        encoded.extend_from_slice(&self.object);
+        let mut encoded = Vec::with_capacity(header_bytes(self.count()) + self.bytes.len());
+        encoded.extend_from_slice(&self.name);
         encoded.extend_from_slice(&self.index.to_be_bytes());
-        encoded.extend_from_slice(&self.count.to_be_bytes());
+        encoded.extend_from_slice(&self.count().to_be_bytes());
+        encoded.extend_from_slice(self.hashes.as_flattened());
         encoded.extend_from_slice(&self.bytes);
         encoded
     }
@@ -88,169 +133,37 @@ impl Piece {
     /// Reads what was sealed.
     ///
     /// # Errors
-    /// [`FragmentError::Header`].
+    /// [`FragmentError::Header`] and [`FragmentError::Hash`].
     pub fn decode(encoded: &Bytes) -> Result<Self, FragmentError> {
-        let (object, rest) = encoded.split_first_chunk::<16>().ok_or(FragmentError::Header)?;
+        let (name, rest) = encoded.split_first_chunk::<16>().ok_or(FragmentError::Header)?;
         let (index, rest) = rest.split_first_chunk::<2>().ok_or(FragmentError::Header)?;
         let (count, rest) = rest.split_first_chunk::<2>().ok_or(FragmentError::Header)?;
         let (index, count) = (u16::from_be_bytes(*index), u16::from_be_bytes(*count));
-        if count == 0 || count > PIECES_MAX || index >= count || rest.is_empty() {
+        let hashes_bytes = usize::from(count) * HASH_BYTES;
+        if count > PIECES_MAX || index >= count || rest.len() <= hashes_bytes {
             return Err(FragmentError::Header);
         }
-        Ok(Self { object: *object, index, count, bytes: encoded.slice(PIECE_HEADER_BYTES..) })
-    }
-}
-
-/// What a recipient holds of unfinished objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AssemblyLimits {
-    /// Bytes of all senders.
-    pub bytes_max: usize,
-    /// Objects of all senders; the oldest makes room.
-    pub objects_max: usize,
-    /// Bytes of one sender.
-    pub sender_bytes_max: usize,
-    /// Objects of one sender.
-    pub sender_objects_max: usize,
-    /// How long an object may remain unfinished, ms.
-    pub lifetime_ms: u64,
-}
-
-/// Who sent a piece, as the recipient names it; 0 may stand for all strangers together.
-pub type Sender = u64;
-
-/// Puts objects together from their pieces, in any order and with repetitions.
-#[derive(Debug)]
-pub struct Assembly {
-    limits: AssemblyLimits,
-    unfinished: BTreeMap<(Sender, ObjectId), Unfinished>,
-    by_age: BTreeSet<(u64, Sender, ObjectId)>,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-struct Unfinished {
-    since_ms: u64,
-    count: u16,
-    pieces: BTreeMap<u16, Bytes>,
-    bytes: usize,
-}
-
-impl Assembly {
-    /// Nothing yet.
-    #[must_use]
-    pub const fn new(limits: AssemblyLimits) -> Self {
-        Self { limits, unfinished: BTreeMap::new(), by_age: BTreeSet::new(), bytes: 0 }
-    }
-
-    /// Unfinished objects.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.unfinished.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.unfinished.is_empty()
-    }
-
-    /// Bytes of unfinished objects.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Takes a piece. The object, if it was the last one missing.
-    ///
-    /// # Errors
-    /// [`FragmentError::Contradiction`] and [`FragmentError::TooMany`]; what was there before stays.
-    pub fn take(
-        &mut self,
-        sender: Sender,
-        piece: Piece,
-        now_ms: u64,
-    ) -> Result<Option<Bytes>, FragmentError> {
-        self.forget_old(now_ms);
-        let key = (sender, piece.object);
-        match self.unfinished.get(&key) {
-            Some(object) if object.contradicts(&piece) => return Err(FragmentError::Contradiction),
-            Some(object) if object.pieces.contains_key(&piece.index) => return Ok(None),
-            Some(_) => self.check_room(sender, piece.bytes.len(), 0)?,
-            None => {
-                self.check_room(sender, piece.bytes.len(), 1)?;
-                self.by_age.insert((now_ms, sender, piece.object));
-                let (count, pieces) = (piece.count, BTreeMap::new());
-                self.unfinished.insert(key, Unfinished { since_ms: now_ms, count, pieces, bytes: 0 });
-            }
+        let (hashes, _) = rest[..hashes_bytes].as_chunks::<HASH_BYTES>();
+        let bytes = encoded.slice(header_bytes(count)..);
+        if hash(&bytes) != hashes[usize::from(index)] {
+            return Err(FragmentError::Hash);
         }
-        self.make_room(key, piece.bytes.len());
-        let Some(object) = self.unfinished.get_mut(&key) else { return Err(FragmentError::TooMany) };
-        object.bytes += piece.bytes.len();
-        self.bytes += piece.bytes.len();
-        object.pieces.insert(piece.index, piece.bytes);
-        if object.pieces.len() < usize::from(object.count) {
-            return Ok(None);
-        }
-        Ok(self.remove(key).map(|object| object.pieces.values().flatten().copied().collect()))
-    }
-
-    /// Whether a sender may have so much more.
-    fn check_room(&self, sender: Sender, bytes: usize, objects: usize) -> Result<(), FragmentError> {
-        let of_sender = self.unfinished.range((sender, [0; 16])..=(sender, [u8::MAX; 16]));
-        let (held, count) =
-            of_sender.fold((0, 0), |(bytes, count), (_, object)| (bytes + object.bytes, count + 1));
-        let fits = held + bytes <= self.limits.sender_bytes_max
-            && held + bytes <= self.limits.bytes_max
-            && count + objects <= self.limits.sender_objects_max;
-        if fits { Ok(()) } else { Err(FragmentError::TooMany) }
-    }
-
-    /// The oldest objects make room, but not the one that is growing.
-    fn make_room(&mut self, growing: (Sender, ObjectId), bytes: usize) {
-        while self.bytes + bytes > self.limits.bytes_max || self.unfinished.len() > self.limits.objects_max {
-            let others = self.by_age.iter().filter(|(_, sender, object)| (*sender, *object) != growing);
-            let Some((_, sender, object)) = others.copied().next() else { break };
-            self.remove((sender, object));
-        }
-    }
-
-    fn forget_old(&mut self, now_ms: u64) {
-        while let Some((since_ms, sender, object)) = self.by_age.first().copied() {
-            if now_ms.saturating_sub(since_ms) < self.limits.lifetime_ms {
-                break;
-            }
-            self.remove((sender, object));
-        }
-    }
-
-    fn remove(&mut self, key: (Sender, ObjectId)) -> Option<Unfinished> {
-        let object = self.unfinished.remove(&key)?;
-        self.by_age.remove(&(object.since_ms, key.0, key.1));
-        self.bytes -= object.bytes;
-        Some(object)
+        Ok(Self { name: *name, index, hashes: hashes.into(), bytes })
     }
 }
 
-impl Unfinished {
-    /// All pieces but the last are equally long and the last is not longer; a piece that was there says the same again.
-    fn contradicts(&self, piece: &Piece) -> bool {
-        let differs = self.pieces.get(&piece.index).is_some_and(|known| *known != piece.bytes);
-        let last = self.count - 1;
-        let is_uneven = |index: u16, length: usize| {
-            if (index == last) == (piece.index == last) {
-                length != piece.bytes.len()
-            } else if index == last {
-                length > piece.bytes.len()
-            } else {
-                length < piece.bytes.len()
-            }
-        };
-        let uneven = self.pieces.iter().any(|(index, bytes)| is_uneven(*index, bytes.len()));
-        let total = usize::from(self.count) * piece.bytes.len();
-        let is_long = piece.index != last && total > OBJECT_BYTES_MAX + piece.bytes.len();
-        piece.count != self.count || differs || uneven || is_long
-    }
+fn header_bytes(count: u16) -> usize {
+    FIXED_HEADER_BYTES + usize::from(count) * HASH_BYTES
+}
+
+fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
+    first_bytes(&blake3::hash(bytes))
+}
+
+fn first_bytes(hash: &blake3::Hash) -> [u8; HASH_BYTES] {
+    let mut first = [0; HASH_BYTES];
+    first.copy_from_slice(&hash.as_bytes()[..HASH_BYTES]);
+    first
 }
 
 #[cfg(test)]

@@ -90,8 +90,8 @@ impl Mesh {
         let own_first = self.node < node;
         let link = self.link(slot);
         let key = session_key(own_first, &link.key_share, &hello.key_share);
-        link.session =
-            Some(Session { kind: hello.kind, instance: hello.instance, key, accepts: hello.accepts });
+        let Hello { kind, instance, accepts, is_volatile, .. } = *hello;
+        link.session = Some(Session { kind, instance, key, accepts, is_volatile });
         link.forget_all();
         self.dirty |= 1 << slot;
         let from =

@@ -7,7 +7,7 @@ use crate::custody::cost_bytes;
 use crate::effect::{Context, Effect};
 use crate::lifetime;
 use crate::mesh::Mesh;
-use crate::storage::{StorageError, Tier, TombstoneRecord};
+use crate::storage::{StorageError, Store, Tier, TombstoneRecord};
 use crate::wire::NodeKind;
 
 impl Mesh {
@@ -126,14 +126,26 @@ impl Mesh {
     }
 
     fn announce(&self, cx: &mut Context<'_>, key: SortKey) -> Result<(), StorageError> {
-        let Some(entry) = self.custody.get(key) else { return Ok(()) };
-        let Some(body) = cx.store.body(entry.header.id())? else { return Ok(()) };
+        if let Some(bundle) = self.take_out(cx.now_ms, cx.store, key)? {
+            cx.effects.push(Effect::Mine { bundle });
+        }
+        Ok(())
+    }
+
+    /// A bundle as it is held, with its body.
+    pub(crate) fn take_out(
+        &self,
+        now_ms: u64,
+        store: &mut dyn Store,
+        key: SortKey,
+    ) -> Result<Option<Bundle>, StorageError> {
+        let Some(entry) = self.custody.get(key) else { return Ok(None) };
+        let Some(body) = store.body(entry.header.id())? else { return Ok(None) };
         let transit = Transit {
-            remaining_s: lifetime::remaining_s(cx.now_ms, entry.expires_ms),
+            remaining_s: lifetime::remaining_s(now_ms, entry.expires_ms),
             hops_left: entry.hops_left,
             copies: entry.copies,
         };
-        cx.effects.push(Effect::Mine { bundle: Bundle::stored(Arc::clone(&entry.header), body, transit) });
-        Ok(())
+        Ok(Some(Bundle::stored(Arc::clone(&entry.header), body, transit)))
     }
 }

@@ -61,7 +61,7 @@ impl Mesh {
             return Ok(tombstone.secret.map_or(TransferVerdict::Have, TransferVerdict::Settled));
         }
         if self.custody.get(key).is_some() {
-            self.note_known(slot, key);
+            self.note_found(slot, key);
             return Ok(TransferVerdict::Have);
         }
         if bundle.transit.remaining_s == 0 {

@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) key: [u8; 32],
     /// Classes it takes for others, a bit each.
     pub(crate) accepts: u8,
+    /// What it takes does not survive a restart.
+    pub(crate) is_volatile: bool,
 }
 
 /// One call at a time, with pauses after failures.
@@ -131,6 +133,8 @@ pub(crate) struct Link {
     pub(crate) is_compared: bool,
     /// The neighbour is to compare and has not come to the end.
     pub(crate) awaits_walk: bool,
+    /// This node's own bundles that the neighbour has from somebody else, as far as the driver was not told.
+    pub(crate) found: BTreeSet<SortKey>,
     pub(crate) ingress: Ingress,
     pub(crate) work: Work,
     pub(crate) offer_turns: Turns,
@@ -168,6 +172,7 @@ impl Link {
             base: 0,
             is_compared: false,
             awaits_walk: false,
+            found: BTreeSet::new(),
             ingress,
             work: Work::default(),
             offer_turns: Turns::default(),

@@ -101,7 +101,7 @@ impl Mesh {
             return tombstone.secret.map_or(OfferVerdict::Have, OfferVerdict::Settled);
         }
         if let Some(key) = self.custody.find(item.short) {
-            self.note_known(slot, key);
+            self.note_found(slot, key);
             return OfferVerdict::Have;
         }
         let is_mine = cx.interest.is_mine(&item.salt, &item.tag_start);
@@ -119,6 +119,20 @@ impl Mesh {
             return OfferVerdict::Busy;
         }
         if is_mine { OfferVerdict::Mine } else { OfferVerdict::Carry }
+    }
+
+    /// A neighbour has a bundle from somebody else that this node holds too. If it is this node's own, the driver is told.
+    pub(crate) fn note_found(&mut self, slot: usize, key: SortKey) {
+        let bit = 1 << slot;
+        if self
+            .custody
+            .get(key)
+            .is_some_and(|entry| entry.known_by & bit == 0 && self.custody.bringer(entry).1.is_none())
+        {
+            self.link(slot).found.insert(key);
+            self.dirty |= bit;
+        }
+        self.note_known(slot, key);
     }
 
     /// A neighbour holds a bundle that this node holds too.
@@ -153,7 +167,7 @@ impl Mesh {
                 }
                 OfferVerdict::Mine => self.queue_errand(slot, key, Errand::Delivery),
                 OfferVerdict::Carry => self.give_or_wait(cx.now_ms, slot, key),
-                OfferVerdict::Have => self.note_known(slot, key),
+                OfferVerdict::Have => self.note_found(slot, key),
                 OfferVerdict::Busy => self.link(slot).queue_later(cx.now_ms + BUSY_MS, key, queued_max),
                 OfferVerdict::Settled(secret) => self.settle(cx, key, secret)?,
                 OfferVerdict::Refused(refusal) => self.offer_again(slot, key, refusal, retry_ms),

@@ -220,7 +220,7 @@ impl Mesh {
         let mut lack = vec![0; ids.len().div_ceil(8)];
         for (index, id) in ids.iter().enumerate() {
             match own.remove(id) {
-                Some(common) => self.note_known(slot, common),
+                Some(common) => self.note_found(slot, common),
                 None => lack[index / 8] |= 1 << (index % 8),
             }
         }
@@ -261,7 +261,7 @@ impl Mesh {
             (RangeAnswer::Lack(bits), Some(keys)) => {
                 for (index, one) in keys.iter().enumerate() {
                     if bits[index / 8] & 1 << (index % 8) == 0 {
-                        self.note_known(slot, *one);
+                        self.note_found(slot, *one);
                     } else {
                         self.queue_missing(slot, *one);
                     }
@@ -342,13 +342,10 @@ impl Mesh {
 
     /// The neighbour holds all of a range.
     fn note_range(&mut self, slot: usize, bounds: Bounds, through: u64) {
-        let Some(link) = self.links[slot].as_mut() else { return };
-        for (key, entry) in self.custody.range_mut(bounds.as_range()) {
-            if entry.arrival <= through {
-                entry.known_by |= link.bit();
-                link.forget(key);
-            }
-        }
+        let held = self.custody.range(bounds.as_range());
+        let common: Vec<SortKey> =
+            held.filter(|(_, entry)| entry.arrival <= through).map(|(key, _)| key).collect();
+        common.into_iter().for_each(|key| self.note_found(slot, key));
     }
 }
 

@@ -136,7 +136,7 @@ impl Mesh {
                 }
                 TransferVerdict::Have => {
                     self.take_back(one);
-                    self.note_known(slot, one.key);
+                    self.note_found(slot, one.key);
                 }
                 TransferVerdict::Settled(secret) => self.settle(cx, one.key, secret)?,
                 TransferVerdict::Refused(refusal) => {

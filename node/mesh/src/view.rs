@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use qpq_proto::ids::NodeKey;
 
-use crate::bundle::{Bundle, Header, SortKey, Transit};
+use crate::bundle::{Bundle, BundleId, Header, SortKey, Transit};
 use crate::lifetime;
 use crate::mesh::Mesh;
 use crate::storage::{StorageError, Store, Tier};
@@ -131,6 +131,26 @@ impl Mesh {
                 holders: entry.known_by.count_ones(),
             }
         })
+    }
+
+    /// A bundle held, with its body.
+    ///
+    /// # Errors
+    /// As the storage fails.
+    pub fn bundle(
+        &self,
+        now_ms: u64,
+        store: &mut dyn Store,
+        id: &BundleId,
+    ) -> Result<Option<Bundle>, StorageError> {
+        self.key_of(id).map_or(Ok(None), |key| self.take_out(now_ms, store, key))
+    }
+
+    /// Who brought a bundle that is held; none for this node's own.
+    #[must_use]
+    pub fn bringer_of(&self, id: &BundleId) -> Option<NodeKey> {
+        let entry = self.custody.get(self.key_of(id)?)?;
+        self.custody.bringer(entry).1
     }
 
     /// Hands out the bundles that are carried, after one of them, until `each` wants no more. Copies stay here; each that

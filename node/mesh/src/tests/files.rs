@@ -2,10 +2,12 @@
 
 use std::ops::ControlFlow;
 
+use qpq_proto::ids::NodeKey;
+
 use super::world::{Made, World};
 use crate::sneakernet::{Reader, Writer, charge};
 use crate::wire::NodeKind::{Carrier, Leaf, Mobile};
-use crate::wire::Refusal;
+use crate::wire::{Durability, Refusal};
 use crate::{BY_FILE, Effect, Input, Tier};
 
 const WALL_MS: u64 = 1_767_225_600_000;
@@ -99,4 +101,33 @@ fn a_mesh_says_whom_it_knows_and_what_it_holds() {
     let held: Vec<_> =
         mesh.bundles(None).map(|one| (*one.header.id(), one.tier, one.bringer, one.holders)).collect();
     assert_eq!(held, [(*bundle.id(), Tier::Own, None, 2)]);
+}
+
+/// To whom the first node knows that a bundle was handed.
+fn handed(world: &World, bundle: &crate::Bundle) -> Vec<(NodeKey, Durability)> {
+    let handed = world.nodes[0].effects.iter().filter_map(|effect| match effect {
+        Effect::Handed { id, node, durability, is_own: true, .. } if id == bundle.id() => {
+            Some((*node, *durability))
+        }
+        _ => None,
+    });
+    handed.collect()
+}
+
+#[test]
+fn whoever_has_an_own_bundle_from_a_file_is_known_to_carry_it() {
+    let mut world = World::new(&[Mobile, Carrier]);
+    let bundle = Made::to(9).bundle(1);
+    world.deposit(0, &bundle);
+    let file = export(&mut world, 0);
+    import(&mut world, 1, &file, 0);
+    assert_eq!(handed(&world, &bundle), []);
+    world.link(0, 1);
+    world.pass(10_000);
+    let carrier = world.nodes[1].mesh.node;
+    assert_eq!(handed(&world, &bundle), [(carrier, Durability::Durable)]);
+    world.unlink(0, 1);
+    world.link(0, 1);
+    world.pass(10_000);
+    assert_eq!(handed(&world, &bundle).len(), 1, "it is said once");
 }
