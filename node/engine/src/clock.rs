@@ -4,6 +4,8 @@
 //! monotonic clock while the node runs. The gap between two runs is charged by the wall clock where that can be
 //! believed, and as six hours where it cannot (MESH.md, section 1).
 
+use qpq_mesh::lifetime::gap_ms;
+
 use crate::{
     input::{EngineError, Now},
     records::ClockRecord,
@@ -11,12 +13,6 @@ use crate::{
     tables::{self, CLOCK, SINGLE},
 };
 
-/// What an unbelievable gap is charged as: six hours, in ms.
-const DOUBTFUL_GAP_MS: u64 = 6 * 3_600_000;
-/// A longer gap is not believed: 90 days, in ms.
-const BELIEVABLE_GAP_MS: u64 = 90 * 86_400_000;
-/// A wall clock before 2024-01-01 has not been set.
-const SET_CLOCK_MS: u64 = 1_704_067_200_000;
 /// How often the time is written while the node runs, ms.
 const SAVE_EVERY_MS: u64 = 600_000;
 
@@ -61,14 +57,6 @@ impl Clock {
         let record = ClockRecord { node_ms: self.saved_node_ms, wall_ms: now.wall_ms };
         tables::save(tx, CLOCK, tables::key(SINGLE), &record)
     }
-}
-
-fn gap_ms(last_wall_ms: u64, wall_ms: u64) -> u64 {
-    if last_wall_ms < SET_CLOCK_MS || wall_ms < last_wall_ms {
-        return DOUBTFUL_GAP_MS;
-    }
-    let gap = wall_ms - last_wall_ms;
-    if gap > BELIEVABLE_GAP_MS { DOUBTFUL_GAP_MS } else { gap }
 }
 
 #[cfg(test)]

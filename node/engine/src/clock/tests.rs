@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use qpq_mesh::lifetime::SET_CLOCK_MS;
+
 use super::*;
 use crate::tests::memory::Memory;
 
