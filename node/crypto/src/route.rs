@@ -124,6 +124,16 @@ pub fn settle_secret(device: &DeviceSecret, salt: &[u8; SALT_BYTES]) -> [u8; 32]
     *hasher.finalize().as_bytes()
 }
 
+/// The salt of a piece of a device's parcel that is too long for one bundle: always the same for the same piece, so that
+/// a device need not keep it to settle the piece's bundle.
+pub fn piece_salt(device: &DeviceSecret, salt: &[u8; SALT_BYTES], index: u16) -> [u8; SALT_BYTES] {
+    let mut hasher = blake3::Hasher::new_derive_key("qpq/v1/piece salt");
+    hasher.update(&*device.seed()).update(salt).update(&index.to_be_bytes());
+    let mut piece_salt = [0; SALT_BYTES];
+    piece_salt.copy_from_slice(&hasher.finalize().as_bytes()[..SALT_BYTES]);
+    piece_salt
+}
+
 impl fmt::Debug for RoutingSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("RoutingSecret(..)")
@@ -184,6 +194,16 @@ mod tests {
         assert_eq!(secret(1).open_body(&[3; 8], &body), Err(OpenBodyError));
         assert_eq!(secret(1).open_body(&[2; 8], &body[1..]), Err(OpenBodyError));
         assert_eq!(secret(1).open_body(&[2; 8], &[]), Err(OpenBodyError));
+    }
+
+    #[test]
+    fn pieces_have_salts_of_their_own() {
+        let device = |seed| DeviceSecret::from_seed(&[seed; 32]);
+        let salts = [(1, 2, 0), (1, 2, 1), (1, 3, 0), (2, 2, 0)]
+            .map(|(seed, salt, index)| piece_salt(&device(seed), &[salt; 8], index));
+        let different: std::collections::BTreeSet<_> = salts.into_iter().collect();
+        assert_eq!(different.len(), 4);
+        assert_eq!(piece_salt(&device(1), &[2; 8], 0), salts[0]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::paths;
 use crate::private_file::{self, PrivateFileError};
-use crate::settings::{Neighbours, Settings};
+use crate::settings::{Custody, Neighbours, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
 /// What a node keeps cannot be opened.
@@ -132,6 +132,7 @@ pub(crate) fn open(
         limits: limits.clone(),
         seeks_strangers: settings.neighbours == Neighbours::Open,
         is_rolled_back,
+        custody_is_volatile: settings.custody == Custody::Ram,
     };
     let engine = Engine::open(config, &mut tx)?;
     tx.accept();

@@ -19,7 +19,7 @@ use tracing_subscriber::filter::Targets;
 use declare::settings;
 pub(crate) use declare::{Effect, Key};
 pub use load::{Flags, Loaded, Origin, SettingsError};
-pub use value::{Discovery, LogFormat, Neighbours, Profile, StaticPeer};
+pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, StaticPeer};
 
 settings! {
     /// Directory of the database and, unless `socket` names another place, of the owner's socket.
@@ -71,6 +71,10 @@ settings! {
 
     /// Set of limits: "server", or "router" for a device with 64 MB of memory.
     profile: Profile = Profile::Server, Restart, example "router";
+
+    /// Where the node keeps what it carries for others: "disk", or "ram", which spares a router's flash. What is in RAM
+    /// is lost at a restart, and neighbours are told so. The node's own messages are on disk in any case.
+    custody: Custody = Custody::Disk, Restart, example "ram";
 
     /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
     log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";

@@ -18,7 +18,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use qpq_mesh::{Config, Interest, Mesh, StorageError, Tier, wire};
+use qpq_mesh::{Config, Interest, Mesh, StorageError, Tier, fragment::Assembly, wire};
 use qpq_proto::{Failure, Method, ids::NodeKey};
 
 use crate::{
@@ -29,14 +29,17 @@ use crate::{
     records::Standing,
     roles,
     routes::RouteIndex,
+    storage::Transaction,
 };
 
-use self::store::BundleStore;
+use self::{store::BundleStore, volatile::Volatile};
 
 mod arrive;
 pub(crate) use arrive::is_final;
 mod deposit;
+mod pieces;
 mod store;
+mod volatile;
 
 /// The mesh, as far as it is open.
 #[derive(Debug, Default)]
@@ -55,11 +58,28 @@ pub(crate) struct Carrying {
     looked: BTreeSet<[u8; 16]>,
     /// Those of them that the present input has added.
     looked_now: BTreeSet<[u8; 16]>,
+    /// Which bundles hold pieces of parcels that are not whole yet.
+    pieces: Assembly,
+    /// Custody of others' bundles, where it lives in memory.
+    memory: Option<Volatile>,
 }
 
 impl Carrying {
+    /// Nothing is open yet.
+    pub(crate) fn new(custody_is_volatile: bool) -> Self {
+        Self { memory: custody_is_volatile.then(Volatile::default), ..Self::default() }
+    }
+
+    /// The mesh, if it is open, and the storage that it reads and writes.
+    fn parts<'a>(&'a mut self, tx: &'a mut dyn Transaction) -> (Option<&'a Mesh>, BundleStore<'a>) {
+        (self.mesh.as_ref(), BundleStore { tx, memory: self.memory.as_mut() })
+    }
+
     /// The present input's changes are kept.
     pub(crate) fn keep(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.keep();
+        }
         self.is_touched = false;
         self.looked_now.clear();
     }
@@ -67,11 +87,16 @@ impl Carrying {
     /// The present input's transaction is dropped: the mesh is opened again from what is stored.
     pub(crate) fn discard(&mut self) {
         self.effects.clear();
+        if let Some(memory) = &mut self.memory {
+            memory.discard();
+        }
         for mark in std::mem::take(&mut self.looked_now) {
             self.looked.remove(&mark);
         }
         if std::mem::take(&mut self.is_touched) {
             self.mesh = None;
+            // The mesh brings what is not opened again.
+            self.pieces = Assembly::default();
         }
     }
 
@@ -109,7 +134,9 @@ impl Engine {
 
     fn open_mesh(&mut self, cx: &mut Context<'_>) -> Result<Mesh, EngineError> {
         let links = self.standings(cx)?;
-        let config = Arc::new(Config::new(roles::kind(cx.tx)?, &self.limits));
+        let config = Config::new(roles::kind(cx.tx)?, &self.limits);
+        let is_volatile = self.config.custody_is_volatile;
+        let config = Arc::new(if is_volatile { config.in_memory(&self.limits) } else { config });
         let node = self.config.node;
         self.carrying.generation += 1;
         self.within_transaction(cx, |inner| {
@@ -136,7 +163,7 @@ impl Engine {
         let result = act(&mut qpq_mesh::Context {
             now_ms: cx.node_ms,
             rng: &mut *cx.rng,
-            store: &mut BundleStore(&mut *cx.tx),
+            store: &mut BundleStore { tx: &mut *cx.tx, memory: self.carrying.memory.as_mut() },
             interest: &mut Recogniser(&routes),
             effects: &mut effects,
         });
@@ -232,13 +259,13 @@ impl Engine {
         let request = wire::Request::decode(method, payload)
             .map_err(|error| Failure::bad_request(error.0, "it is malformed"))?;
         let node = cx.calling_node()?;
-        let was_touched = self.carrying.is_touched;
+        let (was_touched, effects) = (self.carrying.is_touched, self.carrying.effects.len());
         let response = self.with_mesh(cx, |mesh, inner| mesh.answer(inner, &node, request))?;
         match response {
             Ok(response) => Ok(response.encode()),
             Err(refused) => {
-                // A refused call has changed nothing.
-                self.carrying.is_touched = was_touched;
+                // A refused call has changed nothing, unless a lifetime has just ended.
+                self.carrying.is_touched = was_touched || self.carrying.effects.len() != effects;
                 Err(refused.into())
             }
         }
@@ -290,18 +317,19 @@ impl Engine {
                     cx.effects.push(self.peers.call(node, method, request.encode(), purpose));
                 }
                 qpq_mesh::Effect::Mine { bundle } => cx.effects.push(Effect::Next(Next::Open(bundle))),
-                qpq_mesh::Effect::Handed { id, is_own: true, .. } => self.own_handed(cx, &id)?,
-                qpq_mesh::Effect::Settled { id, is_own: true, .. } => self.own_settled(cx, &id)?,
-                qpq_mesh::Effect::Expired { id, is_own: true } | qpq_mesh::Effect::Refused { id, .. } => {
-                    self.own_dropped(cx, &id)?
+                qpq_mesh::Effect::Handed { id, node, durability, is_own: true, .. } => {
+                    self.own_handed(cx, &id, node, durability)?
                 }
+                qpq_mesh::Effect::Settled { id, is_own: true, .. } => self.own_settled(cx, &id)?,
+                qpq_mesh::Effect::Expired { id, is_own: true } => self.own_expired(cx, &id)?,
+                qpq_mesh::Effect::Refused { id, .. } => self.own_dropped(cx, &id)?,
                 qpq_mesh::Effect::Work { node, challenge } => {
                     cx.effects.push(Effect::Work { node, work: Work { own: self.config.node, challenge } });
                 }
-                qpq_mesh::Effect::Handed { .. }
-                | qpq_mesh::Effect::Settled { .. }
-                | qpq_mesh::Effect::Expired { .. }
-                | qpq_mesh::Effect::Evicted { .. } => {}
+                qpq_mesh::Effect::Settled { id, .. }
+                | qpq_mesh::Effect::Expired { id, .. }
+                | qpq_mesh::Effect::Evicted { id } => self.carrying.pieces.forget(&id),
+                qpq_mesh::Effect::Handed { .. } => {}
             }
         }
         Ok(())

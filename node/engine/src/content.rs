@@ -22,8 +22,9 @@ use crate::{
     tables::{self, MESSAGES, SENDERS},
 };
 
-/// Content ids in one receipt.
-const RECEIPT_IDS_MAX: usize = 256;
+mod receipts;
+use receipts::RECEIPT_IDS_MAX;
+
 /// Sequences asked for, and answered, at once.
 const RESEND_MAX: usize = 64;
 /// When missing contents are asked for again, ms.
@@ -44,6 +45,9 @@ impl Engine {
         let content = Content::decode(plaintext)
             .map_err(|_| Failure::bad_request("payload", "the content is malformed"))?;
         let from = sender.certificate.identity;
+        if !content.received.is_empty() {
+            self.take_receipt(cx, conversation, from, &Receipt { ids: content.received.clone() })?;
+        }
         // What a newer version says is not for us.
         let Some(kind) = &content.kind else { return Ok(None) };
         match kind {
@@ -178,21 +182,6 @@ impl Engine {
         self.seal_content(cx, &record, &content, Audience::Only(from))
     }
 
-    /// Tells a sender that a content which had to wait is here.
-    pub(crate) fn send_receipt(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-        to: Identity,
-        id: Vec<u8>,
-    ) -> Result<(), EngineError> {
-        if !self.is_member(cx, conversation, to.as_bytes())? {
-            return Ok(());
-        }
-        let content = self.unnumbered(cx, content::Kind::Receipt(Receipt { ids: vec![id] }));
-        self.seal_content(cx, conversation, &content, Audience::Only(to.as_bytes()))
-    }
-
     pub(crate) fn take_receipt(
         &mut self,
         cx: &mut Context<'_>,
@@ -271,7 +260,8 @@ impl Engine {
 
     /// A content that is not part of the numbered sequence.
     pub(crate) fn unnumbered(&self, cx: &mut Context<'_>, kind: content::Kind) -> Content {
-        Content { id: cx.message_id().to_vec(), sequence: 0, sent_at_ms: cx.now.wall_ms, kind: Some(kind) }
+        let (id, sent_at_ms) = (cx.message_id().to_vec(), cx.now.wall_ms);
+        Content { id, sent_at_ms, kind: Some(kind), ..Content::default() }
     }
 
     pub(crate) fn is_member(

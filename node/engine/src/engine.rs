@@ -37,6 +37,8 @@ pub struct Config {
     /// Whether storage was found to be an older copy of itself, and [`Input::Started`] has not been committed
     /// since.
     pub is_rolled_back: bool,
+    /// Whether what is carried for others is kept in memory only, and lost at a restart.
+    pub custody_is_volatile: bool,
 }
 
 /// The person's half of a node. See the crate's documentation.
@@ -87,7 +89,7 @@ impl Engine {
             routes: None,
             peers: Peers::default(),
             outbox: Outbox::default(),
-            carrying: Carrying::default(),
+            carrying: Carrying::new(config.custody_is_volatile),
             to_pump: BTreeSet::new(),
             addresses: Vec::new(),
             broken: BTreeSet::new(),
@@ -166,7 +168,7 @@ impl Engine {
                 Ok(()) => None,
                 Err(failure) => Some(Err(failure)),
             },
-            Input::Next(Next::Unopened(id)) => self.bundle_opened(cx, id, None).map(|()| None)?,
+            Input::Next(Next::Unopened(id)) => self.bundle_refused(cx, id).map(|()| None)?,
             Input::Next(Next::Resume(conversation)) => self.resume(cx, &conversation).err().map(Err),
             Input::Next(Next::NotResumed(conversation)) => {
                 self.note_broken(cx, &conversation).map(|()| None)?

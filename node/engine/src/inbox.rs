@@ -37,12 +37,12 @@ pub(crate) const REVOKED_FIELD: &str = "device";
 
 /// Where a delivery came from.
 #[derive(Clone, Copy)]
-pub(crate) struct Origin {
+pub(crate) struct Origin<'a> {
     /// The node that brought it directly.
     pub node: Option<NodeKey>,
     pub delivery: [u8; 16],
-    /// The bundle in which others carried it.
-    pub carried: Option<Carried>,
+    /// The bundles in which others carried it: one, or one for each of its pieces.
+    pub carried: &'a [Carried],
 }
 
 /// A bundle, and what settles it if it is for this device alone.
@@ -105,16 +105,19 @@ impl Engine {
             Failure::unavailable("the parcel's tag is not known here, or not yet", PLACE_LATER_MS)
         })?;
         let delivery = digest::delivery_id(payload);
-        self.place(cx, Origin { node: Some(node), delivery, carried: None }, &recognised)
+        self.place(cx, Origin { node: Some(node), delivery, carried: &[] }, &recognised)
     }
 
     /// Takes a parcel that is for this person, whatever way it came.
     pub(crate) fn place(
         &mut self,
         cx: &mut Context<'_>,
-        origin: Origin,
+        origin: Origin<'_>,
         recognised: &Recognised,
     ) -> Result<Disposition, Failure> {
+        if recognised.piece.is_some() {
+            return Err(Failure::bad_request("payload", "a piece of a parcel travels as a bundle"));
+        }
         match &recognised.destination {
             Destination::Stranger => self.introduced(cx, &recognised.message),
             Destination::Group(group_id) => self.group_message(cx, origin, group_id, &recognised.message),
@@ -124,7 +127,7 @@ impl Engine {
     fn group_message(
         &mut self,
         cx: &mut Context<'_>,
-        origin: Origin,
+        origin: Origin<'_>,
         group_id: &[u8],
         message: &[u8],
     ) -> Result<Disposition, Failure> {
@@ -189,7 +192,7 @@ impl Engine {
         &mut self,
         cx: &mut Context<'_>,
         conversation: &ConversationRecord,
-        origin: Origin,
+        origin: Origin<'_>,
         group_id: &[u8],
         message: &[u8],
         opened: Taken,
@@ -200,8 +203,8 @@ impl Engine {
                 self.note_reached(cx, conversation, &sender, &epoch)?;
                 let id = self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
                 // Whoever sends to several learns from nothing else that one of them has a bundle.
-                if let (Some(id), Some(Carried { secret: None, .. })) = (id, origin.carried) {
-                    self.send_receipt(cx, conversation, sender.certificate.identity, id)?;
+                if let (Some(id), [Carried { secret: None, .. }, ..]) = (id, origin.carried) {
+                    self.note_receipt(cx, conversation, sender.certificate.identity, id)?;
                 }
             }
             Taken::Commit(before, followed) => {
@@ -240,7 +243,7 @@ impl Engine {
     fn unopened(
         &self,
         cx: &mut Context<'_>,
-        origin: Origin,
+        origin: Origin<'_>,
         group_id: &[u8],
         message: &[u8],
         error: &mls::MlsError,

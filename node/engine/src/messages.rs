@@ -29,6 +29,7 @@ use crate::{
 
 use progress::state_word;
 
+mod handing;
 mod progress;
 mod reading;
 
@@ -76,6 +77,7 @@ impl Engine {
             id: record.id.clone(),
             sequence: record.sequence,
             sent_at_ms: record.sent_at_ms,
+            received: Vec::new(),
             kind: Some(content::Kind::Text(Text { text: record.text.clone() })),
         };
         self.seal_or_keep(cx, &conversation, &content)?;
@@ -224,6 +226,7 @@ impl Engine {
             recipients: record.recipients,
             sent: record.sent,
             handed: record.handed,
+            handed_volatile: record.handed_volatile,
         })
     }
 }

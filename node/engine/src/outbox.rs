@@ -71,6 +71,8 @@ pub(crate) enum Task {
     Sweep,
     /// Look for what others should carry.
     Carry,
+    /// Acknowledge what was received.
+    Receipts,
 }
 
 /// Pauses, planned tasks and an index of this run; all of it can be made anew.
@@ -269,6 +271,7 @@ impl Engine {
             Task::Gap { conversation, sender } => self.check_gap(cx, &conversation, &sender),
             Task::Sweep => self.sweep(cx),
             Task::Carry => self.carry_waiting(cx),
+            Task::Receipts => self.send_receipts(cx),
         }
     }
 

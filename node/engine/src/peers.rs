@@ -184,6 +184,7 @@ impl Engine {
     pub(crate) fn finish_open_work(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         self.resume_all(cx)?;
         self.watch_gaps(cx)?;
+        self.plan_receipts(cx)?;
         self.sweep(cx)
     }
 

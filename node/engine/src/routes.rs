@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use prost::Message as _;
 use qpq_crypto::{padding, route::RoutingSecret};
 use qpq_proto::v1::{Parcel, ParcelContent};
@@ -31,6 +32,8 @@ pub(crate) struct Recognised {
     pub message: Zeroizing<Vec<u8>>,
     /// What settles the parcel's bundle, if it is for this device alone.
     pub settle_secret: Option<[u8; 32]>,
+    /// Instead of a message: a piece of a longer parcel, as it was sealed.
+    pub piece: Option<Bytes>,
 }
 
 /// Every routing secret of this person, the most recently used first.
@@ -85,11 +88,7 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let Ok(padded) = secret.open_body(salt, &parcel.body).map(Zeroizing::new) else {
-            return Ok(None);
-        };
-        let Ok(content) = padding::unpad(&padded) else { return Ok(None) };
-        let Ok(content) = ParcelContent::decode(content) else { return Ok(None) };
+        let Some(content) = open_content(secret, parcel) else { return Ok(None) };
         let is_for_others =
             !content.reader.is_empty() && !self.me.as_ref().is_some_and(|me| me.is(&content.reader));
         if is_for_others {
@@ -99,6 +98,7 @@ impl Engine {
             destination: destination.clone(),
             settle_secret: content.settle_secret.as_slice().try_into().ok(),
             message: Zeroizing::new(content.message),
+            piece: (!content.piece.is_empty()).then(|| content.piece.into()),
         }))
     }
 
@@ -117,6 +117,21 @@ impl Engine {
             }
         }
         Ok(RouteIndex { routes, is_looked: false })
+    }
+}
+
+/// Opens a parcel's outer seal; `None` if it was not sealed under this secret, or is broken.
+pub(crate) fn open_content(secret: &RoutingSecret, parcel: &Parcel) -> Option<ParcelContent> {
+    let salt = <&[u8; 8]>::try_from(&parcel.salt[..]).ok()?;
+    let padded = Zeroizing::new(secret.open_body(salt, &parcel.body).ok()?);
+    ParcelContent::decode(padding::unpad(&padded).ok()?).ok()
+}
+
+impl ConversationRecord {
+    /// Every routing secret under which parcels of the conversation were sealed, as far as they are kept.
+    pub(crate) fn routing_secrets(&self) -> impl Iterator<Item = RoutingSecret> + '_ {
+        let secrets = self.routes.iter().filter_map(|route| route.secret.as_slice().try_into().ok());
+        secrets.map(RoutingSecret::from_bytes)
     }
 }
 

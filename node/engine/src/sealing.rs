@@ -63,6 +63,7 @@ impl Engine {
         audience: Audience<'_>,
         expires_node_ms: Option<u64>,
     ) -> Result<(), EngineError> {
+        let content = &self.with_receipts(cx, conversation, content, audience)?;
         let plaintext = Zeroizing::new(content.encode_to_vec());
         let group_id = conversation.group_id.clone();
         let sealed = self.with_group(cx, &group_id, |group, mls| group.seal(mls, &plaintext));
@@ -199,6 +200,7 @@ pub(crate) fn text_content(record: &MessageRecord) -> Content {
         id: record.id.clone(),
         sequence: record.sequence,
         sent_at_ms: record.sent_at_ms,
+        received: Vec::new(),
         kind: Some(content::Kind::Text(qpq_proto::v1::Text { text: record.text.clone() })),
     }
 }
@@ -225,7 +227,9 @@ fn parcel(cx: &mut Context<'_>, secret: &RoutingSecret, message: Vec<u8>, reader
         Readers::Members => (Vec::new(), Vec::new()),
         Readers::Member(identity) => (Vec::new(), identity.to_vec()),
     };
-    let content = Zeroizing::new(ParcelContent { message, settle_secret, reader }.encode_to_vec());
+    let content = Zeroizing::new(
+        ParcelContent { message, settle_secret, reader, ..Default::default() }.encode_to_vec(),
+    );
     let padded = Zeroizing::new(padding::pad(&content, route::BODY_OVERHEAD_BYTES));
     let body = secret.seal_body(&salt, &padded);
     let parcel = Parcel { salt: salt.to_vec(), tag: secret.tag(&salt).to_vec(), body: body.into() };

@@ -74,6 +74,8 @@ pub const CARRIED: Table = Table("carried");
 pub const ROLES: Table = Table("roles");
 /// Nodes that this one is paired with, by node key.
 pub const PAIRS: Table = Table("pairs");
+/// Contents that are to be acknowledged, by conversation id and identity.
+pub const RECEIPTS: Table = Table("receipts");
 /// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
@@ -111,6 +113,7 @@ pub const ALL: &[Table] = &[
     CARRIED,
     ROLES,
     PAIRS,
+    RECEIPTS,
     EVENTS,
 ];
 

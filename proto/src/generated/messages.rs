@@ -355,6 +355,9 @@ pub struct ParcelContent {
     /// Identity key of the member of a group for whom alone it is, 32 bytes; empty if it is for whoever can open it.
     #[prost(bytes = "vec", tag = "3")]
     pub reader: ::prost::alloc::vec::Vec<u8>,
+    /// Instead of a message: a piece of a parcel that is longer than a bundle's body can be, with the header of pieces.
+    #[prost(bytes = "vec", tag = "4")]
+    pub piece: ::prost::alloc::vec::Vec<u8>,
 }
 /// What is sealed to a person's hybrid key: signed by the sender's device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -501,6 +504,9 @@ pub struct Content {
     /// Unix time in ms by the sender's clock.
     #[prost(uint64, tag = "3")]
     pub sent_at_ms: u64,
+    /// Contents of others that were decrypted and committed, 16 bytes each, at most 32: a receipt that needs no parcel.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub received: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// What it is.
     #[prost(oneof = "content::Kind", tags = "10, 11, 12, 13, 14, 16")]
     pub kind: ::core::option::Option<content::Kind>,
@@ -2794,6 +2800,9 @@ pub struct Message {
     /// Nodes that carry it because a recipient was not reached.
     #[prost(uint32, tag = "14")]
     pub handed: u32,
+    /// How many of them keep it in memory only: it may be lost there.
+    #[prost(uint32, tag = "15")]
+    pub handed_volatile: u32,
 }
 /// Sends a text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

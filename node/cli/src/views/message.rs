@@ -26,6 +26,8 @@ pub(crate) struct MessageView {
     cursor: u64,
     own: bool,
     handed: u32,
+    /// How many of those nodes keep it in memory only.
+    handed_volatile: u32,
     sent: u32,
     delivered: u32,
     recipients: u32,
@@ -45,6 +47,7 @@ impl From<v1::Message> for MessageView {
             cursor: message.cursor,
             own: message.own,
             handed: message.handed,
+            handed_volatile: message.handed_volatile,
             sent: message.sent,
             delivered: message.delivered,
             recipients: message.recipients,
@@ -62,9 +65,14 @@ impl MessageView {
 
     /// How far an own message got: empty for what is settled, and for the messages of others.
     fn progress(&self) -> String {
+        let place = match self.handed_volatile {
+            0 => String::new(),
+            volatile if volatile == self.handed => ", in memory only".to_owned(),
+            volatile => format!(", {volatile} in memory only"),
+        };
         let state = match (self.state.as_str(), self.handed) {
-            ("handed", 1) => "handed to 1 node".to_owned(),
-            ("handed", nodes) => format!("handed to {nodes} nodes"),
+            ("handed", 1) => format!("handed to 1 node{place}"),
+            ("handed", nodes) => format!("handed to {nodes} nodes{place}"),
             (state, _) => printable(state).into_owned(),
         };
         match (self.own, self.state.as_str()) {
@@ -147,6 +155,7 @@ pub(crate) fn sample_message() -> v1::Message {
         recipients: 1,
         sent: 0,
         handed: 2,
+        handed_volatile: 1,
     }
 }
 
@@ -166,7 +175,7 @@ mod tests {
                     r#""from":"bob","from_identity":"{identity}","text":"hello","sent_at_ms":1795257065120,"#
                 )
                 + r#""stored_at_ms":1795257065320,"state":"received","cursor":7,"own":false,"#
-                + r#""handed":2,"sent":0,"delivered":0,"recipients":1}"#
+                + r#""handed":2,"handed_volatile":1,"sent":0,"delivered":0,"recipients":1}"#
         );
     }
 
@@ -181,8 +190,8 @@ mod tests {
         for (state, recipients, delivered, ending) in [
             ("delivered", 1, 1, "hello"),
             ("queued", 1, 0, "hello  [queued]"),
-            ("handed", 1, 0, "hello  [handed to 2 nodes]"),
-            ("handed", 3, 1, "hello  [handed to 2 nodes, delivered to 1 of 3]"),
+            ("handed", 1, 0, "hello  [handed to 2 nodes, 1 in memory only]"),
+            ("handed", 3, 1, "hello  [handed to 2 nodes, 1 in memory only, delivered to 1 of 3]"),
             ("sent", 3, 1, "hello  [sent, delivered to 1 of 3]"),
             ("failed", 3, 0, "hello  [failed]"),
         ] {

@@ -25,6 +25,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("neighbours", "contacts".into(), one("contacts")),
         ("static_peers", format!("{NODE}@127.0.0.1:1"), Raw::Many(vec![format!("{NODE}@127.0.0.1:1")])),
         ("profile", "router".into(), one("router")),
+        ("custody", "ram".into(), one("ram")),
         ("log", "debug".into(), one("debug")),
         ("log_format", "json".into(), one("json")),
     ]

@@ -98,7 +98,7 @@ macro_rules! single_value {
         }
     )+ };
 }
-single_value!(Discovery, Neighbours, Profile, LogFormat, Targets);
+single_value!(Discovery, Neighbours, Profile, Custody, LogFormat, Targets);
 
 /// A choice between words.
 macro_rules! choice {
@@ -159,6 +159,15 @@ choice! {
     Server = "server",
     /// For a device with 64 MB of memory.
     Router = "router"
+}
+
+choice! {
+    /// Where a node keeps what it carries for others.
+    Custody, "\"disk\" or \"ram\"":
+    /// In the database.
+    Disk = "disk",
+    /// In memory, until the next restart.
+    Ram = "ram"
 }
 
 choice! {

@@ -13,6 +13,7 @@ use crate::{
     engine::Engine,
     inbox::{Carried, Origin},
     input::EngineError,
+    routes::Recognised,
 };
 
 impl Engine {
@@ -21,29 +22,51 @@ impl Engine {
     /// # Errors
     /// As a direct delivery is refused. The transaction must then be dropped.
     pub(crate) fn open_bundle(&mut self, cx: &mut Context<'_>, bundle: &Bundle) -> Result<(), Failure> {
-        let (header, id) = (bundle.header(), *bundle.id());
-        let parcel =
-            Parcel { salt: header.salt().to_vec(), tag: header.tag().to_vec(), body: bundle.body().clone() };
-        let delivery = digest::delivery_id(&parcel.encode_to_vec());
+        let parcel = parcel_in(bundle);
         let Some(recognised) = self.recognise(cx, &parcel)? else {
-            return Ok(self.bundle_opened(cx, id, None)?);
+            return Ok(self.bundle_opened(cx, *bundle.id(), None)?);
         };
-        let secret = recognised.settle_secret.map(Secret::from_bytes);
-        let secret = secret.filter(|secret| header.is_settled_by(secret));
+        if let Some(piece) = &recognised.piece {
+            return self.open_piece(cx, bundle, piece);
+        }
+        let delivery = digest::delivery_id(&parcel.encode_to_vec());
+        self.open_parcel(cx, delivery, &recognised, &[carried(bundle, &recognised)])
+    }
+
+    /// Takes a parcel that bundles carried: one, or one for each of its pieces. They are settled together.
+    pub(super) fn open_parcel(
+        &mut self,
+        cx: &mut Context<'_>,
+        delivery: [u8; 16],
+        recognised: &Recognised,
+        carried: &[Carried],
+    ) -> Result<(), Failure> {
         if let Some(seen) = self.seen(cx, &delivery)? {
             let is_taken = matches!(seen, Ok(Disposition::Delivered));
-            return Ok(self.bundle_opened(cx, id, secret.filter(|_| is_taken))?);
+            return Ok(self.carried_opened(cx, carried, is_taken)?);
         }
-        let origin = Origin { node: None, delivery, carried: Some(Carried { id, secret }) };
-        match self.place(cx, origin, &recognised)? {
+        match self.place(cx, Origin { node: None, delivery, carried }, recognised)? {
             Disposition::Delivered => {
                 self.remember(cx, &delivery, Disposition::Delivered)?;
-                Ok(self.bundle_opened(cx, id, secret)?)
+                Ok(self.carried_opened(cx, carried, true)?)
             }
             // What waits for its epoch is kept apart; what a blocked contact says is left where it is.
-            _ if self.seen(cx, &delivery)?.is_some() => Ok(self.bundle_opened(cx, id, None)?),
+            _ if self.seen(cx, &delivery)?.is_some() => Ok(self.carried_opened(cx, carried, false)?),
             _ => Ok(()),
         }
+    }
+
+    /// Bundles were opened; those that are for this device alone are settled if what was in them was taken.
+    pub(super) fn carried_opened(
+        &mut self,
+        cx: &mut Context<'_>,
+        carried: &[Carried],
+        is_taken: bool,
+    ) -> Result<(), EngineError> {
+        for Carried { id, secret } in carried {
+            self.bundle_opened(cx, *id, secret.filter(|_| is_taken))?;
+        }
+        Ok(())
     }
 
     /// A bundle was opened, with its secret if it is for this device alone.
@@ -53,11 +76,24 @@ impl Engine {
         id: BundleId,
         secret: Option<Secret>,
     ) -> Result<(), EngineError> {
+        self.carrying.pieces.forget(&id);
         match secret {
             Some(secret) => self.mesh_input(cx, qpq_mesh::Input::Settle { id, secret }),
             None => self.mesh_input(cx, qpq_mesh::Input::Opened { id }),
         }
     }
+}
+
+/// A bundle's parcel, as its sender's node would bring it.
+pub(super) fn parcel_in(bundle: &Bundle) -> Parcel {
+    let header = bundle.header();
+    Parcel { salt: header.salt().to_vec(), tag: header.tag().to_vec(), body: bundle.body().clone() }
+}
+
+/// A bundle that was opened, with what settles it.
+pub(super) fn carried(bundle: &Bundle, recognised: &Recognised) -> Carried {
+    let secret = recognised.settle_secret.map(Secret::from_bytes);
+    Carried { id: *bundle.id(), secret: secret.filter(|secret| bundle.header().is_settled_by(secret)) }
 }
 
 /// Whether a bundle that was refused so will be refused for ever.

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use qpq_crypto::route::settle_secret;
-use qpq_mesh::{Bundle, BundleId, Class, Label, Secret, bundle::SizeClass};
-use qpq_proto::v1::{Content, Parcel, content};
+use qpq_crypto::route::{piece_salt, settle_secret};
+use qpq_mesh::{Bundle, BundleId, Class, Label, Secret, SizeClass, wire::Durability};
+use qpq_proto::{
+    ids::NodeKey,
+    v1::{Content, Parcel, content},
+};
 
 use crate::{
     context::Context,
@@ -47,7 +50,7 @@ impl Engine {
             for (ordinal, parcel) in self.entries_after(cx, &stream, 0, usize::MAX)? {
                 let is_waited_for =
                     absent.iter().any(|(who, cursor)| cursor.is_pending(ordinal) && parcel.is_for(who));
-                if !parcel.bundle.is_empty() || !is_waited_for {
+                if !parcel.bundles.is_empty() || !is_waited_for {
                     continue;
                 }
                 if deposits == DEPOSITS_MAX {
@@ -71,7 +74,7 @@ impl Engine {
         let stream = Stream::Conversation(conversation.to_vec());
         let newest: Vec<(u64, ParcelRecord)> =
             tables::scan(cx.tx, OUTGOING, stream.key(), 0..u64::MAX, Direction::Backward, 1)?;
-        for (ordinal, parcel) in newest.into_iter().filter(|(_, parcel)| parcel.bundle.is_empty()) {
+        for (ordinal, parcel) in newest.into_iter().filter(|(_, parcel)| parcel.bundles.is_empty()) {
             self.deposit(cx, &stream, ordinal, parcel)?;
         }
         Ok(())
@@ -102,42 +105,52 @@ impl Engine {
         ordinal: u64,
         parcel: ParcelRecord,
     ) -> Result<(), EngineError> {
-        let Some((sealed, secret)) = self.sealed_parcel(cx, stream, ordinal)? else { return Ok(()) };
-        // What is larger waits for its recipients.
-        if SizeClass::of(sealed.body.len()).is_none() {
-            return Ok(());
-        }
-        let (class, lifetime_max_s) = class_of(&parcel);
-        let malformed = || EngineError::Internal("an own parcel is malformed".into());
-        let label = Label {
-            class,
-            lifetime_max_s,
-            salt: sealed.salt.as_slice().try_into().map_err(|_| malformed())?,
-            tag: sealed.tag.as_slice().try_into().map_err(|_| malformed())?,
-            settle: Some(secret.settle()),
+        let Some((sealed, salt)) = self.sealed_parcel(cx, stream, ordinal)? else { return Ok(()) };
+        let bundles = match SizeClass::of(sealed.body.len()) {
+            Some(_) => vec![self.bundle(&parcel, sealed, &salt)?],
+            None => self.cut(cx, &parcel, &sealed)?,
         };
-        let bundle = Bundle::new(label, sealed.body).map_err(|_| malformed())?;
-        let id = bundle.id().as_bytes();
-        let (number, key) = stream.to_record();
-        let carried = CarriedRecord { stream: number, key, ordinal };
-        tables::save(cx.tx, CARRIED, tables::key(id), &carried)?;
-        let parcel = ParcelRecord { bundle: id.to_vec(), ..parcel };
-        tables::save(cx.tx, OUTGOING, tables::at(stream.key(), ordinal), &parcel)?;
-        self.mesh_input(cx, qpq_mesh::Input::Deposit { bundle })
+        let ids: Vec<u8> = bundles.iter().flat_map(|bundle| *bundle.id().as_bytes()).collect();
+        tables::save(
+            cx.tx,
+            OUTGOING,
+            tables::at(stream.key(), ordinal),
+            &ParcelRecord { bundles: ids, ..parcel },
+        )?;
+        for bundle in bundles {
+            let (number, key) = stream.to_record();
+            let carried = CarriedRecord { stream: number, key, ordinal };
+            tables::save(cx.tx, CARRIED, tables::key(bundle.id().as_bytes()), &carried)?;
+            self.mesh_input(cx, qpq_mesh::Input::Deposit { bundle })?;
+        }
+        Ok(())
     }
 
-    /// The parcel of an entry, and the secret that settles its bundle.
+    /// The bundle of a parcel that fits into one.
+    fn bundle(&self, parcel: &ParcelRecord, sealed: Parcel, salt: &[u8; 8]) -> Result<Bundle, EngineError> {
+        let (class, lifetime_max_s) = class_of(parcel);
+        let malformed = || EngineError::Internal("an own parcel is malformed".into());
+        let tag = sealed.tag.as_slice().try_into().map_err(|_| malformed())?;
+        let settle = self.settle_secret(salt).map(|secret| secret.settle());
+        let label = Label { class, lifetime_max_s, salt: *salt, tag, settle };
+        Bundle::new(label, sealed.body).map_err(|_| malformed())
+    }
+
+    fn settle_secret(&self, salt: &[u8; 8]) -> Option<Secret> {
+        self.me.as_ref().map(|me| Secret::from_bytes(settle_secret(&me.device, salt)))
+    }
+
+    /// The parcel of an entry, and its salt.
     fn sealed_parcel(
         &self,
         cx: &Context<'_>,
         stream: &Stream,
         ordinal: u64,
-    ) -> Result<Option<(Parcel, Secret)>, EngineError> {
+    ) -> Result<Option<(Parcel, [u8; 8])>, EngineError> {
         let Some(payload) = cx.tx.get(PAYLOADS, tables::at(stream.key(), ordinal))? else { return Ok(None) };
         let Ok(parcel) = Parcel::decode(payload) else { return Ok(None) };
         let Ok(salt) = parcel.salt.as_slice().try_into() else { return Ok(None) };
-        let secret = self.me.as_ref().map(|me| Secret::from_bytes(settle_secret(&me.device, salt)));
-        Ok(secret.map(|secret| (parcel, secret)))
+        Ok(Some((parcel, salt)))
     }
 
     /// An entry is about to be removed: whoever carries it need not any more.
@@ -148,23 +161,52 @@ impl Engine {
         ordinal: u64,
     ) -> Result<(), EngineError> {
         let parcel: Option<ParcelRecord> = tables::load(cx.tx, OUTGOING, tables::at(stream.key(), ordinal))?;
-        let Some(id) = parcel.and_then(|parcel| bundle_id(&parcel.bundle)) else { return Ok(()) };
-        cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?;
-        match self.sealed_parcel(cx, stream, ordinal)? {
-            Some((_, secret)) => self.mesh_input(cx, qpq_mesh::Input::Settle { id, secret }),
-            None => Ok(()),
+        let ids = parcel.map(|parcel| bundle_ids(&parcel.bundles)).unwrap_or_default();
+        if ids.is_empty() {
+            return Ok(());
         }
+        let Some((_, salt)) = self.sealed_parcel(cx, stream, ordinal)? else { return Ok(()) };
+        for (index, id) in (0..).zip(&ids) {
+            cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?;
+            let salt = match &self.me {
+                Some(me) if ids.len() > 1 => piece_salt(&me.device, &salt, index),
+                _ => salt,
+            };
+            if let Some(secret) = self.settle_secret(&salt) {
+                self.mesh_input(cx, qpq_mesh::Input::Settle { id: *id, secret })?;
+            }
+        }
+        Ok(())
     }
 
-    /// A node has taken an own bundle.
-    pub(crate) fn own_handed(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
-        match self.carried_entry(cx, id)? {
-            Some((_, _, parcel)) => self.message_handed(cx, &parcel.message),
-            None => Ok(()),
+    /// A node has an own bundle. The one recipient's own node is no carrier.
+    pub(crate) fn own_handed(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &BundleId,
+        node: NodeKey,
+        durability: Durability,
+    ) -> Result<(), EngineError> {
+        let Some((stream, _, parcel)) = self.carried_entry(cx, id)? else { return Ok(()) };
+        let readers = self.recipients(cx, &stream)?.cloned().unwrap_or_default();
+        if parcel.message.is_empty()
+            || readers.is_subset(&self.owners_of_node(cx, node)?.into_iter().collect())
+        {
+            return Ok(());
         }
+        self.message_handed(cx, &parcel.message, node, durability)
     }
 
-    /// The one recipient of an own bundle has revealed its secret: it has the message.
+    /// The lifetime of an own bundle has ended; its entry waits for its recipients.
+    pub(crate) fn own_expired(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
+        if let Some((_, _, parcel)) = self.carried_entry(cx, id)? {
+            self.message_dropped(cx, &parcel.message)?;
+        }
+        self.own_dropped(cx, id)
+    }
+
+    /// The one recipient of an own bundle has revealed its secret: it has the message, and if the bundle held a piece of
+    /// it, all the others too.
     pub(crate) fn own_settled(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
         let Some((stream, ordinal, _)) = self.carried_entry(cx, id)? else { return Ok(()) };
         cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?;
@@ -209,12 +251,13 @@ impl Engine {
     }
 }
 
-fn bundle_id(bytes: &[u8]) -> Option<BundleId> {
-    bytes.try_into().ok().map(BundleId::from_bytes)
+fn bundle_ids(bytes: &[u8]) -> Vec<BundleId> {
+    let (ids, _) = bytes.as_chunks();
+    ids.iter().copied().map(BundleId::from_bytes).collect()
 }
 
 /// What an entry travels as, and how long, seconds (MESH, section 1).
-fn class_of(parcel: &ParcelRecord) -> (Class, u32) {
+pub(super) fn class_of(parcel: &ParcelRecord) -> (Class, u32) {
     if !parcel.message.is_empty() {
         return (Class::Message, 14 * DAY_S);
     }

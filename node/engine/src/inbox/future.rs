@@ -21,7 +21,7 @@ impl Engine {
     pub(super) fn keep_for_later(
         &self,
         cx: &mut Context<'_>,
-        origin: Origin,
+        origin: Origin<'_>,
         group_id: &[u8],
         message: &[u8],
     ) -> Result<(), Failure> {
@@ -36,12 +36,13 @@ impl Engine {
             ));
         }
         let ordinal = kept.last().map_or(1, |(ordinal, _)| ordinal + 1);
+        let secrets = origin.carried.iter().filter_map(|carried| carried.secret);
         let record = FutureRecord {
             message: message.to_vec(),
             node: origin.node.map(|node| node.to_vec()).unwrap_or_default(),
             delivery: origin.delivery.to_vec(),
-            bundle: origin.carried.map(|carried| carried.id.as_bytes().to_vec()).unwrap_or_default(),
-            settle_secret: carried_secret(&origin),
+            bundles: origin.carried.iter().map(|carried| carried.id.as_bytes().to_vec()).collect(),
+            settle_secrets: secrets.map(|secret| secret.as_bytes().to_vec()).collect(),
         };
         Ok(tables::save(cx.tx, FUTURE, tables::at(group_id, ordinal), &record)?)
     }
@@ -88,14 +89,16 @@ impl Engine {
         Ok(())
     }
 
-    /// What a bundle brought early was taken: whoever carries it need not any more.
+    /// What bundles brought early was taken: whoever carries them need not any more.
     fn settle_late(&mut self, cx: &mut Context<'_>, record: &FutureRecord) -> Result<(), EngineError> {
-        let id = record.bundle.as_slice().try_into().map(BundleId::from_bytes);
-        let secret = record.settle_secret.as_slice().try_into().map(Secret::from_bytes);
-        match (id, secret) {
-            (Ok(id), Ok(secret)) => self.bundle_opened(cx, id, Some(secret)),
-            _ => Ok(()),
+        for (id, secret) in record.bundles.iter().zip(&record.settle_secrets) {
+            let id = id.as_slice().try_into().map(BundleId::from_bytes);
+            let secret = secret.as_slice().try_into().map(Secret::from_bytes);
+            if let (Ok(id), Ok(secret)) = (id, secret) {
+                self.bundle_opened(cx, id, Some(secret))?;
+            }
         }
+        Ok(())
     }
 
     /// What a node brought early could not be taken after all: ask its person for it again.
@@ -126,7 +129,7 @@ impl Engine {
                 }
                 self.note_reached(cx, &conversation, &sender, &epoch)?;
                 match self.take_content(cx, &conversation, group_id, &sender, &plaintext) {
-                    Ok(Some(id)) => self.send_receipt(cx, &conversation, sender.certificate.identity, id)?,
+                    Ok(Some(id)) => self.note_receipt(cx, &conversation, sender.certificate.identity, id)?,
                     Ok(None) => {}
                     Err(refusal) => return Ok(Err(for_good(refusal))),
                 }
@@ -140,11 +143,6 @@ impl Engine {
             Taken::Known => Ok(Ok(false)),
         }
     }
-}
-
-fn carried_secret(origin: &Origin) -> Vec<u8> {
-    let secret = origin.carried.and_then(|carried| carried.secret);
-    secret.map(|secret| secret.as_bytes().to_vec()).unwrap_or_default()
 }
 
 /// A refusal that can be repeated. The key of a message that was opened is gone: what might have been taken at another

@@ -9,6 +9,7 @@ use qpq_proto::{
     },
 };
 
+use super::handing::carriers;
 use crate::{
     context::Context,
     engine::Engine,
@@ -67,26 +68,6 @@ impl Engine {
         Ok(())
     }
 
-    /// A further node carries an own message.
-    pub(crate) fn message_handed(
-        &mut self,
-        cx: &mut Context<'_>,
-        message_id: &[u8],
-    ) -> Result<(), EngineError> {
-        let Some((place, mut record)) = self.own_message(cx, message_id)? else { return Ok(()) };
-        let state_before = state_word(&record);
-        record.handed = record.handed.saturating_add(1);
-        if record.handed_at_ms == 0 {
-            record.handed_at_ms = cx.now.wall_ms;
-        }
-        self.save_message(cx, &place, &record)?;
-        if state_word(&record) != state_before {
-            let conversation = self.conversation_of(cx, &place.conversation)?.conversation_id()?;
-            self.log_message_state(cx, conversation, place.cursor)?;
-        }
-        Ok(())
-    }
-
     /// A delivery was tried in vain.
     pub(crate) fn delivery_tried(
         &self,
@@ -120,7 +101,7 @@ impl Engine {
         let reached = match wanted {
             _ if record.is_unsealed => false,
             Progress::Delivered => record.delivered >= record.recipients,
-            _ => record.sent >= record.recipients || record.handed > 0,
+            _ => record.sent >= record.recipients || record.handed > record.handed_volatile,
         };
         let mut waiting_for = Vec::new();
         if !reached {
@@ -146,7 +127,7 @@ impl Engine {
         let first = if record.own { "queued" } else { "received" };
         let mut steps = vec![step(record.stored_at_ms, first, "stored on this node".into())];
         if record.handed > 0 {
-            steps.push(step(record.handed_at_ms, "handed", carriers(record.handed)));
+            steps.push(step(record.handed_at_ms, "handed", carriers(&record)));
         }
         let mut recipients = Vec::new();
         if record.own {
@@ -274,13 +255,6 @@ pub(super) fn delivery_steps(name: &str, delivery: &DeliveryRecord) -> Vec<Trace
         steps.push(step(delivery.ended_at_ms, progress_word(delivery.progress()), detail));
     }
     steps
-}
-
-fn carriers(nodes: u32) -> String {
-    match nodes {
-        1 => "another node carries it".into(),
-        _ => format!("{nodes} other nodes carry it; the first took it then"),
-    }
 }
 
 pub(super) fn step(at_ms: u64, what: &str, detail: String) -> TraceStep {

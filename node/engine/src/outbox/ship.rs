@@ -53,7 +53,7 @@ impl Engine {
             device_list_sequence: self.me.as_ref().map_or(0, |me| me.device_list_sequence),
             is_introduction: matches!(stream, Stream::Introductions(_)),
             except,
-            bundle: Vec::new(),
+            bundles: Vec::new(),
             payload_bytes: shipment.payload.len() as u64,
         };
         self.streams(cx)?.added(&stream, &parcel);

@@ -48,11 +48,17 @@ pub(crate) struct MessageRecord {
     /// Unix time in ms at which the first of them took it.
     #[prost(uint64, tag = "15")]
     pub handed_at_ms: u64,
+    /// Those nodes, at most 64 of them: a byte that is 1 if it survives a restart there, and the node key.
+    #[prost(bytes = "vec", repeated, tag = "16")]
+    pub carriers: Vec<Vec<u8>>,
+    /// Those of them that keep it in memory only.
+    #[prost(uint32, tag = "17")]
+    pub handed_volatile: u32,
     /// It waits for its conversation to get a group; until then nobody knows how many recipients it has.
     #[prost(bool, tag = "13")]
     pub is_unsealed: bool,
     /// It was sealed, and waits to be sealed again when its conversation has a group again.
-    #[prost(bool, tag = "16")]
+    #[prost(bool, tag = "18")]
     pub is_kept_again: bool,
 }
 

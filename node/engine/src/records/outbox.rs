@@ -35,9 +35,9 @@ pub(crate) struct ParcelRecord {
     /// Sequence of the own device list under which it was sealed.
     #[prost(uint64, tag = "9")]
     pub device_list_sequence: u64,
-    /// The bundle that carries it, 32 bytes; empty if none does.
+    /// The bundles that carry it, one for each of its pieces, 32 bytes each; empty if none does.
     #[prost(bytes = "vec", tag = "12")]
-    pub bundle: Vec<u8>,
+    pub bundles: Vec<u8>,
     /// Identity keys of members whom it is not for.
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub except: Vec<Vec<u8>>,
@@ -117,10 +117,23 @@ pub(crate) struct FutureRecord {
     /// Delivery id, 16 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub delivery: Vec<u8>,
-    /// The bundle that brought it, 32 bytes; empty if its sender's node did.
-    #[prost(bytes = "vec", tag = "4")]
-    pub bundle: Vec<u8>,
-    /// The bundle's secret, 32 bytes; empty if its sender keeps it.
-    #[prost(bytes = "vec", tag = "5")]
-    pub settle_secret: Vec<u8>,
+    /// The bundles that brought it, 32 bytes each; none if its sender's node did.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub bundles: Vec<Vec<u8>>,
+    /// The bundles' secrets, 32 bytes each; none if their sender keeps them.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub settle_secrets: Vec<Vec<u8>>,
+}
+
+/// Contents of a member that this node has opened, and has not acknowledged.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ReceiptsRecord {
+    #[prost(bytes = "vec", tag = "1")]
+    pub conversation: Vec<u8>,
+    /// Identity key of the member.
+    #[prost(bytes = "vec", tag = "2")]
+    pub identity: Vec<u8>,
+    /// Content ids, 16 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub ids: Vec<Vec<u8>>,
 }

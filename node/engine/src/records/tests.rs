@@ -144,11 +144,14 @@ fn messages() {
         is_unsealed: true,
         handed: 14,
         handed_at_ms: 150,
+        carriers: vec![two(5)],
+        handed_volatile: 3,
         is_kept_again: true,
     };
-    let written =
-        "0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e789601800101";
-    reads(written, &message);
+    reads(
+        "0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e7896018201020505880103900101",
+        &message,
+    );
     reads("0a02010110c8011a020303", &PlaceRecord { conversation: two(1), cursor: 200, sender: two(3) });
     let delivery = DeliveryRecord {
         progress: Progress::Failed.into(),
@@ -186,7 +189,7 @@ fn the_outbox_and_what_came_in() {
         device_list_sequence: 900,
         is_introduction: true,
         request: two(11),
-        bundle: two(12),
+        bundles: two(12),
         payload_bytes: 1_300,
     };
     let hex =
@@ -200,8 +203,8 @@ fn the_outbox_and_what_came_in() {
         message: two(1),
         node: two(2),
         delivery: two(3),
-        bundle: two(4),
-        settle_secret: two(5),
+        bundles: vec![two(4)],
+        settle_secrets: vec![two(5)],
     };
     reads("0a020101120202021a020303220204042a020505", &future);
 }

@@ -145,8 +145,14 @@ fn a_rollback_is_dealt_with_once() {
     let old = Bench::of_village();
     let (node, limits) = (NodeKey::from_bytes([1; 32]), old.engine.limits.clone());
     let mut bench = Bench::over(node, old.memory.clone());
-    let config =
-        Config { node, version: "test".into(), limits, seeks_strangers: false, is_rolled_back: true };
+    let config = Config {
+        node,
+        version: "test".into(),
+        limits,
+        seeks_strangers: false,
+        is_rolled_back: true,
+        custody_is_volatile: false,
+    };
     bench.engine = Engine::open(config, &mut bench.memory).unwrap();
     assert!(bench.engine.is_rolled_back());
     bench.input(crate::Input::Started);

@@ -145,7 +145,7 @@ fn what_is_used_is_looked_for_first_next_time() {
 fn padding_hides_how_long_short_contents_are() {
     let sizes = ["", "yes", "a sentence that is somewhat longer than the others are"].map(|text| {
         let kind = Some(content::Kind::Text(Text { text: text.into() }));
-        let content = Content { id: vec![1; 16], sequence: 1, sent_at_ms: 1, kind };
+        let content = Content { id: vec![1; 16], sequence: 1, sent_at_ms: 1, kind, ..Default::default() };
         parcel(&secret(1), &prost::Message::encode_to_vec(&content)).body.len()
     });
     assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");

@@ -12,12 +12,12 @@ use crate::{
 
 fn text(id: u8) -> Content {
     let kind = Some(content::Kind::Text(qpq_proto::v1::Text { text: "hello".into() }));
-    Content { id: vec![id; 16], sequence: u64::from(id), sent_at_ms: 5, kind }
+    Content { id: vec![id; 16], sequence: u64::from(id), sent_at_ms: 5, kind, ..Content::default() }
 }
 
 fn receipt(id: u8) -> Content {
     let kind = Some(content::Kind::Receipt(qpq_proto::v1::Receipt { ids: vec![vec![id; 16]] }));
-    Content { id: vec![id; 16], sequence: 0, sent_at_ms: 5, kind }
+    Content { id: vec![id; 16], sent_at_ms: 5, kind, ..Content::default() }
 }
 
 /// An entry for bob, whose node could not open it.

@@ -154,6 +154,16 @@ impl Bench {
 
 fn open(node: NodeKey, memory: &mut Memory) -> Engine {
     let (version, limits) = ("test".into(), Limits::SERVER);
-    Engine::open(Config { node, version, limits, seeks_strangers: false, is_rolled_back: false }, memory)
-        .unwrap()
+    Engine::open(
+        Config {
+            node,
+            version,
+            limits,
+            seeks_strangers: false,
+            is_rolled_back: false,
+            custody_is_volatile: false,
+        },
+        memory,
+    )
+    .unwrap()
 }

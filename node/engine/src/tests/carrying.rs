@@ -4,6 +4,13 @@ use qpq_proto::{Method, v1};
 
 use super::{groups::group, world::World};
 
+mod clocks;
+mod kinds;
+mod large;
+mod look;
+mod pieces;
+mod states;
+
 const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;

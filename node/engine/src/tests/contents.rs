@@ -27,7 +27,7 @@ fn say(world: &mut World, node: usize, to: &str, content: &v1::Content) {
 }
 
 fn saying(kind: Kind) -> v1::Content {
-    v1::Content { id: vec![3; 16], sequence: 0, sent_at_ms: 1, kind: Some(kind) }
+    v1::Content { id: vec![3; 16], sent_at_ms: 1, kind: Some(kind), ..Default::default() }
 }
 
 /// What alice knows of somebody, by the identity of the somebody's node.

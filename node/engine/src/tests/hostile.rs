@@ -44,7 +44,7 @@ fn parcel(world: &mut World, node: usize, of: &str, text: &str) -> Bytes {
 
 fn content(id: u8, sequence: u64, text: &str) -> v1::Content {
     let kind = Some(Kind::Text(v1::Text { text: text.into() }));
-    v1::Content { id: vec![id; 16], sequence, sent_at_ms: 1, kind }
+    v1::Content { id: vec![id; 16], sequence, sent_at_ms: 1, kind, ..Default::default() }
 }
 
 fn identity(world: &mut World, node: usize) -> Vec<u8> {

@@ -21,7 +21,7 @@ fn trio() -> World {
     world
 }
 
-fn restore(world: &mut World, memory: Memory) -> usize {
+pub(super) fn restore(world: &mut World, memory: Memory) -> usize {
     // The driver writes the records back before the engine is asked, so the node starts over them.
     let index = world.add(77, Memory::default());
     world.nodes[index].memory = memory;

@@ -26,6 +26,8 @@ pub(super) struct Node {
     rng: ChaCha20Rng,
     key: NodeKey,
     wanted: BTreeSet<NodeKey>,
+    /// Its custody lives in memory, from its next start on.
+    pub(super) is_volatile: bool,
     /// Milliseconds by which its wall clock is wrong.
     pub(super) clock_error_ms: i64,
     is_up: bool,
@@ -83,10 +85,20 @@ impl World {
     pub(super) fn add(&mut self, seed: u64, mut memory: Memory) -> usize {
         let index = self.nodes.len();
         let key = NodeKey::from_bytes([u8::try_from(index).unwrap() + 1; 32]);
-        let engine = open(key, &mut memory, false);
+        let engine = open(key, &mut memory, false, false);
         let rng = rng(seed, u8::try_from(index).unwrap());
         let wanted = BTreeSet::new();
-        self.nodes.push(Node { memory, engine, rng, key, wanted, clock_error_ms: 0, is_up: true, run: 0 });
+        self.nodes.push(Node {
+            memory,
+            engine,
+            rng,
+            key,
+            wanted,
+            is_volatile: false,
+            clock_error_ms: 0,
+            is_up: true,
+            run: 0,
+        });
         self.input(index, Input::Started);
         index
     }
@@ -153,7 +165,8 @@ impl World {
 
     fn start_again(&mut self, node: usize, is_rolled_back: bool) {
         let key = self.nodes[node].key;
-        self.nodes[node].engine = open(key, &mut self.nodes[node].memory, is_rolled_back);
+        let Node { memory, is_volatile, .. } = &mut self.nodes[node];
+        self.nodes[node].engine = open(key, memory, is_rolled_back, *is_volatile);
         self.nodes[node].wanted.clear();
         self.nodes[node].is_up = true;
         self.nodes[node].run += 1;
@@ -291,13 +304,14 @@ impl World {
     }
 }
 
-fn open(key: NodeKey, memory: &mut Memory, is_rolled_back: bool) -> Engine {
+fn open(key: NodeKey, memory: &mut Memory, is_rolled_back: bool, custody_is_volatile: bool) -> Engine {
     let config = Config {
         node: key,
         version: "test".into(),
         limits: Limits::SERVER,
         seeks_strangers: true,
         is_rolled_back,
+        custody_is_volatile,
     };
     assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
     Engine::open(config, memory).unwrap()

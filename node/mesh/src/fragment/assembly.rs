@@ -120,12 +120,11 @@ impl Assembly {
         }
     }
 
-    /// Forgets all pieces of the object of which a bundle holds one; returns their bundles.
-    pub fn forget_object_of(&mut self, id: &BundleId) -> Vec<BundleId> {
+    /// The bundles that hold pieces of the same object as this one, and itself, in the order of the pieces.
+    #[must_use]
+    pub fn object_of(&self, id: &BundleId) -> Vec<BundleId> {
         let object = self.waiting.get(id).and_then(|waiting| self.objects.get(&waiting.object));
-        let bundles: Vec<BundleId> = object.into_iter().flatten().map(|(_, id)| *id).collect();
-        bundles.iter().for_each(|id| self.forget(id));
-        bundles
+        object.into_iter().flatten().map(|(_, id)| *id).collect()
     }
 
     /// The neighbour gives up its oldest pieces until its share is kept, and whoever has most until that of all is.

@@ -117,7 +117,8 @@ fn one_that_is_missing_blocks_no_other() {
     let bundles: Vec<BundleId> = whole.iter().map(|piece| *bundle(piece, 1).id()).collect();
     assert_eq!(note(&mut assembly, 1, &whole[0]), Noted::Whole(bundles.clone()));
     assert_eq!(note(&mut assembly, 1, &whole[0]), Noted::Whole(bundles.clone()), "until it is forgotten");
-    assert_eq!(assembly.forget_object_of(&bundles[1]), bundles);
+    assert_eq!(assembly.object_of(&bundles[1]), bundles);
+    bundles.iter().for_each(|id| assembly.forget(id));
     assert_eq!(assembly.len(), 1);
     assembly.forget(bundle(&unfinished[2], 1).id());
     assert!(assembly.is_empty());
@@ -175,7 +176,7 @@ proptest! {
             prop_assert_eq!(assembly.bytes(), assembly.len() as u64 * COST);
         }
         for piece in objects.iter().flatten() {
-            assembly.forget_object_of(bundle(piece, 1).id());
+            assembly.forget(bundle(piece, 1).id());
         }
         prop_assert!(assembly.is_empty());
         prop_assert_eq!(assembly.bytes(), 0);

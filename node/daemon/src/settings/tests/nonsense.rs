@@ -33,6 +33,7 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         ("neighbours", vec!["off", "Open", "strangers"], "\"open\" or \"contacts\""),
         ("static_peers", peers, "64 hex digits of the node key, an @, and address:port"),
         ("profile", vec!["Server", "laptop", "1"], "\"server\" or \"router\""),
+        ("custody", vec!["Disk", "memory", "1"], "\"disk\" or \"ram\""),
         (
             "log",
             vec!["inof", "=", "debug debug", "qpqd=loud", "qpqd==debug"],
@@ -172,6 +173,7 @@ fn every_order_of_sources_ends_with_the_strongest() {
             "discovery" | "neighbours" => "open".to_owned(),
             "static_peers" => format!("{NODE}@127.0.0.1:9"),
             "profile" => "server".to_owned(),
+            "custody" => "disk".to_owned(),
             "log" => "error".to_owned(),
             "log_format" => "text".to_owned(),
             _ => "/other".to_owned(),

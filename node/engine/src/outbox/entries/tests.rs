@@ -100,7 +100,14 @@ fn open(memory: &mut Memory) -> Engine {
     let node = NodeKey::from_bytes([9; 32]);
     let limits = Limits::SERVER;
     Engine::open(
-        Config { node, version: "test".into(), limits, seeks_strangers: false, is_rolled_back: false },
+        Config {
+            node,
+            version: "test".into(),
+            limits,
+            seeks_strangers: false,
+            is_rolled_back: false,
+            custody_is_volatile: false,
+        },
         memory,
     )
     .unwrap()

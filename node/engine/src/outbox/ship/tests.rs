@@ -50,7 +50,7 @@ fn an_entry_says_what_it_is() {
             request: vec![3; 16],
             device_list_sequence: 1,
             except: Vec::new(),
-            bundle: Vec::new(),
+            bundles: Vec::new(),
             payload_bytes: 7,
         };
         assert_eq!(parcel(&bench), expected);

@@ -23,7 +23,7 @@ const CAROL: usize = 2;
 fn seal(world: &mut World, node: usize, of: &str, sequence: u64) -> Vec<u8> {
     let kind = Some(v1::content::Kind::Text(v1::Text { text: format!("{sequence}") }));
     let id = vec![u8::try_from(sequence).unwrap(); 16];
-    let content = v1::Content { id, sequence, sent_at_ms: 1, kind }.encode_to_vec();
+    let content = v1::Content { id, sequence, sent_at_ms: 1, kind, ..Default::default() }.encode_to_vec();
     let group_id = conversation(world, node, of).group_id;
     world.act(node, |engine, cx| {
         engine.with_group(cx, &group_id, |group, mls| group.seal(mls, &content)).unwrap()
