@@ -18,7 +18,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use qpq_mesh::{Config, Interest, Mesh, StorageError, Tier, fragment::Assembly, wire};
+use qpq_mesh::{Config, Mesh, StorageError, Tier, fragment::Assembly, wire};
 use qpq_proto::{Failure, Method, ids::NodeKey};
 
 use crate::{
@@ -28,11 +28,13 @@ use crate::{
     peers::Purpose,
     records::Standing,
     roles,
-    routes::RouteIndex,
     storage::Transaction,
 };
 
-use self::{store::BundleStore, volatile::Volatile};
+use self::{
+    store::{BundleStore, Recogniser},
+    volatile::Volatile,
+};
 
 mod arrive;
 pub(crate) use arrive::is_final;
@@ -103,15 +105,6 @@ impl Carrying {
     /// When the mesh wants to be woken, in the node's time.
     pub(crate) fn wake_at_node_ms(&self) -> Option<u64> {
         self.mesh.as_ref().and_then(Mesh::wake_at)
-    }
-}
-
-/// Recognises by routing secrets.
-struct Recogniser<'a>(&'a RouteIndex);
-
-impl Interest for Recogniser<'_> {
-    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool {
-        self.0.recognises(salt, tag)
     }
 }
 

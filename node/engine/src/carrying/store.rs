@@ -1,4 +1,4 @@
-//! The mesh's storage within the engine's transaction.
+//! What the mesh needs of the engine: storage within its transaction, and the routing secrets.
 
 use bytes::Bytes;
 use qpq_mesh::bundle::Kind;
@@ -6,10 +6,11 @@ use qpq_mesh::storage::{
     Loaded, Record, RecordError, Store, TombstoneRecord, decode_record, decode_tombstone, encode_record,
     encode_tombstone,
 };
-use qpq_mesh::{BundleId, SortKey, StorageError};
+use qpq_mesh::{BundleId, Interest, SortKey, StorageError};
 
 use crate::{
     input::EngineError,
+    routes::RouteIndex,
     storage::Transaction,
     tables::{self, BODIES, BUNDLES, CUSTODY, SINGLE, TOMBSTONES},
 };
@@ -21,6 +22,15 @@ use super::volatile::Volatile;
 pub(super) struct BundleStore<'a> {
     pub(super) tx: &'a mut dyn Transaction,
     pub(super) memory: Option<&'a mut Volatile>,
+}
+
+/// Recognises by routing secrets.
+pub(super) struct Recogniser<'a>(pub(super) &'a RouteIndex);
+
+impl Interest for Recogniser<'_> {
+    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool {
+        self.0.recognises(salt, tag)
+    }
 }
 
 impl From<crate::storage::StorageError> for StorageError {

@@ -5,16 +5,16 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use prost::Message;
-use qpq_proto::{Failure, Method, ids::NodeKey, limits::Limits};
+use qpq_proto::{Failure, Method, ids::NodeKey};
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::memory::Memory;
-use crate::{
-    CallFailure, CallId, Caller, Config, Effect, Engine, Input, Next, Now, storage::Transaction as _,
-};
+use crate::{CallFailure, CallId, Caller, Effect, Engine, Input, Next, Now};
 
 mod inside;
 mod people;
+
+use inside::open;
 
 /// A moment at which every clock starts: 2026-11-21.
 const START_MS: u64 = 1_795_219_200_000;
@@ -87,18 +87,7 @@ impl World {
         let key = NodeKey::from_bytes([u8::try_from(index).unwrap() + 1; 32]);
         let engine = open(key, &mut memory, false, false);
         let rng = rng(seed, u8::try_from(index).unwrap());
-        let wanted = BTreeSet::new();
-        self.nodes.push(Node {
-            memory,
-            engine,
-            rng,
-            key,
-            wanted,
-            is_volatile: false,
-            clock_error_ms: 0,
-            is_up: true,
-            run: 0,
-        });
+        self.nodes.push(Node::over(key, memory, engine, rng));
         self.input(index, Input::Started);
         index
     }
@@ -302,19 +291,6 @@ impl World {
     fn index_of(&self, key: NodeKey) -> usize {
         self.nodes.iter().position(|node| node.key == key).unwrap()
     }
-}
-
-fn open(key: NodeKey, memory: &mut Memory, is_rolled_back: bool, custody_is_volatile: bool) -> Engine {
-    let config = Config {
-        node: key,
-        version: "test".into(),
-        limits: Limits::SERVER,
-        seeks_strangers: true,
-        is_rolled_back,
-        custody_is_volatile,
-    };
-    assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
-    Engine::open(config, memory).unwrap()
 }
 
 fn pair(one: usize, other: usize) -> (usize, usize) {

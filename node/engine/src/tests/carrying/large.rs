@@ -1,6 +1,6 @@
 //! A group of two hundred that was made on an island, and somebody who was never there.
 
-use qpq_crypto::{device_list::DeviceList, mls};
+use qpq_crypto::mls;
 use qpq_mesh::SizeClass;
 use qpq_proto::{Method, v1};
 
@@ -13,54 +13,44 @@ use super::{
     look::held,
     meet,
 };
-use crate::{introductions::Introduced, records::Standing};
 
 /// Members besides alice and carol.
 const ISLANDERS: usize = 198;
 /// Node keys below are those of the people whose nodes run.
 const FIRST_NODE: usize = 8;
 
-/// What an islander has given to alice.
-fn islanders() -> Vec<(DeviceList, v1::Profile)> {
+/// Names and key packages of the islanders.
+fn islanders() -> Vec<(String, mls::ValidatedKeyPackage)> {
     let mut island = World::seeded(2, &[]);
-    (0..FIRST_NODE + ISLANDERS)
-        .map(|number| {
-            let node = island.add_with_identity(2, &format!("islander{number}"));
-            island.act(node, |engine, cx| {
-                let me = engine.me().unwrap();
-                let (package, _) =
-                    mls::KeyPackage::create(&mut me.mls(cx), mls::Suite::Hybrid, false).unwrap();
-                let profile = v1::Profile {
-                    name: me.name.clone(),
-                    hybrid_key: me.hybrid.public().to_bytes().to_vec(),
-                    key_packages: vec![package],
-                    ..v1::Profile::default()
-                };
-                (DeviceList::decode_and_verify(&me.device_list).unwrap(), profile)
-            })
+    let key_package = |number: usize| {
+        let node = island.add_with_identity(2, &format!("islander{number}"));
+        island.act(node, |engine, cx| {
+            let me = engine.me().unwrap();
+            let created = mls::KeyPackage::create(&mut me.mls(cx), mls::Suite::Hybrid, false);
+            (me.name.clone(), mls::KeyPackage::validate(&created.unwrap().0).unwrap())
         })
-        .skip(FIRST_NODE)
-        .collect()
+    };
+    (0..FIRST_NODE + ISLANDERS).map(key_package).skip(FIRST_NODE).collect()
 }
 
-/// Alice makes a group with them, and each has its welcome.
+/// Alice makes a group with them, and each has its welcome already.
 fn found_village(world: &mut World) {
-    let islanders = islanders();
-    let members = islanders.iter().map(|(_, profile)| format!("@{}", profile.name)).collect();
-    world.act(ALICE, |engine, cx| {
-        for (list, profile) in &islanders {
-            let from = Introduced { identity: list.identity, list: list.clone() };
-            let mut person = engine.learn_contact(cx, &from, None, profile).unwrap();
-            person.standing = Standing::Accepted.into();
-            engine.save_person(cx, &person).unwrap();
-        }
-    });
-    let request = v1::CreateGroupRequest { name: "village".into(), members };
+    let request = v1::CreateGroupRequest { name: "village".into(), members: Vec::new() };
     world.owner::<v1::CreateGroupResponse>(ALICE, Method::CreateGroup, &request).unwrap();
     let id = world.conversations(ALICE).into_iter().find(|found| found.name == "#village").unwrap().id;
+    let (names, add): (Vec<String>, Vec<_>) = islanders().into_iter().unzip();
     world.act(ALICE, |engine, cx| {
-        for (list, _) in &islanders {
-            engine.drop_queue(cx, list.identity.as_bytes(), &id, "it was there").unwrap();
+        let mut conversation = engine.conversation_of(cx, &id).unwrap();
+        let changes =
+            mls::Changes { add: &add, remove: &[], record: None, annotation: &[], force_path: true };
+        engine.with_group(cx, &conversation.group_id, |group, mls| group.commit(mls, changes)).unwrap();
+        let view = engine.group_view(cx, &conversation.group_id).unwrap();
+        engine.follow_group(cx, &mut conversation, &view).unwrap();
+        engine.save_conversation(cx, &conversation).unwrap();
+        for (name, package) in names.into_iter().zip(&add) {
+            let (identity, node) = (package.certificate.identity, package.certificate.node);
+            let profile = v1::MemberProfile { name, ..v1::MemberProfile::default() };
+            engine.learn_member(cx, identity, node, Some(&profile)).unwrap();
         }
     });
 }

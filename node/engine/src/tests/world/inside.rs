@@ -1,9 +1,12 @@
-//! What only a test may do to a node: set its limits, and act from inside its engine.
+//! What only a test may do to a node: make it, set its limits, and act from inside its engine.
 
-use qpq_proto::limits::Limits;
+use std::collections::BTreeSet;
 
-use super::{START_MS, World};
-use crate::{Caller, Engine, Now, context::Context};
+use chacha20::ChaCha20Rng;
+use qpq_proto::{ids::NodeKey, limits::Limits};
+
+use super::{Memory, Node, START_MS, World};
+use crate::{Caller, Config, Engine, Now, context::Context, storage::Transaction as _};
 
 impl World {
     /// Changes a node's limits until it is started again.
@@ -33,4 +36,30 @@ impl World {
         }
         result
     }
+}
+
+impl Node {
+    /// A node that runs for the first time.
+    pub(super) fn over(key: NodeKey, memory: Memory, engine: Engine, rng: ChaCha20Rng) -> Self {
+        let (wanted, is_volatile, clock_error_ms) = (BTreeSet::new(), false, 0);
+        Self { memory, engine, rng, key, wanted, is_volatile, clock_error_ms, is_up: true, run: 0 }
+    }
+}
+
+pub(super) fn open(
+    key: NodeKey,
+    memory: &mut Memory,
+    is_rolled_back: bool,
+    custody_is_volatile: bool,
+) -> Engine {
+    let config = Config {
+        node: key,
+        version: "test".into(),
+        limits: Limits::SERVER,
+        seeks_strangers: true,
+        is_rolled_back,
+        custody_is_volatile,
+    };
+    assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
+    Engine::open(config, memory).unwrap()
 }
