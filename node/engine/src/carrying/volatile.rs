@@ -89,3 +89,75 @@ impl Volatile {
         self.instance.into_iter().for_each(|instance| each(Loaded::Instance(instance)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use qpq_mesh::{Bundle, Class, Label, Tier, bundle::Kind};
+    use qpq_proto::ids::NodeKey;
+
+    use super::*;
+
+    fn record(number: u8, copies: u16) -> Record {
+        let label = Label {
+            class: Class::Message,
+            lifetime_max_s: 60,
+            salt: [number; 8],
+            tag: [1; 16],
+            settle: None,
+        };
+        let bundle = Bundle::new(label, vec![number; 1_024].into()).unwrap();
+        Record {
+            header: Arc::clone(bundle.header()),
+            expires_ms: 5,
+            arrival: 1,
+            hops_left: 1,
+            copies,
+            escalations: 0,
+            bringer: Some(NodeKey::from_bytes([2; 32])),
+            tier: Tier::Contact,
+            is_mine: false,
+            is_opened: false,
+        }
+    }
+
+    fn key(record: &Record) -> SortKey {
+        SortKey::new(Kind { class: Class::Message, size: record.header.kind().size }, record.header.id())
+    }
+
+    fn change(memory: &mut Volatile, (what, number, copies): (u8, u8, u16)) {
+        let record = record(number, copies);
+        let tombstone = TombstoneRecord { secret: None, expires_ms: copies.into(), sequence: 1 };
+        match what {
+            0 => memory.put(&record, Bytes::from(vec![number])),
+            1 => memory.remove(record.header.id()),
+            2 => memory.put_tombstone(key(&record), tombstone),
+            3 => memory.remove_tombstone(key(&record)),
+            _ => memory.put_instance([number; 16]),
+        }
+    }
+
+    fn all(memory: &Volatile) -> Vec<String> {
+        let mut all = Vec::new();
+        memory.load(&mut |loaded| all.push(format!("{loaded:?}")));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_dropped_leaves_nothing_behind(
+            kept in prop::collection::vec((0..5_u8, 0..4_u8, 0..9_u16), 0..20),
+            dropped in prop::collection::vec((0..5_u8, 0..4_u8, 0..9_u16), 0..20),
+        ) {
+            let mut memory = Volatile::default();
+            kept.into_iter().for_each(|step| change(&mut memory, step));
+            memory.keep();
+            let before = all(&memory);
+            dropped.into_iter().for_each(|step| change(&mut memory, step));
+            memory.discard();
+            prop_assert_eq!(all(&memory), before);
+        }
+    }
+}
