@@ -5,7 +5,6 @@ use qpq_proto::limits::Limits;
 
 use super::super::world::World;
 use crate::{
-    carrying::Carrying,
     storage::Transaction as _,
     tables::{self, BUNDLES, OUTGOING},
 };
@@ -49,7 +48,7 @@ pub(super) fn waiting(world: &World, node: usize) -> usize {
 /// Opens a node's mesh again under other limits.
 pub(super) fn limit(world: &mut World, node: usize, change: impl FnOnce(&mut Limits)) {
     world.limit(node, change);
-    world.act(node, |engine, _| engine.carrying = Carrying::new(false));
+    world.act(node, |engine, cx| engine.reopen_mesh(cx).unwrap());
 }
 
 /// Addresses that a node knows of a contact.
