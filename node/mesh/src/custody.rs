@@ -3,11 +3,13 @@
 //! ```text
 //!  entries   SortKey ──► Entry            control first, small first: the order in which everything travels
 //!  expiry    (expires, SortKey)           what ends next
+//!  arrivals  number ──► SortKey           what is new since a neighbour was met last
+//!  spare     SortKey                      of what there are copies to hand over
 //!  accounts  (tier, bringer) ──► Account  who is charged, and what it would lose first
 //! ```
 //!
 //! The index knows nothing of neighbours but a bit for each of those met last ([`Entry::known_by`]), which says that it
-//! holds the bundle too. Every change goes through [`Custody`] so that the three parts never disagree.
+//! holds the bundle too. Every change goes through [`Custody`] so that its parts never disagree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeBounds;
@@ -73,6 +75,8 @@ pub(crate) fn cost_bytes(header: &Header) -> u64 {
 pub(crate) struct Custody {
     entries: BTreeMap<SortKey, Entry>,
     expiry: BTreeSet<(u64, SortKey)>,
+    by_arrival: BTreeMap<u64, SortKey>,
+    spare: BTreeSet<SortKey>,
     accounts: Accounts,
     arrivals: u64,
 }
@@ -98,7 +102,7 @@ impl Custody {
         self.entries.get(&key)
     }
 
-    /// A bundle, of which transit fields may be changed; not who is charged, nor when it ends.
+    /// A bundle, of which transit fields may be changed; not who is charged, when it ends, when it arrived, nor its copies.
     pub(crate) fn get_mut(&mut self, key: SortKey) -> Option<&mut Entry> {
         self.entries.get_mut(&key)
     }
@@ -107,6 +111,27 @@ impl Custody {
     pub(crate) fn find(&self, short: ShortId) -> Option<SortKey> {
         let named = SortKey::first_of(short)..=SortKey::last_of(short);
         self.entries.range(named).next().map(|(key, _)| *key)
+    }
+
+    /// Changes how many copies may be handed over.
+    pub(crate) fn set_copies(&mut self, key: SortKey, copies: u16) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.copies = copies;
+        if copies > 1 {
+            self.spare.insert(key);
+        } else {
+            self.spare.remove(&key);
+        }
+    }
+
+    /// Bundles that arrived after this one, the oldest first.
+    pub(crate) fn arrived_after(&self, through: u64) -> impl Iterator<Item = SortKey> {
+        self.by_arrival.range(through.saturating_add(1)..).map(|(_, key)| *key)
+    }
+
+    /// Bundles of which there is more than one copy.
+    pub(crate) fn spare(&self) -> impl Iterator<Item = SortKey> {
+        self.spare.iter().copied()
     }
 
     /// Bundles in order.
@@ -131,6 +156,7 @@ impl Custody {
         self.arrivals = self.arrivals.max(record.arrival);
         let account = self.accounts.charge(record.tier, record.bringer, &record.header, record.expires_ms);
         self.expiry.insert((record.expires_ms, key));
+        self.by_arrival.insert(record.arrival, key);
         let entry = Entry {
             header: Arc::clone(&record.header),
             expires_ms: record.expires_ms,
@@ -145,6 +171,7 @@ impl Custody {
             is_opened: record.is_opened,
         };
         self.entries.insert(key, entry);
+        self.set_copies(key, record.copies);
         key
     }
 
@@ -152,6 +179,8 @@ impl Custody {
     pub(crate) fn remove(&mut self, key: SortKey) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         self.expiry.remove(&(entry.expires_ms, key));
+        self.by_arrival.remove(&entry.arrival);
+        self.spare.remove(&key);
         self.accounts.credit(entry.account, &entry.header, entry.expires_ms);
         Some(entry)
     }

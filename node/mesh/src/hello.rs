@@ -15,6 +15,8 @@
 //! ([`Hello::instance`]), and which of the settled bundles it holds. What arrived since is offered. If that is much, or
 //! nothing is remembered, both compare what they hold ([`reconcile`](crate::reconcile)); the side with the smaller key starts it, for the needs of both.
 
+use std::collections::BTreeSet;
+
 use crate::bundle::{ShortId, SortKey};
 use crate::effect::{CallRefused, Context};
 use crate::link::{Link, Session};
@@ -123,16 +125,17 @@ impl Mesh {
     /// Queues what arrived since the last session and what was settled, or says from where on all must be compared.
     fn queue_news(&mut self, slot: usize, memory: Memory) -> Option<ShortId> {
         let newest = self.custody.newest();
-        let news: Vec<SortKey> = self
+        let is_new =
+            |key: &SortKey| self.custody.get(*key).is_some_and(|entry| entry.known_by & (1 << slot) == 0);
+        let news: BTreeSet<SortKey> = self
             .custody
-            .iter()
-            .filter(|(_, entry)| entry.known_by & (1 << slot) == 0)
-            .filter(|(_, entry)| entry.arrival > memory.through || self.is_spendable(slot, entry))
-            .map(|(key, _)| key)
+            .arrived_after(memory.through)
+            .chain(self.spendable(slot))
+            .filter(is_new)
             .filter(|key| self.carries(*key))
             .take(OFFERED_DIRECTLY_MAX + 1)
             .collect();
-        let untold = self.tombstones.untold(1 << slot).collect();
+        let untold = self.tombstones.untold(slot).collect();
         let link = self.link(slot);
         link.to_settle = untold;
         if news.len() > OFFERED_DIRECTLY_MAX {

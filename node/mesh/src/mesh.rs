@@ -309,7 +309,7 @@ impl Mesh {
                 Ok(true)
             }
             (Purpose::Settle(keys), Response::Settle) => {
-                self.tombstones.told(keys, 1 << slot);
+                self.tombstones.told(keys, slot);
                 Ok(true)
             }
             _ => Ok(false),
@@ -348,7 +348,7 @@ impl Mesh {
     /// What was known of what the neighbour of a slot holds is no longer true.
     pub(crate) fn forget_holdings(&mut self, slot: usize) {
         self.custody.forget_neighbour(1 << slot);
-        self.tombstones.forget_neighbour(1 << slot);
+        self.tombstones.forget_neighbour(slot);
         self.rumours.forget_neighbour(1 << slot);
     }
 

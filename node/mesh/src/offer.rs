@@ -228,10 +228,11 @@ impl Mesh {
         spray::escalated(entry.copies, entry.escalations, age_ms, lifetime_max_s)
     }
 
-    /// Whether a bundle is offered again to a neighbour that may not have wanted it before: there are copies to give.
-    pub(crate) fn is_spendable(&self, slot: usize, entry: &Entry) -> bool {
+    /// What is offered again to a neighbour that may not have wanted it before: there are copies to give.
+    pub(crate) fn spendable(&self, slot: usize) -> impl Iterator<Item = SortKey> {
         let peer = self.session(slot).map(|session| session.kind);
-        peer == Some(NodeKind::Mobile) && entry.copies > 1
+        let is_sprayed = peer == Some(NodeKind::Mobile);
+        is_sprayed.then(|| self.custody.spare()).into_iter().flatten()
     }
 
     /// Says of a bundle that has come to all neighbours but the one it came from.

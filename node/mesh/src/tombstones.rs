@@ -27,6 +27,8 @@ struct Tombstone {
 pub(crate) struct Tombstones {
     by_key: BTreeMap<SortKey, Tombstone>,
     by_age: BTreeSet<(u64, SortKey)>,
+    /// By neighbour's slot, of what it is to be told.
+    untold: BTreeMap<usize, BTreeSet<SortKey>>,
     sequence: u64,
 }
 
@@ -59,37 +61,58 @@ impl Tombstones {
         self.sequence = self.sequence.max(record.sequence);
         self.by_key.insert(key, Tombstone { record, untold });
         self.by_age.insert((record.sequence, key));
+        self.add_untold(key, untold);
     }
 
     /// A neighbour holds a bundle of which it is to be told that it is settled. `false` if it is not.
     pub(crate) fn owe(&mut self, key: SortKey, bit: u64) -> bool {
-        let tombstone = self.by_key.get_mut(&key).filter(|tombstone| tombstone.record.secret.is_some());
-        tombstone.map(|tombstone| tombstone.untold |= bit).is_some()
+        let Some(tombstone) = self.by_key.get_mut(&key).filter(|one| one.record.secret.is_some()) else {
+            return false;
+        };
+        tombstone.untold |= bit;
+        self.add_untold(key, bit);
+        true
     }
 
-    /// What a neighbour is to be told.
-    pub(crate) fn untold(&self, bit: u64) -> impl Iterator<Item = SortKey> {
-        self.by_key.iter().filter(move |(_, tombstone)| tombstone.untold & bit != 0).map(|(key, _)| *key)
+    /// What the neighbour of a slot is to be told.
+    pub(crate) fn untold(&self, slot: usize) -> impl Iterator<Item = SortKey> {
+        self.untold.get(&slot).into_iter().flatten().copied()
     }
 
-    /// A neighbour was told.
-    pub(crate) fn told(&mut self, keys: &[SortKey], bit: u64) {
+    /// The neighbour of a slot was told.
+    pub(crate) fn told(&mut self, keys: &[SortKey], slot: usize) {
         for key in keys {
             if let Some(tombstone) = self.by_key.get_mut(key) {
-                tombstone.untold &= !bit;
+                tombstone.untold &= !(1 << slot);
+            }
+            self.untold.get_mut(&slot).into_iter().for_each(|untold| {
+                untold.remove(key);
+            });
+        }
+    }
+
+    /// Forgets what the neighbour of a slot holds.
+    pub(crate) fn forget_neighbour(&mut self, slot: usize) {
+        for key in self.untold.remove(&slot).into_iter().flatten() {
+            if let Some(tombstone) = self.by_key.get_mut(&key) {
+                tombstone.untold &= !(1 << slot);
             }
         }
     }
 
-    /// Forgets what a neighbour holds.
-    pub(crate) fn forget_neighbour(&mut self, bit: u64) {
-        self.by_key.values_mut().for_each(|tombstone| tombstone.untold &= !bit);
+    fn add_untold(&mut self, key: SortKey, bits: u64) {
+        for slot in slots_of(bits) {
+            self.untold.entry(slot).or_default().insert(key);
+        }
     }
 
     /// Takes a tombstone away.
     pub(crate) fn remove(&mut self, key: SortKey) {
         if let Some(tombstone) = self.by_key.remove(&key) {
             self.by_age.remove(&(tombstone.record.sequence, key));
+            for slot in slots_of(tombstone.untold) {
+                self.untold.entry(slot).or_default().remove(&key);
+            }
         }
     }
 
@@ -108,4 +131,9 @@ impl Tombstones {
         let oldest = self.oldest()?;
         self.get(oldest).filter(|tombstone| tombstone.expires_ms <= now_ms).map(|_| oldest)
     }
+}
+
+/// The slots of which the bits are set.
+fn slots_of(bits: u64) -> impl Iterator<Item = usize> {
+    (0..u64::BITS as usize).filter(move |slot| bits & (1 << slot) != 0)
 }

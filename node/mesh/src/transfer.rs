@@ -99,9 +99,11 @@ impl Mesh {
             },
         };
         let Some(body) = cx.store.body(entry.header.id())? else { return Ok(None) };
+        let kept = gift.map_or(copies, |gift| gift.kept);
+        self.custody.set_copies(key, kept);
         let Some(entry) = self.custody.get_mut(key) else { return Ok(None) };
-        (entry.copies, entry.escalations) = (gift.map_or(copies, |gift| gift.kept), escalations);
-        let taken = copies - entry.copies;
+        entry.escalations = escalations;
+        let taken = copies - kept;
         entry.sent_to |= 1 << slot;
         let transit = Transit {
             remaining_s: lifetime::remaining_s(cx.now_ms, entry.expires_ms),
@@ -114,8 +116,8 @@ impl Mesh {
 
     /// Copies that were not taken come back.
     pub(crate) fn take_back(&mut self, sent: &Sent) {
-        if let Some(entry) = self.custody.get_mut(sent.key) {
-            entry.copies = entry.copies.saturating_add(sent.taken);
+        if let Some(copies) = self.custody.get(sent.key).map(|entry| entry.copies) {
+            self.custody.set_copies(sent.key, copies.saturating_add(sent.taken));
         }
     }
 
