@@ -139,7 +139,14 @@ fn offers(criterion: &mut Criterion) {
     let items = |from: u64| -> Vec<OfferItem> {
         let one = |number| {
             let header = Arc::clone(bundle(number).header());
-            OfferItem { short: SortKey::of(&header).short(), salt: *header.salt(), tag_start: [7; 8] }
+            OfferItem {
+                short: SortKey::of(&header).short(),
+                salt: *header.salt(),
+                tag_start: [7; 8],
+                is_held: true,
+                is_spare: true,
+                ends_in: 1,
+            }
         };
         (from..from + 512).map(one).collect()
     };

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::{ShortId, SortKey};
+use crate::bundle::SortKey;
 use crate::effect::CallId;
 use crate::link::Sent;
+use crate::wire::Want;
 
 /// What a call is about.
 #[derive(Clone, Debug)]
@@ -12,7 +13,7 @@ pub(crate) enum Purpose {
     Hello,
     Reconcile,
     Offer(Vec<SortKey>),
-    Fetch(Vec<ShortId>),
+    Fetch(Vec<Want>),
     Settle(Vec<SortKey>),
     Transfer(Vec<Sent>),
 }

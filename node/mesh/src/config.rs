@@ -2,7 +2,7 @@
 
 use qpq_proto::limits::Limits;
 
-use crate::bundle::Class;
+use crate::bundle::{Class, SizeClass};
 use crate::custody::Quotas;
 use crate::wire::NodeKind;
 
@@ -37,10 +37,9 @@ pub struct Config {
     pub ingress_bundles_per_s_max: u64,
     /// Leading zero bits that strangers look for under pressure.
     pub work_bits: u8,
-    /// Copies of an own bundle that a mobile node may hand over, the one it keeps included.
-    pub mobile_copies: u16,
-    /// Copies that a carrier may hand to mobile nodes, the one it keeps included.
-    pub carrier_copies: u16,
+    /// Copies of a bundle that starts here, the one kept included, by size class, the smallest first. No more are believed
+    /// of what others bring.
+    pub copies: [u16; 4],
     /// Shortest time between two offers on one link, ms; what arrives in between is offered together.
     pub offer_interval_ms: u64,
     /// After which time a link between two carriers counts as stable, ms: on such links bodies wait until somebody wants
@@ -67,8 +66,7 @@ impl Config {
             ingress_bytes_per_s_max: limits.mesh_ingress_bytes_per_s_max,
             ingress_bundles_per_s_max: limits.mesh_ingress_bundles_per_s_max,
             work_bits: 18,
-            mobile_copies: 6,
-            carrier_copies: 5,
+            copies: COPIES,
             offer_interval_ms: 200,
             lazy_after_ms: 600_000,
         }
@@ -96,13 +94,13 @@ impl Config {
         !matches!(self.kind, NodeKind::Leaf) && self.accepts & class.bit() != 0
     }
 
-    /// Copies that this node may hand over of a bundle that starts here.
-    pub(crate) const fn own_copies(&self) -> u16 {
-        match self.kind {
-            NodeKind::Carrier => self.carrier_copies,
-            NodeKind::Mobile | NodeKind::Leaf => self.mobile_copies,
-        }
+    /// Copies that a bundle of this size has at most.
+    pub(crate) const fn copies_of(&self, size: SizeClass) -> u16 {
+        self.copies[size as usize]
     }
 }
 
+/// Copies by size class, so that all of them weigh about as much together, half a megabyte at most. What is small costs
+/// little even if it goes nearly everywhere.
+const COPIES: [u16; 4] = [96, 96, 22, 8];
 const ALL_CLASSES: u8 = Class::Control.bit() | Class::Message.bit() | Class::Bulk.bit() | Class::Topic.bit();

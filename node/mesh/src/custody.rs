@@ -44,14 +44,14 @@ pub(crate) struct Entry {
     pub(crate) known_by: u64,
     /// Neighbours to which it was sent and that may hold it, a bit each.
     pub(crate) sent_to: u64,
+    /// Neighbours that asked for it, a bit each.
+    pub(crate) wanted_by: u64,
     /// Who is charged.
     pub(crate) account: AccountId,
     /// Copies that may be handed over, the one held included.
     pub(crate) copies: u16,
     /// How far it may still go.
     pub(crate) hops_left: u8,
-    /// Additional copies of an old bundle that have been given.
-    pub(crate) escalations: u8,
     /// It is addressed to this node too.
     pub(crate) is_mine: bool,
     /// This node has opened it.
@@ -163,10 +163,10 @@ impl Custody {
             arrival: record.arrival,
             known_by: 0,
             sent_to: 0,
+            wanted_by: 0,
             account,
             copies: record.copies,
             hops_left: record.hops_left,
-            escalations: record.escalations,
             is_mine: record.is_mine,
             is_opened: record.is_opened,
         };
@@ -194,7 +194,6 @@ impl Custody {
             arrival: entry.arrival,
             hops_left: entry.hops_left,
             copies: entry.copies,
-            escalations: entry.escalations,
             bringer: account.bringer,
             tier: account.tier,
             is_mine: entry.is_mine,
@@ -223,6 +222,7 @@ impl Custody {
         for entry in self.entries.values_mut() {
             entry.known_by &= !bit;
             entry.sent_to &= !bit;
+            entry.wanted_by &= !bit;
         }
     }
 }

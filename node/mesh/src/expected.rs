@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::ShortId;
 
 /// How long a neighbour that said it would hand something over is waited for, ms.
-const PATIENCE_MS: u64 = 30_000;
+const PATIENCE_MS: u64 = 15_000;
 /// Most bundles waited for; beyond them, offers are answered with busy.
 const EXPECTED_MAX: usize = 4_096;
 

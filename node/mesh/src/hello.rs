@@ -21,7 +21,7 @@ use crate::bundle::{ShortId, SortKey};
 use crate::effect::{CallRefused, Context};
 use crate::link::{Link, Session};
 use crate::mesh::Mesh;
-use crate::neighbours::Memory;
+use crate::neighbours::{Memory, Presence};
 use crate::reconcile::Walk;
 use crate::wire::{Hello, MESH_VERSION, NodeKind, Response};
 
@@ -48,6 +48,7 @@ impl Mesh {
             accepts: if self.config.kind == NodeKind::Leaf { 0 } else { self.config.accepts },
             is_volatile: self.config.custody_is_volatile,
             reconcile_from,
+            encounters: self.encounters.rate(),
         }
     }
 
@@ -92,8 +93,8 @@ impl Mesh {
         let own_first = self.node < node;
         let link = self.link(slot);
         let key = session_key(own_first, &link.key_share, &hello.key_share);
-        let Hello { kind, instance, accepts, is_volatile, .. } = *hello;
-        link.session = Some(Session { kind, instance, key, accepts, is_volatile });
+        let Hello { kind, instance, accepts, is_volatile, encounters, .. } = *hello;
+        link.session = Some(Session { kind, instance, key, accepts, is_volatile, encounters });
         link.forget_all();
         self.dirty |= 1 << slot;
         let from =
@@ -104,10 +105,8 @@ impl Mesh {
                     self.meet(slot, hello)
                 }
             };
-        let hearsay: Vec<SortKey> =
-            self.rumours.untold(slot).take(self.config.offers_queued_max / 2).collect();
+        self.tell_rumours(slot);
         let link = self.link(slot);
-        link.to_offer.extend(hearsay);
         (link.awaits_walk, link.is_compared) = (from.is_some(), from.is_some());
         from
     }
@@ -119,7 +118,10 @@ impl Mesh {
             self.link(slot).base = self.custody.newest();
             return Some(START);
         }
-        self.queue_news(slot, Memory { instance: hello.instance, through: 0, resume_from: None })
+        self.queue_news(
+            slot,
+            Memory { instance: hello.instance, through: 0, resume_from: None, presence: Presence::default() },
+        )
     }
 
     /// Queues what arrived since the last session and what was settled, or says from where on all must be compared.
@@ -148,7 +150,7 @@ impl Mesh {
     }
 
     /// Remembers how far the neighbour of a link that is gone was offered what is held.
-    pub(crate) fn remember(&mut self, link: &Link) {
+    pub(crate) fn remember(&mut self, now_ms: u64, link: &Link) {
         let Some(session) = &link.session else { return };
         let waits = [
             link.walk.as_ref().map(Walk::position),
@@ -161,7 +163,9 @@ impl Mesh {
         } else {
             waits.into_iter().flatten().min().filter(|_| link.is_compared)
         };
-        let memory = Memory { instance: session.instance, through: link.base, resume_from };
+        let before = self.neighbours.get(&link.node).map(|memory| memory.presence).unwrap_or_default();
+        let presence = before.after(link.since_ms, now_ms);
+        let memory = Memory { instance: session.instance, through: link.base, resume_from, presence };
         self.neighbours.put(link.node, memory, self.config.neighbours_max);
     }
 }

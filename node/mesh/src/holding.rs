@@ -15,6 +15,7 @@ impl Mesh {
     pub(crate) fn evict(&mut self, cx: &mut Context<'_>, victims: &[SortKey]) -> Result<(), StorageError> {
         for key in victims {
             if let Some(id) = self.drop_entry(cx, *key)? {
+                self.evicted.note(key.short(), cx.now_ms);
                 cx.effects.push(Effect::Evicted { id });
             }
         }

@@ -13,14 +13,10 @@ use crate::custody::cost_bytes;
 use crate::effect::{Context, Effect};
 use crate::lifetime;
 use crate::mesh::Mesh;
-use crate::spray;
 use crate::storage::{Record, StorageError, Tier};
 use crate::view::BY_FILE;
-use crate::wire::{Durability, NodeKind, Refusal, Transfer, TransferVerdict, Verdicts};
+use crate::wire::{Durability, Refusal, Transfer, TransferVerdict, Verdicts};
 use crate::work::{Challenge, WORK_BUNDLES};
-
-/// Most copies that a mobile node believes were handed over.
-const COPIES_BELIEVED_MAX: u16 = 16;
 
 impl Mesh {
     /// What this node says to a transfer.
@@ -175,18 +171,13 @@ impl Mesh {
         let header = bundle.header();
         let lifetime_max_s = header.lifetime_max_s();
         let expires_ms = lifetime::expires_ms(cx.now_ms, bundle.transit.remaining_s, lifetime_max_s);
-        let age_ms = lifetime::age_ms(cx.now_ms, expires_ms, lifetime_max_s);
-        let copies = match self.config.kind {
-            NodeKind::Carrier => self.config.carrier_copies,
-            NodeKind::Mobile | NodeKind::Leaf => bundle.transit.copies.clamp(1, COPIES_BELIEVED_MAX),
-        };
+        let copies = bundle.transit.copies.clamp(1, self.config.copies_of(header.kind().size));
         let record = Record {
             header: Arc::clone(header),
             expires_ms,
             arrival: self.custody.next_arrival(),
             hops_left: bundle.transit.hops_left,
             copies,
-            escalations: spray::escalations(age_ms, lifetime_max_s),
             bringer,
             tier,
             is_mine,
@@ -212,7 +203,7 @@ impl Mesh {
         };
         self.evict(cx, &victims)?;
         let mut own = bundle.clone();
-        own.transit.copies = self.config.own_copies();
+        own.transit.copies = self.config.copies_of(header.kind().size);
         own.transit.remaining_s = header.lifetime_max_s();
         let key = self.keep(cx, &own, Tier::Own, None, false)?;
         self.spread(cx.now_ms, key, None);

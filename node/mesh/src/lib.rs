@@ -49,6 +49,8 @@ mod config;
 mod custody;
 mod drive;
 mod effect;
+mod encounters;
+mod evicted;
 mod expected;
 mod fairness;
 mod fetch;
@@ -78,6 +80,7 @@ pub use bundle::{Bundle, BundleId, Class, Header, Label, Secret, SizeClass, Sort
 pub use config::Config;
 pub use effect::{CallFailure, CallId, CallRefused, Context, Effect, Input, Interest};
 pub use mesh::Mesh;
+pub use qpq_proto::{ids::NodeKey, limits::Limits};
 pub use storage::{MemoryStore, StorageError, Store, Tier};
 pub use view::{BY_FILE, BundleView, NeighbourView, ShareView};
 

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use qpq_proto::ids::NodeKey;
 
 use crate::admission::{Ingress, Work};
-use crate::bundle::{ShortId, SortKey};
+use crate::bundle::SortKey;
 use crate::effect::CallId;
 use crate::fairness::Turns;
 use crate::reconcile::Walk;
 use crate::storage::Tier;
-use crate::wire::NodeKind;
+use crate::wire::{NodeKind, Want};
 
 /// Pause after the first failed call, ms; it doubles with each.
 const RETRY_MS_MIN: u64 = 1_000;
@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) accepts: u8,
     /// What it takes does not survive a restart.
     pub(crate) is_volatile: bool,
+    /// How many others it has met of late.
+    pub(crate) encounters: u32,
 }
 
 /// One call at a time, with pauses after failures.
@@ -99,6 +101,8 @@ pub(crate) struct Link {
     pub(crate) slot: usize,
     /// When it came up.
     pub(crate) since_ms: u64,
+    /// Whether it has been down for longer than up, as far as is remembered.
+    pub(crate) is_mostly_down: bool,
     pub(crate) standing: Tier,
     /// This node's half of the session's key.
     pub(crate) key_share: [u8; 16],
@@ -115,10 +119,8 @@ pub(crate) struct Link {
     pub(crate) to_offer: BTreeSet<SortKey>,
     /// Bundles to be offered again, with the time.
     pub(crate) later: BTreeSet<(u64, SortKey)>,
-    /// Bundles that wait until their delay is over: the next time they are offered, they are handed over.
-    pub(crate) deferred: BTreeSet<SortKey>,
-    /// Bundles known by hearsay that are wanted from the neighbour.
-    pub(crate) to_fetch: BTreeSet<ShortId>,
+    /// What the neighbour is asked for.
+    pub(crate) to_fetch: BTreeSet<Want>,
     /// Bundles that the neighbour wants.
     pub(crate) to_send: BTreeMap<SortKey, Errand>,
     /// Comparing what both hold.
@@ -153,6 +155,7 @@ impl Link {
             node,
             slot,
             since_ms: ingress.since_ms(),
+            is_mostly_down: false,
             standing,
             key_share,
             session: None,
@@ -163,7 +166,6 @@ impl Link {
             to_settle: BTreeSet::new(),
             to_offer: BTreeSet::new(),
             later: BTreeSet::new(),
-            deferred: BTreeSet::new(),
             to_fetch: BTreeSet::new(),
             to_send: BTreeMap::new(),
             walk: None,
@@ -191,7 +193,6 @@ impl Link {
         self.to_offer.clear();
         self.later.clear();
         self.to_send.clear();
-        self.deferred.clear();
         self.to_fetch.clear();
         (self.walk, self.is_behind, self.next_offer_ms) = (None, false, 0);
     }
@@ -200,7 +201,6 @@ impl Link {
     pub(crate) fn forget(&mut self, key: SortKey) {
         self.to_offer.remove(&key);
         self.to_send.remove(&key);
-        self.deferred.remove(&key);
     }
 
     /// Puts a bundle among those to be offered, if there is room.
@@ -266,6 +266,7 @@ pub(crate) fn earlier(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::ShortId;
 
     #[test]
     fn lanes_pause_longer_with_each_failure() {

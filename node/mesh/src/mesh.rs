@@ -11,6 +11,8 @@ use crate::calls::{Calls, Purpose};
 use crate::config::Config;
 use crate::custody::Custody;
 use crate::effect::{CallFailure, CallId, CallRefused, Context, Input};
+use crate::encounters::Encounters;
+use crate::evicted::Evicted;
 use crate::expected::Expected;
 use crate::link::{Lane, Link, Session, earlier};
 use crate::neighbours::Neighbours;
@@ -41,6 +43,8 @@ pub struct Mesh {
     pub(crate) calls: Calls,
     pub(crate) expected: Expected,
     pub(crate) rumours: Rumours,
+    pub(crate) encounters: Encounters,
+    pub(crate) evicted: Evicted,
     /// Links on which there may be something to do, a bit each.
     pub(crate) dirty: u64,
     /// Bytes of bundles for this node that fit no quota and wait to be opened.
@@ -67,6 +71,8 @@ impl Mesh {
             calls: Calls::default(),
             expected: Expected::default(),
             rumours: Rumours::default(),
+            encounters: Encounters::default(),
+            evicted: Evicted::default(),
             dirty: 0,
             unopened_bytes: 0,
             slots: Slots::default(),
@@ -227,11 +233,16 @@ impl Mesh {
         if slot >= self.links.len() {
             self.links.resize_with(slot + 1, || None);
         }
-        self.links[slot] = Some(Link::new(node, slot, standing, cx.random(), ingress));
+        let mut link = Link::new(node, slot, standing, cx.random(), ingress);
+        link.is_mostly_down =
+            self.neighbours.get(&node).is_some_and(|memory| memory.presence.is_mostly_down(cx.now_ms));
+        self.links[slot] = Some(link);
+        self.encounters.meet(node, cx.now_ms);
         self.dirty |= 1 << slot;
     }
 
     fn link_down(&mut self, cx: &mut Context<'_>, node: &NodeKey) {
+        let now_ms = cx.now_ms;
         self.waiting.remove(node);
         let Some(slot) = self.slots.live(node) else { return };
         self.slots.link_down(slot);
@@ -239,10 +250,9 @@ impl Mesh {
             self.unanswered(slot, purpose);
         }
         if let Some(link) = self.links[slot].take() {
-            self.remember(&link);
+            self.remember(now_ms, &link);
         }
         self.expected.forget_link(slot);
-        self.forget_source(slot);
         self.dirty &= !(1 << slot);
         if let Some((node, standing)) = self.waiting.pop_first() {
             self.link_up(cx, node, standing);
@@ -304,10 +314,7 @@ impl Mesh {
                 self.take_transfer_verdicts(cx, slot, sent, &verdicts)?;
                 Ok(true)
             }
-            (Purpose::Fetch(items), Response::Fetch(verdicts)) if items.len() == verdicts.len() => {
-                self.take_fetch_verdicts(slot, items, &verdicts);
-                Ok(true)
-            }
+            (Purpose::Fetch(items), Response::Fetch(verdicts)) => Ok(items.len() == verdicts.len()),
             (Purpose::Settle(keys), Response::Settle) => {
                 self.tombstones.told(keys, slot);
                 Ok(true)
@@ -349,7 +356,7 @@ impl Mesh {
     pub(crate) fn forget_holdings(&mut self, slot: usize) {
         self.custody.forget_neighbour(1 << slot);
         self.tombstones.forget_neighbour(slot);
-        self.rumours.forget_neighbour(1 << slot);
+        self.rumours.forget_neighbour(slot);
     }
 
     fn lane_of(&mut self, slot: usize, purpose: &Purpose) -> &mut Lane {

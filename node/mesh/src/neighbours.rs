@@ -18,6 +18,33 @@ pub(crate) struct Memory {
     pub(crate) through: u64,
     /// From where on what both hold is still to be compared.
     pub(crate) resume_from: Option<ShortId>,
+    /// How much of the time it is there.
+    pub(crate) presence: Presence,
+}
+
+/// How long a neighbour was there and how long it was not; what is older counts less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Presence {
+    up_ms: u64,
+    down_ms: u64,
+    gone_ms: u64,
+}
+
+impl Presence {
+    /// After another time that it was there.
+    pub(crate) const fn after(self, since_ms: u64, now_ms: u64) -> Self {
+        let down_ms = if self.gone_ms == 0 { 0 } else { since_ms.saturating_sub(self.gone_ms) };
+        Self {
+            up_ms: self.up_ms / 2 + now_ms.saturating_sub(since_ms),
+            down_ms: self.down_ms / 2 + down_ms,
+            gone_ms: now_ms,
+        }
+    }
+
+    /// Whether it was not there for longer than it was, when it comes again now.
+    pub(crate) const fn is_mostly_down(self, now_ms: u64) -> bool {
+        self.down_ms / 2 + now_ms.saturating_sub(self.gone_ms) > self.up_ms
+    }
 }
 
 /// The neighbours remembered.
@@ -53,7 +80,7 @@ mod tests {
     use super::*;
 
     fn memory(through: u64) -> Memory {
-        Memory { instance: [0; 16], through, resume_from: None }
+        Memory { instance: [0; 16], through, resume_from: None, presence: Presence::default() }
     }
 
     #[test]
@@ -67,5 +94,17 @@ mod tests {
         assert_eq!(neighbours.get(&node(2)), None);
         assert_eq!(neighbours.get(&node(3)), Some(&memory(4)));
         assert_eq!((neighbours.by_node.len(), neighbours.by_age.len()), (2, 2));
+    }
+
+    #[test]
+    fn who_is_not_there_for_longer_than_there_is_mostly_down() {
+        let hour_ms = 3_600_000;
+        let now = |hours: u64| hours * hour_ms;
+        let first = Presence::default().after(now(0), now(2));
+        assert!(!first.is_mostly_down(now(3)) && first.is_mostly_down(now(5)));
+        let second = first.after(now(3), now(4));
+        assert!(!second.is_mostly_down(now(5)), "two hours down, counted less, against three");
+        let third = second.after(now(20), now(21));
+        assert!(third.is_mostly_down(now(21)));
     }
 }

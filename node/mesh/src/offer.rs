@@ -1,4 +1,4 @@
-//! Offers: 25 bytes for each bundle decide what is handed over.
+//! Offers: 27 bytes for each bundle decide what is handed over.
 //!
 //! ```text
 //!   holder                               neighbour
@@ -25,16 +25,16 @@ use crate::calls::Purpose;
 use crate::custody::Entry;
 use crate::effect::{Context, Effect};
 use crate::fairness::{Budget, Waiting};
-use crate::lifetime;
 use crate::link::Errand;
 use crate::mesh::Mesh;
-use crate::rumour::lazy_delay_ms;
-use crate::spray;
+use crate::spray::{self, Gift};
 use crate::storage::{StorageError, Tier};
 use crate::wire::{NodeKind, OfferItem, OfferVerdict, Refusal, Request, Verdicts};
 
 /// After this time something is offered again that another neighbour was about to hand over, ms.
-const BUSY_MS: u64 = 15_000;
+const BUSY_MS: u64 = 5_000;
+/// Neighbours that hold a bundle besides this node, up to which a carrier hands it on unasked.
+const HOLDERS_MIN: u32 = 3;
 /// After this time something is offered again that found no room, ms.
 const FULL_MS: u64 = 600_000;
 
@@ -55,10 +55,10 @@ impl Mesh {
         let bit = link.bit();
         link.to_offer.retain(|key| match custody.get(*key) {
             Some(entry) => entry.known_by & bit == 0,
-            None => rumours.get(key.short()).is_some_and(|rumour| rumour.can_be_told(slot)),
+            None => rumours.get(key.short()).is_some_and(|rumour| rumour.is_news_to(slot)),
         });
         let hearsay = |key: SortKey| {
-            let source = *rumours.get(key.short())?.sources.first()?;
+            let source = rumours.get(key.short())?.heard_from.trailing_zeros() as usize;
             Some(Waiting { key, bringer: *nodes.get(source)?, cost: 1 })
         };
         let waiting: Vec<Waiting> = link
@@ -75,11 +75,7 @@ impl Mesh {
         keys.iter().for_each(|key| {
             link.to_offer.remove(key);
         });
-        let item = |key: &SortKey| match custody.get(*key) {
-            Some(entry) => Some(item_of(entry)),
-            None => rumours.get(key.short()).map(|rumour| rumour.item),
-        };
-        let items = keys.iter().filter_map(item).collect();
+        let items = keys.iter().filter_map(|key| self.item_of(cx.now_ms, slot, *key)).collect();
         Some((Request::Offer(items), Purpose::Offer(keys)))
     }
 
@@ -101,7 +97,9 @@ impl Mesh {
             return tombstone.secret.map_or(OfferVerdict::Have, OfferVerdict::Settled);
         }
         if let Some(key) = self.custody.find(item.short) {
-            self.note_found(slot, key);
+            if item.is_held {
+                self.note_found(slot, key);
+            }
             return OfferVerdict::Have;
         }
         let is_mine = cx.interest.is_mine(&item.salt, &item.tag_start);
@@ -111,9 +109,12 @@ impl Mesh {
         if !is_mine && !self.config.takes(kind.class) {
             return OfferVerdict::Refused(Refusal::NotAccepting);
         }
-        if !is_mine && self.is_lazy(slot, cx.now_ms) && !self.was_heard(slot, item.short) {
-            self.hear(cx.now_ms, slot, item);
-            return OfferVerdict::Carry;
+        let was_heard = self.hear(cx.now_ms, slot, item);
+        if !is_mine && !(item.is_spare && self.would_carry(cx.now_ms, slot, item, was_heard)) {
+            return OfferVerdict::No;
+        }
+        if !is_mine && self.evicted.is_recent(item.short, cx.now_ms) {
+            return OfferVerdict::No;
         }
         if !self.expected.expect(item.short, slot, cx.now_ms) {
             return OfferVerdict::Busy;
@@ -135,11 +136,20 @@ impl Mesh {
         self.note_known(slot, key);
     }
 
+    /// Whether a bundle is taken of which there is a copy to spare. What has been heard of on a link that is there for
+    /// long can be had whenever it is wanted; on one that is not, it is taken only if it was not heard of elsewhere.
+    fn would_carry(&self, now_ms: u64, slot: usize, item: &OfferItem, was_heard: bool) -> bool {
+        let peer = self.session(slot).map(|session| session.kind);
+        let is_replica = self.config.kind == NodeKind::Carrier && peer == Some(NodeKind::Carrier);
+        !is_replica || !was_heard || self.is_lazy(slot, now_ms) || self.rumours.is_wanted(item.short)
+    }
+
     /// A neighbour holds a bundle that this node holds too.
     pub(crate) fn note_known(&mut self, slot: usize, key: SortKey) {
         let bit = 1 << slot;
         if let Some(entry) = self.custody.get_mut(key) {
             entry.known_by |= bit;
+            entry.wanted_by &= !bit;
         } else if self.tombstones.owe(key, bit) {
             // It was settled while the neighbour was taking it.
             self.link(slot).to_settle.insert(key);
@@ -159,16 +169,17 @@ impl Mesh {
         let queued_max = self.config.offers_queued_max;
         let retry_ms = cx.now_ms + u64::from(verdicts.retry_after_ms).clamp(1_000, FULL_MS);
         for (key, verdict) in keys.iter().zip(&verdicts.verdicts) {
-            let key = *key;
+            // The body of a rumour may have come in the meantime.
+            let key = self.custody.find(key.short()).unwrap_or(*key);
             match *verdict {
-                OfferVerdict::No => {}
-                OfferVerdict::Mine | OfferVerdict::Carry if self.custody.get(key).is_none() => {
-                    self.take_rumour_verdict(slot, key.short(), *verdict == OfferVerdict::Mine);
-                }
-                OfferVerdict::Mine => self.queue_errand(slot, key, Errand::Delivery),
-                OfferVerdict::Carry => self.give_or_wait(cx.now_ms, slot, key),
-                OfferVerdict::Have => self.note_found(slot, key),
                 OfferVerdict::Busy => self.link(slot).queue_later(cx.now_ms + BUSY_MS, key, queued_max),
+                verdict if self.custody.get(key).is_none() => {
+                    self.take_rumour_verdict(cx, slot, key.short(), verdict == OfferVerdict::Mine);
+                }
+                OfferVerdict::No => {}
+                OfferVerdict::Mine => self.queue_errand(slot, key, Errand::Delivery),
+                OfferVerdict::Carry => self.queue_errand(slot, key, Errand::Custody),
+                OfferVerdict::Have => self.note_found(slot, key),
                 OfferVerdict::Settled(secret) => self.settle(cx, key, secret)?,
                 OfferVerdict::Refused(refusal) => self.offer_again(slot, key, refusal, retry_ms),
             }
@@ -197,35 +208,22 @@ impl Mesh {
         }
     }
 
-    /// The neighbour would carry a bundle. On a lazy link it is told again after a delay before it is handed over.
-    fn give_or_wait(&mut self, now_ms: u64, slot: usize, key: SortKey) {
-        let queued_max = self.config.offers_queued_max;
-        let hops_left = self.custody.get(key).map_or(0, |entry| entry.hops_left);
-        let is_lazy = self.is_lazy(slot, now_ms);
-        let link = self.link(slot);
-        if is_lazy && !link.deferred.remove(&key) {
-            link.deferred.insert(key);
-            link.queue_later(now_ms + lazy_delay_ms(hops_left), key, queued_max);
-        } else {
-            self.consider_giving(now_ms, slot, key);
+    /// What is handed to a neighbour that would carry a bundle; none if it gets no copy.
+    ///
+    /// A carrier hands a replica to another that asked for it, over a link that is not there for long, and to one or
+    /// two in any case, so that no bundle depends on one carrier; a replica has no copies to hand on.
+    pub(crate) fn gift_to(&self, now_ms: u64, slot: usize, entry: &Entry) -> Option<Gift> {
+        let session = self.session(slot)?;
+        if entry.hops_left == 0 {
+            return None;
         }
-    }
-
-    /// The neighbour would carry a bundle: it is handed over if it has hops left and there is a copy to spare.
-    fn consider_giving(&mut self, now_ms: u64, slot: usize, key: SortKey) {
-        let Some(peer) = self.session(slot).map(|session| session.kind) else { return };
-        let Some(entry) = self.custody.get(key) else { return };
-        let (copies, _) = self.copies_now(now_ms, entry);
-        if entry.hops_left > 0 && spray::gift(self.config.kind, peer, copies).is_some() {
-            self.queue_errand(slot, key, Errand::Custody);
+        if self.config.kind == NodeKind::Carrier && session.kind == NodeKind::Carrier {
+            let holders = (entry.known_by | entry.sent_to).count_ones();
+            let is_needed = entry.copies > 1 && holders < HOLDERS_MIN;
+            let is_given = is_needed || Self::is_wanted_by(slot, entry) || !self.is_lazy(slot, now_ms);
+            return is_given.then_some(Gift { sent: 1, kept: entry.copies });
         }
-    }
-
-    /// Copies of a bundle, and how many of its additional ones were given, at its present age.
-    pub(crate) fn copies_now(&self, now_ms: u64, entry: &Entry) -> (u16, u8) {
-        let lifetime_max_s = entry.header.lifetime_max_s();
-        let age_ms = lifetime::age_ms(now_ms, entry.expires_ms, lifetime_max_s);
-        spray::escalated(entry.copies, entry.escalations, age_ms, lifetime_max_s)
+        spray::gift(session.kind, entry.copies, [self.encounters.rate(), session.encounters])
     }
 
     /// What is offered again to a neighbour that may not have wanted it before: there are copies to give.
@@ -238,13 +236,35 @@ impl Mesh {
     /// Says of a bundle that has come to all neighbours but the one it came from.
     pub(crate) fn spread(&mut self, now_ms: u64, key: SortKey, from: Option<usize>) {
         let queued_max = self.config.offers_queued_max;
-        let told = self.confirm(now_ms, key);
+        let told = self.confirm(key);
+        let Some(entry) = self.custody.get(key) else { return };
+        let slots = 0..self.links.len();
+        let has_gift = slots.filter(|slot| self.gift_to(now_ms, *slot, entry).is_some());
+        let told = told & !has_gift.fold(0, |bits, slot| bits | 1_u64 << slot);
         for link in self.links.iter_mut().flatten() {
             if link.session.is_some() && Some(link.slot) != from && told & link.bit() == 0 {
                 link.queue_offer(key, queued_max);
                 self.dirty |= link.bit();
             }
         }
+    }
+
+    fn item_of(&self, now_ms: u64, slot: usize, key: SortKey) -> Option<OfferItem> {
+        let Some(entry) = self.custody.get(key) else {
+            return self.rumours.get(key.short()).map(|rumour| rumour.item(now_ms));
+        };
+        let header = &entry.header;
+        let mut tag_start = [0; 8];
+        tag_start.copy_from_slice(&header.tag()[..8]);
+        let item = OfferItem {
+            short: key.short(),
+            salt: *header.salt(),
+            tag_start,
+            is_held: true,
+            is_spare: self.gift_to(now_ms, slot, entry).is_some(),
+            ends_in: 0,
+        };
+        Some(item.ending_in(entry.expires_ms.saturating_sub(now_ms)))
     }
 
     /// The neighbour set a challenge: the driver is asked to solve it.
@@ -271,13 +291,6 @@ pub(crate) fn waiting(custody: &crate::custody::Custody, key: SortKey, cost: u64
     let (tier, bringer) = custody.bringer(custody.get(key)?);
     let takes_turns = tier > Tier::Paired;
     Some(Waiting { key, bringer: bringer.filter(|_| takes_turns), cost })
-}
-
-fn item_of(entry: &Entry) -> OfferItem {
-    let header = &entry.header;
-    let mut tag_start = [0; 8];
-    tag_start.copy_from_slice(&header.tag()[..8]);
-    OfferItem { short: SortKey::of(header).short(), salt: *header.salt(), tag_start }
 }
 
 const ITEMS_MAX: usize = MESH_OFFER_ITEMS_MAX;

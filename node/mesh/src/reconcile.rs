@@ -323,8 +323,7 @@ impl Mesh {
         if let Some(entry) = self.custody.get_mut(key) {
             entry.known_by &= !(1 << slot);
         }
-        // What waits until its delay is over is known to be missing.
-        if self.carries(key) && !self.link(slot).deferred.contains(&key) {
+        if self.carries(key) {
             self.link(slot).queue_offer(key, queued_max);
         }
         self.dirty |= 1 << slot;

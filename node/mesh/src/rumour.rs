@@ -1,62 +1,69 @@
-//! Rumours: on stable links between carriers, the news of a bundle travels at once and its body only where it is wanted.
+//! Rumours: between carriers that are linked for long, the news of a bundle travels at once and its body only where it is
+//! wanted.
 //!
 //! ```text
 //!   holder         carrier        carrier        recipient
-//!     │── offer ──►│── offer ────►│── offer ────►│          25 bytes a hop, everywhere
+//!     │── offer ──►│── offer ────►│── offer ────►│          27 bytes a hop, everywhere
 //!     │            │              │◄── Mine ─────┤
-//!     │◄── fetch ──┤◄── fetch ────┤              │          back along the way the news came
+//!     │◄── want ───┤◄── want ─────┤              │          everywhere too, until it meets a holder
 //!     │── body ───►│── body ─────►│── body ─────►│          the body on this way only
 //!     │◄─ settle ──┤◄─ settle ────┤◄─ settle ────┤
 //! ```
 //!
-//! A carrier that is offered a bundle remembers the offer as a rumour and passes it on as if it held the bundle. When
-//! somebody says that it is for him, the carrier fetches it from whoever told it, who may have to fetch it in turn.
+//! A carrier that is told of a bundle remembers the offer as a rumour and passes it on as if it held the bundle. When
+//! somebody says that it is for him, the carrier asks all its neighbours that are carriers, and they ask theirs, until one
+//! holds it. A *want* has a random number, by which a carrier knows that it has passed it on already; it remembers on which
+//! link each came first, and that is the way that the body takes: offered in earnest from hop to hop, so that two
+//! holders who answer the same want do not both send.
 //!
-//! So that a bundle whose recipient is away does not depend on one holder, a holder also offers it again in earnest
-//! after a delay that grows with the hops it has come ([`lazy_delay_ms`]): an expanding ring. What is settled in the
-//! meantime is gone before its body has spread.
+//! A want is remembered as long as the rumour, and said again to carriers met later: so it waits for a partition to heal.
+//! What is first heard of on a link that is mostly down is taken at once, with its body ([`Mesh::is_lazy`]): nobody knows
+//! when it can be had again.
 //!
 //! Rumours are kept in memory, bounded in number and time. Nothing depends on them: a rumour that is lost costs a delay.
+//! A want says to a neighbour that somebody behind this node, or this node, is among the recipients of a bundle; since all
+//! carriers pass on the wants of all others, who it is remains open to all but the recipient's own neighbour, which
+//! learns it anyway when it hands the bundle over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use qpq_proto::limits::MESH_FETCH_ITEMS_MAX;
+
 use crate::bundle::{ShortId, SortKey};
 use crate::calls::Purpose;
-use crate::link::Errand;
+use crate::custody::Entry;
+use crate::effect::Context;
 use crate::mesh::Mesh;
-use crate::wire::{FetchVerdict, NodeKind, OfferItem, Request};
+use crate::wire::{NodeKind, OfferItem, Request, Want};
 
-/// Rumours remembered; the oldest makes room.
+/// Rumours remembered; the one that ends first makes room.
 const RUMOURS_MAX: usize = 4_096;
-/// How long a rumour is remembered, ms.
-const RUMOUR_MS: u64 = 3_600_000;
-/// Delay of the body for the first hop, ms; it doubles with each.
-const DELAY_MS: u64 = 30_000;
-/// After so many hops the delay does not grow any more.
-const DELAY_DOUBLINGS_MAX: u32 = 7;
-
-/// After which time a holder hands over the body of a bundle that nobody asked for, by the hops it may still go.
-pub(crate) fn lazy_delay_ms(hops_left: u8) -> u64 {
-    DELAY_MS << u32::from(u8::MAX - hops_left).min(DELAY_DOUBLINGS_MAX)
-}
+/// Wants remembered of one rumour; the oldest makes room.
+const WANTS_MAX: usize = 8;
 
 /// A bundle that is known by hearsay.
 #[derive(Clone, Debug)]
 pub(crate) struct Rumour {
-    pub(crate) item: OfferItem,
-    /// Slots of the links that told it, the first one first.
-    pub(crate) sources: Vec<usize>,
-    /// Links on which it is wanted, a bit each.
-    pub(crate) wanted_by: u64,
-    /// Neighbours that were told, a bit each, by their slots.
-    pub(crate) told: u64,
+    item: OfferItem,
+    /// Neighbours that told it, a bit each, by their slots.
+    pub(crate) heard_from: u64,
+    /// Neighbours that were told, a bit each.
+    told: u64,
+    /// Who wants it: the number of each want and the slot it came from first.
+    wants: Vec<(u32, usize)>,
     until_ms: u64,
 }
 
 impl Rumour {
-    /// Whether it makes sense to tell it on a link: the bundle can be fetched, and from somewhere else.
-    pub(crate) fn can_be_told(&self, slot: usize) -> bool {
-        !self.sources.is_empty() && !self.sources.contains(&slot)
+    /// Whether it makes sense to tell it to the neighbour of a slot.
+    pub(crate) const fn is_news_to(&self, slot: usize) -> bool {
+        (self.heard_from | self.told) & (1 << slot) == 0
+    }
+
+    /// What is said of it now.
+    pub(crate) fn item(&self, now_ms: u64) -> OfferItem {
+        let item = OfferItem { is_held: false, is_spare: false, ..self.item };
+        item.ending_in(self.until_ms.saturating_sub(now_ms))
     }
 }
 
@@ -64,7 +71,7 @@ impl Rumour {
 #[derive(Debug, Default)]
 pub(crate) struct Rumours {
     by_short: BTreeMap<ShortId, Rumour>,
-    by_age: BTreeSet<(u64, ShortId)>,
+    by_end: BTreeSet<(u64, ShortId)>,
 }
 
 impl Rumours {
@@ -80,169 +87,188 @@ impl Rumours {
     fn hear(&mut self, item: &OfferItem, slot: usize, now_ms: u64) -> bool {
         self.forget_old(now_ms);
         if let Some(rumour) = self.by_short.get_mut(&item.short) {
-            if !rumour.sources.contains(&slot) {
-                rumour.sources.push(slot);
-            }
+            rumour.heard_from |= 1 << slot;
             return false;
         }
-        let until_ms = now_ms + RUMOUR_MS;
-        let rumour = Rumour { item: *item, sources: vec![slot], wanted_by: 0, told: 0, until_ms };
+        let until_ms = now_ms + item.ends_in_ms();
+        let rumour = Rumour { item: *item, heard_from: 1 << slot, told: 0, wants: Vec::new(), until_ms };
         self.by_short.insert(item.short, rumour);
-        self.by_age.insert((until_ms, item.short));
+        self.by_end.insert((until_ms, item.short));
+        while self.by_short.len() > RUMOURS_MAX
+            && let Some((_, short)) = self.by_end.first().copied()
+        {
+            self.remove(short);
+        }
         true
     }
 
     pub(crate) fn remove(&mut self, short: ShortId) -> Option<Rumour> {
         let rumour = self.by_short.remove(&short)?;
-        self.by_age.remove(&(rumour.until_ms, short));
+        self.by_end.remove(&(rumour.until_ms, short));
         Some(rumour)
     }
 
-    /// A link is gone: nothing can be fetched there, and nothing is wanted. What is wanted and was to come from there.
-    fn forget_link(&mut self, slot: usize) -> Vec<ShortId> {
-        let mut wanted = Vec::new();
-        for (short, rumour) in &mut self.by_short {
-            let was_first = rumour.sources.first() == Some(&slot);
-            rumour.sources.retain(|source| *source != slot);
-            rumour.wanted_by &= !(1 << slot);
-            if was_first && rumour.wanted_by != 0 {
-                wanted.push(*short);
-            }
+    /// Whether somebody is looking for it.
+    pub(crate) fn is_wanted(&self, short: ShortId) -> bool {
+        self.get(short).is_some_and(|rumour| !rumour.wants.is_empty())
+    }
+
+    /// What the neighbour of a slot has not been told.
+    fn untold(&self, slot: usize) -> impl Iterator<Item = SortKey> {
+        let untold = self.by_short.values().filter(move |rumour| rumour.is_news_to(slot));
+        untold.map(|rumour| SortKey::first_of(rumour.item.short))
+    }
+
+    /// What is wanted by others than the neighbour of a slot.
+    fn wanted(&self, slot: usize, only_heard: bool) -> impl Iterator<Item = Want> {
+        let all = self.by_short.values();
+        all.filter(move |rumour| !only_heard || rumour.heard_from & (1 << slot) != 0).flat_map(
+            move |rumour| {
+                let others = rumour.wants.iter().filter(move |(_, asker)| *asker != slot);
+                others.map(|(number, _)| Want { short: rumour.item.short, number: *number })
+            },
+        )
+    }
+
+    /// Forgets what the neighbour of a slot knows and wants.
+    pub(crate) fn forget_neighbour(&mut self, slot: usize) {
+        for rumour in self.by_short.values_mut() {
+            rumour.told &= !(1 << slot);
+            rumour.heard_from &= !(1 << slot);
+            rumour.wants.retain(|(_, asker)| *asker != slot);
         }
-        wanted
-    }
-
-    /// What a neighbour has not been told.
-    pub(crate) fn untold(&self, slot: usize) -> impl Iterator<Item = SortKey> {
-        let is_untold = move |rumour: &&Rumour| rumour.told & (1 << slot) == 0 && rumour.can_be_told(slot);
-        self.by_short.values().filter(is_untold).map(|rumour| SortKey::first_of(rumour.item.short))
-    }
-
-    /// Forgets what a neighbour was told.
-    pub(crate) fn forget_neighbour(&mut self, bit: u64) {
-        self.by_short.values_mut().for_each(|rumour| rumour.told &= !bit);
     }
 
     fn forget_old(&mut self, now_ms: u64) {
-        while let Some((until_ms, short)) = self.by_age.first().copied() {
-            if until_ms > now_ms && self.by_short.len() < RUMOURS_MAX {
-                break;
-            }
+        while let Some((_, short)) = self.by_end.first().copied().filter(|(end_ms, _)| *end_ms <= now_ms) {
             self.remove(short);
         }
     }
 }
 
 impl Mesh {
-    /// Whether bodies wait on a link until they are wanted: it joins two carriers and has been up for long.
+    /// Whether bodies wait on a link until they are wanted: it joins two carriers, has been up for long, and is not down
+    /// most of the time.
     pub(crate) fn is_lazy(&self, slot: usize, now_ms: u64) -> bool {
         let Some(link) = self.links[slot].as_ref() else { return false };
         let is_carrier = link.session.as_ref().is_some_and(|session| session.kind == NodeKind::Carrier);
         self.config.kind == NodeKind::Carrier
             && is_carrier
+            && !link.is_mostly_down
             && now_ms.saturating_sub(link.since_ms) >= self.config.lazy_after_ms
     }
 
-    /// Whether a link has told of a bundle before: if it does so again, it means to hand it over.
-    pub(crate) fn was_heard(&self, slot: usize, short: ShortId) -> bool {
-        self.rumours.get(short).is_some_and(|rumour| rumour.sources.contains(&slot))
+    fn lazy_links(&self, now_ms: u64) -> u64 {
+        let slots = 0..self.links.len();
+        slots.filter(|slot| self.is_lazy(*slot, now_ms)).fold(0, |bits, slot| bits | 1 << slot)
     }
 
-    /// Hears of a bundle on a lazy link, and passes the news on.
-    pub(crate) fn hear(&mut self, now_ms: u64, slot: usize, item: &OfferItem) {
+    /// Hears of a bundle and passes the news on. Whether it was heard before on a link that is there for long.
+    pub(crate) fn hear(&mut self, now_ms: u64, slot: usize, item: &OfferItem) -> bool {
+        let lazy = self.lazy_links(now_ms);
+        let peer = self.session(slot).map(|session| session.kind);
+        if self.config.kind != NodeKind::Carrier || (peer != Some(NodeKind::Carrier) && lazy == 0) {
+            return false;
+        }
+        let others = lazy & !(1 << slot);
+        let was_heard = self.rumours.get(item.short).is_some_and(|rumour| rumour.heard_from & others != 0);
         let key = SortKey::first_of(item.short);
         self.link(slot).to_offer.remove(&key);
         if !self.rumours.hear(item, slot, now_ms) {
-            return;
+            return was_heard;
         }
         let queued_max = self.config.offers_queued_max;
         for link in self.links.iter_mut().flatten() {
-            // A link whose queue is full hears of it when the body comes.
+            // A link whose queue is full hears of it when the body comes, or when it is up again.
             if link.session.is_some() && link.slot != slot && link.to_offer.len() < queued_max {
                 link.to_offer.insert(key);
                 self.dirty |= link.bit();
             }
         }
+        was_heard
     }
 
-    /// What a neighbour said to a rumour.
-    pub(crate) fn take_rumour_verdict(&mut self, slot: usize, short: ShortId, is_wanted: bool) {
+    /// A session begins: what the neighbour has not heard of is offered, and it is asked for what is wanted.
+    pub(crate) fn tell_rumours(&mut self, slot: usize) {
+        let queued_max = self.config.offers_queued_max;
+        let is_carrier = self.session(slot).is_some_and(|session| session.kind == NodeKind::Carrier);
+        let Some(link) = self.links[slot].as_mut() else { return };
+        let room = (queued_max / 2).saturating_sub(link.to_offer.len());
+        link.to_offer.extend(self.rumours.untold(slot).take(room));
+        link.to_fetch.extend(self.rumours.wanted(slot, !is_carrier).take(queued_max));
+    }
+
+    /// The neighbour was told a rumour. If it is for the neighbour, the bundle is looked for.
+    pub(crate) fn take_rumour_verdict(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: usize,
+        short: ShortId,
+        is_wanted: bool,
+    ) {
         let Some(rumour) = self.rumours.get_mut(short) else { return };
         rumour.told |= 1 << slot;
         if is_wanted {
-            rumour.wanted_by |= 1 << slot;
-            self.fetch(short);
+            // Another number than the last time: the ways may be others by now.
+            rumour.wants.retain(|(_, asker)| *asker != slot);
+            let number = u32::from_be_bytes(cx.random());
+            self.pass_on_want(slot, Want { short, number });
         }
     }
 
-    /// A link is gone: what was to come from there is fetched elsewhere.
-    pub(crate) fn forget_source(&mut self, slot: usize) {
-        self.rumours.forget_link(slot).into_iter().for_each(|short| self.fetch(short));
-    }
-
-    /// Asks the first link that told it for a bundle.
-    fn fetch(&mut self, short: ShortId) {
-        let source = self.rumours.get(short).and_then(|rumour| rumour.sources.first().copied());
-        if let Some(source) = source {
-            self.link(source).to_fetch.insert(short);
-            self.dirty |= 1 << source;
-        }
-    }
-
-    /// A neighbour asks for what is known by hearsay: it is fetched and handed on. `false` if nothing is known of it.
-    pub(crate) fn fetch_for(&mut self, slot: usize, short: ShortId) -> bool {
-        let Some(rumour) = self.rumours.get_mut(short) else { return false };
-        rumour.sources.retain(|source| *source != slot);
-        if rumour.sources.is_empty() {
+    /// The neighbour of a slot wants what is known by hearsay. Whether it was asked on.
+    pub(crate) fn pass_on_want(&mut self, slot: usize, want: Want) -> bool {
+        let Some(rumour) = self.rumours.get_mut(want.short) else { return false };
+        if rumour.wants.iter().any(|(number, _)| *number == want.number) {
             return false;
         }
-        rumour.wanted_by |= 1 << slot;
-        self.fetch(short);
+        if rumour.wants.len() >= WANTS_MAX {
+            rumour.wants.remove(0);
+        }
+        rumour.wants.push((want.number, slot));
+        let heard_from = rumour.heard_from;
+        for link in self.links.iter_mut().flatten().filter(|link| link.slot != slot) {
+            let kind = link.session.as_ref().map(|session| session.kind);
+            let may_know = kind == Some(NodeKind::Carrier) || heard_from & link.bit() != 0;
+            if kind.is_some() && may_know {
+                link.to_fetch.insert(want);
+                self.dirty |= link.bit();
+            }
+        }
         true
     }
 
-    /// The next bundles to be asked for on a link.
+    /// The next wants that are told on a link.
     pub(crate) fn next_fetch(&mut self, slot: usize) -> Option<(Request, Purpose)> {
-        let link = self.link(slot);
+        let (rumours, link) = (&self.rumours, self.links[slot].as_mut()?);
         let mut items = Vec::new();
-        while items.len() < qpq_proto::limits::MESH_FETCH_ITEMS_MAX
-            && let Some(short) = link.to_fetch.pop_first()
+        while items.len() < MESH_FETCH_ITEMS_MAX
+            && let Some(want) = link.to_fetch.pop_first()
         {
-            items.push(short);
+            // What has come in the meantime is not asked for.
+            if rumours.get(want.short).is_some() {
+                items.push(want);
+            }
         }
         (!items.is_empty()).then(|| (Request::Fetch(items.clone()), Purpose::Fetch(items)))
     }
 
-    /// What a neighbour said to being asked: where it does not hold a bundle, the next one that told it is asked.
-    pub(crate) fn take_fetch_verdicts(&mut self, slot: usize, items: &[ShortId], verdicts: &[FetchVerdict]) {
-        for (short, verdict) in items.iter().zip(verdicts) {
-            if *verdict == FetchVerdict::Coming {
-                continue;
-            }
-            if let Some(rumour) = self.rumours.get_mut(*short) {
-                rumour.sources.retain(|source| *source != slot);
-            }
-            self.fetch(*short);
-        }
-    }
-
-    /// A bundle that was known by hearsay is here: it goes to those who want it, and later to those who were told.
-    pub(crate) fn confirm(&mut self, now_ms: u64, key: SortKey) -> u64 {
+    /// A bundle that was known by hearsay is here: it goes to those who want it. Which neighbours know of it already.
+    pub(crate) fn confirm(&mut self, key: SortKey) -> u64 {
         let short = key.short();
         let Some(rumour) = self.rumours.remove(short) else { return 0 };
-        let hops_left = self.custody.get(key).map_or(0, |entry| entry.hops_left);
-        let due_ms = now_ms + lazy_delay_ms(hops_left);
-        let queued_max = self.config.offers_queued_max;
+        let wanted_by = rumour.wants.iter().fold(0, |bits, (_, slot)| bits | 1_u64 << slot);
+        if let Some(entry) = self.custody.get_mut(key) {
+            entry.wanted_by |= wanted_by;
+        }
         for link in self.links.iter_mut().flatten() {
             link.to_offer.remove(&SortKey::first_of(short));
-            if rumour.wanted_by & link.bit() != 0 {
-                link.to_send.insert(key, Errand::Delivery);
-                self.dirty |= link.bit();
-            } else if rumour.told & link.bit() != 0 {
-                link.deferred.insert(key);
-                link.queue_later(due_ms, key, queued_max);
-            }
         }
-        rumour.wanted_by | rumour.told
+        (rumour.told | rumour.heard_from) & !wanted_by
+    }
+
+    /// Whether the neighbour of a slot asked for a bundle.
+    pub(crate) const fn is_wanted_by(slot: usize, entry: &Entry) -> bool {
+        entry.wanted_by & (1 << slot) != 0
     }
 }

@@ -46,8 +46,6 @@ pub struct Record {
     pub hops_left: u8,
     /// Copies that this node may hand over, its own included.
     pub copies: u16,
-    /// How many of the additional copies of an old bundle have been given.
-    pub escalations: u8,
     /// Who is charged for it; none for this node's own.
     pub bringer: Option<NodeKey>,
     /// How close the bringer stood when it came.

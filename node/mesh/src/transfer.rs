@@ -26,7 +26,6 @@ use crate::lifetime;
 use crate::link::{Errand, Link, Sent};
 use crate::mesh::Mesh;
 use crate::offer::waiting;
-use crate::spray;
 use crate::storage::{StorageError, Tier};
 use crate::wire::{Request, Transfer, TransferVerdict, Verdicts};
 
@@ -88,12 +87,11 @@ impl Mesh {
         key: SortKey,
         errand: Errand,
     ) -> Result<Option<(Bundle, Sent)>, StorageError> {
-        let Some(peer) = self.session(slot).map(|session| session.kind) else { return Ok(None) };
         let Some(entry) = self.custody.get(key) else { return Ok(None) };
-        let (copies, escalations) = self.copies_now(cx.now_ms, entry);
+        let copies = entry.copies;
         let gift = match errand {
             Errand::Delivery => None,
-            Errand::Custody => match spray::gift(self.config.kind, peer, copies) {
+            Errand::Custody => match self.gift_to(cx.now_ms, slot, entry) {
                 Some(gift) => Some(gift),
                 None => return Ok(None),
             },
@@ -102,7 +100,6 @@ impl Mesh {
         let kept = gift.map_or(copies, |gift| gift.kept);
         self.custody.set_copies(key, kept);
         let Some(entry) = self.custody.get_mut(key) else { return Ok(None) };
-        entry.escalations = escalations;
         let taken = copies - kept;
         entry.sent_to |= 1 << slot;
         let transit = Transit {

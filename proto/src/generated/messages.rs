@@ -1673,6 +1673,9 @@ pub struct MeshNeighbour {
     /// What it must reconcile from this bound on, 9 bytes (kind and start of an id); empty if it needs not.
     #[prost(bytes = "vec", tag = "9")]
     pub reconcile_from: ::prost::alloc::vec::Vec<u8>,
+    /// How many others it has met of late, in sixteenths.
+    #[prost(uint32, tag = "10")]
+    pub encounters: u32,
 }
 /// Ranges in order, the first starting at `lower`, each at the end of the one before.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1723,7 +1726,8 @@ pub struct MeshRangeAnswer {
 /// Offers bundles.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MeshOfferRequest {
-    /// 25 bytes each: kind, the first 8 of the id, the salt (8), the first 8 of the tag; at most 512.
+    /// 27 bytes each: kind, plus 128 if there is a copy for who would carry it, the first 8 of the id, the salt (8), the
+    /// first 8 of the tag, what remains of the lifetime in units of 64 s (2, big-endian, rounded down); at most 512.
     #[prost(bytes = "vec", tag = "1")]
     pub items: ::prost::alloc::vec::Vec<u8>,
 }
@@ -1835,14 +1839,15 @@ pub struct MeshSettleResponse {}
 /// Asks for bundles.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MeshFetchRequest {
-    /// 9 bytes each: kind and the first 8 of the id; at most 512.
+    /// 13 bytes each: kind, the first 8 of the id, a random number (4) by which who has passed it on knows it again; at
+    /// most 512.
     #[prost(bytes = "vec", tag = "1")]
     pub items: ::prost::alloc::vec::Vec<u8>,
 }
-/// What comes next, in transfers.
+/// What comes next.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MeshFetchResponse {
-    /// One byte for each item, in order: 1 it comes, 2 not held, 3 settled.
+    /// One byte for each item, in order: 1 it comes or is asked for in turn, 2 not held, 3 settled.
     #[prost(bytes = "vec", tag = "1")]
     pub verdicts: ::prost::alloc::vec::Vec<u8>,
     /// The secrets of what is settled, in order, 32 bytes each.

@@ -7,7 +7,8 @@
 //! | contact | what is free | `neighbour_bytes_max`, `neighbour_bundles_max` |
 //! | stranger | a quarter | a quarter of that, and no more than a contact |
 //!
-//! Where a share is full, something worth less makes room, in this order: what the same bringer brought, then what a
+//! Where a share is full, something worth less makes room, in this order: what the same bringer brought of a
+//! class worth less, then what a
 //! tier further away brought, then what the largest bringer of the same tier brought, if it is larger than the newcomer
 //! would become. So a flood displaces itself, a stranger never displaces a contact's bundle, and nobody displaces what
 //! is this node's own. Who is charged follows from the link alone, never from what a bundle says.
@@ -153,10 +154,11 @@ impl<'a> Plan<'a> {
             && count < self.quotas.bundles_max
     }
 
-    /// The bringer gives up something of a kind worth less.
+    /// The bringer gives up something of a class worth less. Of the same class nothing makes room: what came would be
+    /// displaced by what comes next, and be brought again.
     fn evict_of_bringer(&mut self) -> Result<(), Refusal> {
         let own = self.own.ok_or(Refusal::QuotaExceeded)?;
-        let victim = self.next_victim(own).filter(|victim| victim.kind_byte() > self.kind);
+        let victim = self.next_victim(own).filter(|victim| victim.kind_byte() >> 4 > self.kind >> 4);
         self.evict(own, victim.ok_or(Refusal::QuotaExceeded)?);
         Ok(())
     }

@@ -35,7 +35,6 @@ fn record(
         arrival: number,
         hops_left: 1,
         copies: 1,
-        escalations: 0,
         bringer: bringer.map(node),
         tier,
         is_mine: false,

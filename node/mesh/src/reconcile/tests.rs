@@ -226,7 +226,6 @@ fn custody_of(numbers: impl Iterator<Item = u64>) -> crate::custody::Custody {
             arrival: 1,
             hops_left: 0,
             copies: 0,
-            escalations: 0,
             bringer: None,
             tier: Tier::Own,
             is_mine: false,

@@ -29,7 +29,6 @@ pub fn encode_record(record: &Record) -> Bytes {
     bytes.put_u64(record.arrival);
     bytes.put_u8(record.hops_left);
     bytes.put_u16(record.copies);
-    bytes.put_u8(record.escalations);
     bytes.put_slice(record.bringer.as_ref().map_or(&[0_u8; 32], NodeKey::as_bytes).as_slice());
     bytes.put_u8(record.tier as u8);
     let flags = [header.settle().is_some(), record.bringer.is_some(), record.is_mine, record.is_opened];
@@ -50,7 +49,7 @@ pub fn decode_record(mut bytes: &[u8]) -> Result<Record, RecordError> {
     let kind = Kind::from_byte(bytes.get_u8()).ok_or(RecordError)?;
     let lifetime_max_s = bytes.get_u32();
     let (expires_ms, arrival) = (bytes.get_u64(), bytes.get_u64());
-    let (hops_left, copies, escalations) = (bytes.get_u8(), bytes.get_u16(), bytes.get_u8());
+    let (hops_left, copies) = (bytes.get_u8(), bytes.get_u16());
     let bringer = NodeKey::from_bytes(array(&mut bytes));
     let tier = *TIERS.get(usize::from(bytes.get_u8())).ok_or(RecordError)?;
     let flags = bytes.get_u8();
@@ -62,7 +61,6 @@ pub fn decode_record(mut bytes: &[u8]) -> Result<Record, RecordError> {
         arrival,
         hops_left,
         copies,
-        escalations,
         bringer: flag(1).then_some(bringer),
         tier,
         is_mine: flag(2),
@@ -103,7 +101,7 @@ fn array<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
 }
 
 const VERSION: u8 = 1;
-const RECORD_BYTES: usize = 1 + 32 + 8 + 16 + 32 + 1 + 4 + 8 + 8 + 1 + 2 + 1 + 32 + 1 + 1;
+const RECORD_BYTES: usize = 1 + 32 + 8 + 16 + 32 + 1 + 4 + 8 + 8 + 1 + 2 + 32 + 1 + 1;
 const TOMBSTONE_BYTES: usize = 1 + 1 + 32 + 8 + 8;
 const TIERS: [Tier; 4] = [Tier::Own, Tier::Paired, Tier::Contact, Tier::Stranger];
 
@@ -123,7 +121,6 @@ mod tests {
             arrival: 5,
             hops_left: 6,
             copies: 700,
-            escalations: 3,
             bringer: bringer.map(NodeKey::from_bytes),
             tier: Tier::Contact,
             is_mine: flags.0,

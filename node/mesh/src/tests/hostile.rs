@@ -5,6 +5,7 @@ use crate::bundle::Transit;
 use crate::wire::NodeKind::{Carrier, Mobile};
 use crate::wire::{
     FetchVerdict, OfferItem, OfferVerdict, Refusal, Request, Response, Settlement, Transfer, TransferVerdict,
+    Want,
 };
 use crate::work::solve;
 use crate::{Bundle, CallRefused, Class, Effect, Input, Secret, SizeClass, SortKey, Tier};
@@ -148,7 +149,14 @@ fn too_many_offers_are_not_looked_at() {
         let items = (0..512).map(|number| {
             let mut short = [0x10; 9];
             short[1..].copy_from_slice(&(round << 16 | number).to_be_bytes());
-            OfferItem { short: crate::bundle::ShortId::from_bytes(short), salt: [0; 8], tag_start: [9; 8] }
+            OfferItem {
+                short: crate::bundle::ShortId::from_bytes(short),
+                salt: [0; 8],
+                tag_start: [9; 8],
+                is_held: true,
+                is_spare: true,
+                ends_in: 1,
+            }
         });
         Request::Offer(items.collect())
     };
@@ -249,7 +257,7 @@ fn fetching_gives_no_copy_more() {
     world.link(0, 1);
     world.settle_down();
     assert!(!world.holds(1, &waiting), "the last copy stays");
-    let response = world.call(1, 0, Request::Fetch(vec![short_of(&waiting)]));
+    let response = world.call(1, 0, Request::Fetch(vec![Want { short: short_of(&waiting), number: 1 }]));
     assert_eq!(response, Ok(Response::Fetch(vec![FetchVerdict::Coming])));
     world.pass(60_000);
     assert!(!world.holds(1, &waiting));

@@ -8,10 +8,10 @@ use qpq_proto::limits::{
 };
 use qpq_proto::{Method, v1};
 
-use super::encode::REFUSAL_OFFSET;
+use super::encode::{HELD_BIT, REFUSAL_OFFSET, SPARE_BIT};
 use super::{
     Durability, FetchVerdict, Fingerprint, Hello, NodeKind, OfferItem, OfferVerdict, Range, RangeAnswer,
-    RangeContent, Ranges, Refusal, Request, Response, Settlement, Transfer, TransferVerdict, Verdicts,
+    RangeContent, Ranges, Refusal, Request, Response, Settlement, Transfer, TransferVerdict, Verdicts, Want,
 };
 use crate::bundle::{Bundle, Kind, Label, Secret, ShortId, Transit};
 use crate::work::{Challenge, Solution};
@@ -41,9 +41,7 @@ impl Request {
             }
             Method::MeshFetch => {
                 let items = read::<v1::MeshFetchRequest>(payload)?.items;
-                Self::Fetch(chunks(&items, MESH_FETCH_ITEMS_MAX, |bytes: &[u8; 9]| {
-                    ShortId::from_bytes(*bytes)
-                })?)
+                Self::Fetch(chunks(&items, MESH_FETCH_ITEMS_MAX, want)?)
             }
             _ => return Err(WireError("method")),
         })
@@ -116,6 +114,7 @@ fn hello(neighbour: Option<v1::MeshNeighbour>) -> Result<Hello, WireError> {
         accepts: u8::try_from(neighbour.accepts).map_err(|_| WireError("accepts"))?,
         is_volatile: neighbour.volatile,
         reconcile_from: bound(&neighbour.reconcile_from, "reconcile_from")?,
+        encounters: neighbour.encounters,
     })
 }
 
@@ -212,9 +211,19 @@ fn challenge(challenge: v1::MeshChallenge) -> Result<Challenge, WireError> {
 fn offer_item(bytes: &[u8; OfferItem::LENGTH_BYTES]) -> OfferItem {
     let (mut short, mut salt, mut tag_start) = ([0; 9], [0; 8], [0; 8]);
     short.copy_from_slice(&bytes[..9]);
+    let (is_spare, is_held) = (short[0] & SPARE_BIT != 0, short[0] & HELD_BIT != 0);
+    short[0] &= !(SPARE_BIT | HELD_BIT);
     salt.copy_from_slice(&bytes[9..17]);
-    tag_start.copy_from_slice(&bytes[17..]);
-    OfferItem { short: ShortId::from_bytes(short), salt, tag_start }
+    tag_start.copy_from_slice(&bytes[17..25]);
+    let ends_in = u16::from_be_bytes([bytes[25], bytes[26]]);
+    OfferItem { short: ShortId::from_bytes(short), salt, tag_start, is_held, is_spare, ends_in }
+}
+
+fn want(bytes: &[u8; Want::LENGTH_BYTES]) -> Want {
+    let (mut short, mut number) = ([0; 9], [0; 4]);
+    short.copy_from_slice(&bytes[..9]);
+    number.copy_from_slice(&bytes[9..]);
+    Want { short: ShortId::from_bytes(short), number: u32::from_be_bytes(number) }
 }
 
 fn settlement(bytes: &[u8; Settlement::LENGTH_BYTES]) -> Settlement {

@@ -6,7 +6,7 @@ use qpq_proto::v1;
 
 use super::{
     Durability, FetchVerdict, Hello, NodeKind, OfferItem, OfferVerdict, Range, RangeAnswer, RangeContent,
-    Ranges, Refusal, Request, Response, Settlement, Transfer, TransferVerdict, Verdicts,
+    Ranges, Refusal, Request, Response, Settlement, Transfer, TransferVerdict, Verdicts, Want,
 };
 use crate::bundle::{Bundle, Secret, ShortId};
 use crate::work::{Challenge, Solution};
@@ -25,9 +25,7 @@ impl Request {
             Self::Settle(items) => {
                 v1::MeshSettleRequest { items: concatenate(items, settlement) }.encode_to_vec()
             }
-            Self::Fetch(items) => {
-                v1::MeshFetchRequest { items: concatenate(items, |short| *short.as_bytes()) }.encode_to_vec()
-            }
+            Self::Fetch(items) => v1::MeshFetchRequest { items: concatenate(items, want) }.encode_to_vec(),
         };
         bytes.into()
     }
@@ -79,6 +77,7 @@ impl Hello {
             accepts: self.accepts.into(),
             volatile: self.is_volatile,
             reconcile_from: bound(self.reconcile_from),
+            encounters: self.encounters,
         }
     }
 }
@@ -225,8 +224,17 @@ pub(crate) fn bundle_to_proto(bundle: &Bundle) -> v1::MeshBundle {
 fn offer_item(item: &OfferItem) -> [u8; OfferItem::LENGTH_BYTES] {
     let mut bytes = [0; OfferItem::LENGTH_BYTES];
     bytes[..9].copy_from_slice(item.short.as_bytes());
+    bytes[0] |= if item.is_spare { SPARE_BIT } else { 0 } | if item.is_held { HELD_BIT } else { 0 };
     bytes[9..17].copy_from_slice(&item.salt);
-    bytes[17..].copy_from_slice(&item.tag_start);
+    bytes[17..25].copy_from_slice(&item.tag_start);
+    bytes[25..].copy_from_slice(&item.ends_in.to_be_bytes());
+    bytes
+}
+
+fn want(want: &Want) -> [u8; Want::LENGTH_BYTES] {
+    let mut bytes = [0; Want::LENGTH_BYTES];
+    bytes[..9].copy_from_slice(want.short.as_bytes());
+    bytes[9..].copy_from_slice(&want.number.to_be_bytes());
     bytes
 }
 
@@ -258,5 +266,9 @@ fn concatenate<T, const N: usize>(items: &[T], encode: impl Fn(&T) -> [u8; N]) -
     bytes
 }
 
+/// In the first byte of an offer's item, above the kind: there is a copy to spare.
+pub(super) const SPARE_BIT: u8 = 0x80;
+/// The same: who offers it holds it.
+pub(super) const HELD_BIT: u8 = 0x40;
 /// What the code of a refusal in a verdict is higher by.
 pub(super) const REFUSAL_OFFSET: u8 = 16;

@@ -4,14 +4,19 @@
 
 use super::{
     FetchVerdict, Hello, OfferItem, OfferVerdict, Range, RangeAnswer, RangeContent, Request, Response,
-    Settlement, TransferVerdict, Verdicts,
+    Settlement, TransferVerdict, Verdicts, Want,
 };
 use crate::bundle::{Bundle, Secret, ShortId};
 use crate::work::Challenge;
 
 impl OfferItem {
     /// Bytes of an item on the wire.
-    pub const LENGTH_BYTES: usize = 25;
+    pub const LENGTH_BYTES: usize = 27;
+}
+
+impl Want {
+    /// Bytes of an item on the wire.
+    pub const LENGTH_BYTES: usize = 13;
 }
 
 impl Settlement {
@@ -36,7 +41,7 @@ impl Request {
                     + transfer.solution.map_or(0, |s| nested(field(16) + if s.nonce == 0 { 0 } else { 9 }))
             }
             Self::Settle(items) => field(items.len() * Settlement::LENGTH_BYTES),
-            Self::Fetch(items) => field(items.len() * ShortId::LENGTH_BYTES),
+            Self::Fetch(items) => field(items.len() * Want::LENGTH_BYTES),
         }
     }
 }
@@ -67,6 +72,7 @@ impl Hello {
             + number(self.accepts.into())
             + number(self.is_volatile.into())
             + bound(self.reconcile_from)
+            + number(self.encounters.into())
     }
 }
 

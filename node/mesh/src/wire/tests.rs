@@ -17,10 +17,22 @@ fn secret() -> impl Strategy<Value = Secret> {
 fn hello() -> impl Strategy<Value = Hello> {
     let kind = prop_oneof![Just(NodeKind::Carrier), Just(NodeKind::Mobile), Just(NodeKind::Leaf)];
     let first = (any::<u32>(), kind, any::<[u8; 16]>(), any::<[u8; 16]>());
-    let second = (any::<u64>(), any::<u64>(), any::<u8>(), any::<bool>(), prop::option::of(short()));
+    let second =
+        (any::<u64>(), any::<u64>(), any::<u8>(), any::<bool>(), prop::option::of(short()), any::<u32>());
     (first, second).prop_map(|((version, kind, instance, key_share), rest)| {
-        let (held, free_bytes, accepts, is_volatile, reconcile_from) = rest;
-        Hello { version, kind, instance, key_share, held, free_bytes, accepts, is_volatile, reconcile_from }
+        let (held, free_bytes, accepts, is_volatile, reconcile_from, encounters) = rest;
+        Hello {
+            version,
+            kind,
+            instance,
+            key_share,
+            held,
+            free_bytes,
+            accepts,
+            is_volatile,
+            reconcile_from,
+            encounters,
+        }
     })
 }
 
@@ -75,11 +87,13 @@ fn solution() -> impl Strategy<Value = Solution> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let item = (short(), any::<[u8; 8]>(), any::<[u8; 8]>()).prop_map(|(short, salt, tag_start)| OfferItem {
-        short,
-        salt,
-        tag_start,
+    let item = (any::<[u8; 9]>(), any::<[u8; 8]>(), any::<[u8; 8]>(), any::<[bool; 2]>(), any::<u16>());
+    let item = item.prop_map(|(mut short, salt, tag_start, [is_held, is_spare], ends_in)| {
+        // The two highest bits are flags.
+        short[0] &= 0x3f;
+        OfferItem { short: ShortId::from_bytes(short), salt, tag_start, is_held, is_spare, ends_in }
     });
+    let want = (short(), any::<u32>()).prop_map(|(short, number)| Want { short, number });
     let settlement = (short(), secret()).prop_map(|(short, secret)| Settlement { short, secret });
     prop_oneof![
         hello().prop_map(Request::Hello),
@@ -88,7 +102,7 @@ fn request() -> impl Strategy<Value = Request> {
         (prop::collection::vec(bundle(), 0..6), prop::option::of(solution()))
             .prop_map(|(bundles, solution)| Request::Transfer(Transfer { bundles, solution })),
         prop::collection::vec(settlement, 0..40).prop_map(Request::Settle),
-        prop::collection::vec(short(), 0..40).prop_map(Request::Fetch),
+        prop::collection::vec(want, 0..40).prop_map(Request::Fetch),
     ]
 }
 
@@ -228,7 +242,7 @@ fn ranges_must_grow() {
 
 #[test]
 fn lists_are_whole_and_bounded() {
-    for (length, is_read) in [(0, true), (25, true), (26, false), (25 * 512, true), (25 * 513, false)] {
+    for (length, is_read) in [(0, true), (27, true), (28, false), (27 * 512, true), (27 * 513, false)] {
         let payload = v1::MeshOfferRequest { items: vec![1; length] }.encode_to_vec();
         assert_eq!(Request::decode(Method::MeshOffer, payload.into()).is_ok(), is_read, "{length} bytes");
     }

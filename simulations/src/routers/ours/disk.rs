@@ -144,7 +144,6 @@ mod tests {
             arrival: 0,
             hops_left: 1,
             copies: 1,
-            escalations: 0,
             bringer: None,
             tier: qpq_mesh::Tier::Own,
             is_mine: false,

@@ -77,7 +77,7 @@ impl Ours {
         let bundles = Bundles::new(seed);
         let mut stations = Vec::with_capacity(nodes.len());
         for (number, node) in (0_u32..).zip(nodes) {
-            let mut station = Station::new(scenario, *node);
+            let mut station = Station::new(*node);
             station.open(number, &bundles, &mut random, &mut Vec::new())?;
             station.disk.commit();
             stations.push(station);

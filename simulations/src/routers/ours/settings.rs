@@ -1,42 +1,39 @@
 //! How the nodes of a scenario are set up.
 
-use qpq_mesh::Config;
 use qpq_mesh::wire::NodeKind;
+use qpq_mesh::{Config, Limits};
 
-use crate::scenario::{Node, Role, Scenario};
+use crate::scenario::{Node, Role};
 
 /// Room that is kept for what is addressed to a node and fits no quota.
 const UNOPENED_BYTES_MAX: u64 = 128 << 10;
 /// Instead of a buffer without a limit.
 const UNLIMITED_BYTES: u64 = 1 << 50;
+/// The same in bundles.
+const UNLIMITED_BUNDLES: usize = 1 << 30;
+/// Leading zero bits: the challenges are solved, but need not take time.
+const WORK_BITS: u8 = 8;
 
 /// What a node of the scenario decides for itself: as the profile of a router says, but for the size of its store.
-pub(super) fn config(scenario: &Scenario, node: Node) -> Config {
+pub(super) fn config(node: Node) -> Config {
     let kind = match node.role {
         Role::Carrier => NodeKind::Carrier,
         Role::Mobile => NodeKind::Mobile,
     };
-    let unlimited = node.buffer_bytes.is_none();
-    let bytes_max = node.buffer_bytes.unwrap_or(UNLIMITED_BYTES).saturating_sub(UNOPENED_BYTES_MAX);
-    Config {
-        kind,
-        custody_is_volatile: false,
-        accepts: 0b1111,
-        bytes_max,
-        bundles_max: if unlimited { 1 << 30 } else { 12_288 },
-        neighbour_bytes_max: if unlimited { bytes_max } else { 2 << 20 },
-        neighbour_bundles_max: if unlimited { 1 << 30 } else { 256 },
+    let router = Config {
         unopened_bytes_max: UNOPENED_BYTES_MAX,
-        tombstones_max: 8_192,
-        neighbours_max: 256,
-        offers_queued_max: 2_048,
-        ingress_bytes_per_s_max: 2 << 20,
-        ingress_bundles_per_s_max: 512,
-        work_bits: 8,
-        mobile_copies: scenario.spray_copies,
-        carrier_copies: 5,
-        offer_interval_ms: 200,
-        lazy_after_ms: 600_000,
+        work_bits: WORK_BITS,
+        ..Config::new(kind, &Limits::ROUTER)
+    };
+    match node.buffer_bytes {
+        Some(buffer_bytes) => Config { bytes_max: buffer_bytes.saturating_sub(UNOPENED_BYTES_MAX), ..router },
+        None => Config {
+            bytes_max: UNLIMITED_BYTES,
+            bundles_max: UNLIMITED_BUNDLES,
+            neighbour_bytes_max: UNLIMITED_BYTES,
+            neighbour_bundles_max: UNLIMITED_BUNDLES,
+            ..router
+        },
     }
 }
 

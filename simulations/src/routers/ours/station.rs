@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::settings;
 use crate::random::Random;
-use crate::scenario::{Node, Role, Scenario};
+use crate::scenario::{Node, Role};
 use crate::time::Time;
 
 /// What becomes of a node at a transaction.
@@ -44,7 +44,7 @@ pub(super) struct Station {
 
 impl Station {
     /// A node that was never up.
-    pub(super) fn new(scenario: &Scenario, node: Node) -> Self {
+    pub(super) fn new(node: Node) -> Self {
         Self {
             mesh: None,
             is_down: true,
@@ -55,7 +55,7 @@ impl Station {
             outbox: Vec::new(),
             starts: 0,
             wakes_ms: None,
-            config: Arc::new(settings::config(scenario, node)),
+            config: Arc::new(settings::config(node)),
         }
     }
 
