@@ -18,247 +18,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+mod kind;
+mod names;
+#[cfg(test)]
+mod tests;
+
+pub use kind::{Class, Kind, SizeClass};
+pub use names::{BundleId, ShortId, SortKey};
+
 /// Longest lifetime that any class allows, seconds: 30 days.
 pub const LIFETIME_S_MAX: u32 = 30 * DAY_S;
 
 const DAY_S: u32 = 86_400;
 const ID_CONTEXT: &str = "qpq/v1/bundle";
 const SETTLE_CONTEXT_BYTES: usize = 32;
-
-/// Which bundle: the only key by which duplicates are told.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BundleId([u8; 32]);
-
-impl BundleId {
-    /// From its bytes, as a record holds them.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for BundleId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for BundleId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "BundleId({:02x}{:02x}{:02x}{:02x}..)", self.0[0], self.0[1], self.0[2], self.0[3])
-    }
-}
-
-/// What a bundle is for; also the order in which bundles travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
-    /// Commits, welcomes, key packages, device lists, receipts.
-    Control,
-    /// What people say.
-    Message,
-    /// What is long and can wait.
-    Bulk,
-    /// Posts of a broadcast topic.
-    Topic,
-}
-
-impl Class {
-    /// All of them, the first to travel first.
-    pub const ALL: [Self; 4] = [Self::Control, Self::Message, Self::Bulk, Self::Topic];
-
-    /// Longest lifetime of a bundle of this class, seconds.
-    #[must_use]
-    pub const fn lifetime_s_max(self) -> u32 {
-        match self {
-            Self::Control => LIFETIME_S_MAX,
-            Self::Message => 14 * DAY_S,
-            Self::Bulk | Self::Topic => 7 * DAY_S,
-        }
-    }
-
-    /// Its bit in a set of classes.
-    #[must_use]
-    pub const fn bit(self) -> u8 {
-        1 << self as u8
-    }
-}
-
-/// How long a body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SizeClass {
-    /// 1 KiB.
-    Kib1,
-    /// 4 KiB.
-    Kib4,
-    /// 16 KiB.
-    Kib16,
-    /// 64 KiB.
-    Kib64,
-}
-
-impl SizeClass {
-    /// All of them, the smallest first.
-    pub const ALL: [Self; 4] = [Self::Kib1, Self::Kib4, Self::Kib16, Self::Kib64];
-
-    /// Length of the body, bytes.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        1024 << (2 * self as u8)
-    }
-
-    /// The class of bodies that are exactly this long.
-    #[must_use]
-    pub fn of(length: usize) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.bytes() == length)
-    }
-}
-
-/// Class and size class together: one byte on the wire, and the first criterion of every order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kind {
-    /// What the bundle is for.
-    pub class: Class,
-    /// How long its body is.
-    pub size: SizeClass,
-}
-
-impl Kind {
-    /// As one byte: class in the upper half, size class in the lower.
-    #[must_use]
-    pub const fn to_byte(self) -> u8 {
-        (self.class as u8) << 4 | self.size as u8
-    }
-
-    /// Reads the byte.
-    #[must_use]
-    pub fn from_byte(byte: u8) -> Option<Self> {
-        let class = *Class::ALL.get(usize::from(byte >> 4))?;
-        let size = *SizeClass::ALL.get(usize::from(byte & 15))?;
-        Some(Self { class, size })
-    }
-}
-
-/// Where a bundle stands in the order of all bundles: control first, small first, then by id.
-///
-/// The byte of the kind and the first 15 bytes of the id: 120 bits are as good as the id, and a number is compared in
-/// one step.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SortKey(u128);
-
-impl SortKey {
-    /// Of a kind and an id.
-    #[must_use]
-    pub fn new(kind: Kind, id: &BundleId) -> Self {
-        let mut bytes = [0; 16];
-        bytes[0] = kind.to_byte();
-        bytes[1..].copy_from_slice(&id.0[..15]);
-        Self(u128::from_be_bytes(bytes))
-    }
-
-    /// Of a header.
-    #[must_use]
-    pub fn of(header: &Header) -> Self {
-        Self::new(header.kind, &header.id)
-    }
-
-    /// What stands for it on the wire.
-    #[must_use]
-    pub const fn short(self) -> ShortId {
-        let bytes = self.0.to_be_bytes();
-        let mut short = [0; ShortId::LENGTH_BYTES];
-        let mut at = 0;
-        while at < short.len() {
-            short[at] = bytes[at];
-            at += 1;
-        }
-        ShortId(short)
-    }
-
-    /// The smallest key that starts with these bytes.
-    #[must_use]
-    pub const fn first_of(short: ShortId) -> Self {
-        let mut bytes = [0; 16];
-        let mut at = 0;
-        while at < ShortId::LENGTH_BYTES {
-            bytes[at] = short.0[at];
-            at += 1;
-        }
-        Self(u128::from_be_bytes(bytes))
-    }
-
-    /// The largest key that starts with these bytes.
-    #[must_use]
-    pub const fn last_of(short: ShortId) -> Self {
-        Self(Self::first_of(short).0 | ((1 << (8 * (16 - ShortId::LENGTH_BYTES))) - 1))
-    }
-
-    /// Its bytes in order.
-    #[must_use]
-    pub const fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
-    }
-
-    /// From its bytes in order.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-
-    /// The byte of the kind.
-    #[must_use]
-    pub const fn kind_byte(self) -> u8 {
-        self.0.to_be_bytes()[0]
-    }
-}
-
-impl fmt::Debug for SortKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", self.short())
-    }
-}
-
-/// A kind and the first 8 bytes of an id: how bundles are named between neighbours.
-///
-/// Whoever makes two bundles with the same name hurts those two only; to hit a bundle of somebody else takes 2^64
-/// attempts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ShortId([u8; Self::LENGTH_BYTES]);
-
-impl ShortId {
-    /// Length in bytes.
-    pub const LENGTH_BYTES: usize = 9;
-
-    /// From its bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; Self::LENGTH_BYTES]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH_BYTES] {
-        &self.0
-    }
-
-    /// The kind, if the first byte is one.
-    #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
-        Kind::from_byte(self.0[0])
-    }
-}
-
-impl fmt::Debug for ShortId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:02x}:", self.0[0])?;
-        self.0[1..5].iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
-}
 
 /// The secret whose hash is a bundle's `settle`: whoever reveals it makes the bundle disappear.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -449,8 +222,5 @@ fn id_of(label: &Label, size: SizeClass, body: &[u8]) -> BundleId {
         .update(&label.tag)
         .update(&label.settle.unwrap_or([0; SETTLE_CONTEXT_BYTES]))
         .update(body);
-    BundleId(*hasher.finalize().as_bytes())
+    BundleId::from_bytes(*hasher.finalize().as_bytes())
 }
-
-#[cfg(test)]
-mod tests;

@@ -43,7 +43,7 @@ pub struct Config {
     /// Shortest time between two offers on one link, ms; what arrives in between is offered together.
     pub offer_interval_ms: u64,
     /// After which time a link between two carriers counts as stable, ms: on such links bodies wait until somebody wants
-    /// them, or a delay is over. `u64::MAX` switches that off.
+    /// them. `u64::MAX` switches that off.
     pub lazy_after_ms: u64,
 }
 
@@ -102,5 +102,5 @@ impl Config {
 
 /// Copies by size class, so that all of them weigh about as much together, half a megabyte at most. What is small costs
 /// little even if it goes nearly everywhere.
-const COPIES: [u16; 4] = [96, 96, 22, 8];
+const COPIES: [u16; 4] = [96, 96, 21, 8];
 const ALL_CLASSES: u8 = Class::Control.bit() | Class::Message.bit() | Class::Bulk.bit() | Class::Topic.bit();

@@ -27,10 +27,10 @@
 //! | `hello` | how a session begins and what is remembered of neighbours |
 //! | `reconcile` | comparing what both hold, at the cost of the difference |
 //! | `offer`, `transfer`, `intake`, `holding` | how a bundle changes hands, and what becomes of it |
-//! | `spray` | who gets a copy |
+//! | `spray`, `encounters` | who gets a copy |
 //! | `rumour`, `fetch` | how news outruns bodies between carriers |
 //! | `settle` | how what has arrived disappears |
-//! | `custody`, `quota`, `tombstones` | what is held, for whom, and what makes room |
+//! | `custody`, `quota`, `evicted`, `tombstones` | what is held, for whom, and what makes room |
 //! | `admission`, `work`, `fairness` | what hostile neighbours cannot do |
 //! | `fragment` | what is larger than a body |
 //! | `sneakernet` | bundles in a file |

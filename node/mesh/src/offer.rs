@@ -58,8 +58,9 @@ impl Mesh {
             None => rumours.get(key.short()).is_some_and(|rumour| rumour.is_news_to(slot)),
         });
         let hearsay = |key: SortKey| {
+            // Who told it may have been forgotten.
             let source = rumours.get(key.short())?.heard_from.trailing_zeros() as usize;
-            Some(Waiting { key, bringer: *nodes.get(source)?, cost: 1 })
+            Some(Waiting { key, bringer: nodes.get(source).copied().flatten(), cost: 1 })
         };
         let waiting: Vec<Waiting> = link
             .to_offer
@@ -110,7 +111,8 @@ impl Mesh {
             return OfferVerdict::Refused(Refusal::NotAccepting);
         }
         let was_heard = self.hear(cx.now_ms, slot, item);
-        if !is_mine && !(item.is_spare && self.would_carry(cx.now_ms, slot, item, was_heard)) {
+        let is_taken = is_mine || (item.is_spare && self.would_carry(cx.now_ms, slot, item, was_heard));
+        if !is_taken {
             return OfferVerdict::No;
         }
         if !is_mine && self.evicted.is_recent(item.short, cx.now_ms) {

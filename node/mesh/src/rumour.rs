@@ -38,8 +38,10 @@ use crate::wire::{NodeKind, OfferItem, Request, Want};
 
 /// Rumours remembered; the one that ends first makes room.
 const RUMOURS_MAX: usize = 4_096;
-/// Wants remembered of one rumour; the oldest makes room.
+/// Wants of one rumour of which the way back is remembered; the oldest makes room.
 const WANTS_MAX: usize = 8;
+/// Wants of one rumour that are passed on. Beyond them none is, since a number that was forgotten would go round for ever.
+const NUMBERS_MAX: usize = 64;
 
 /// A bundle that is known by hearsay.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(crate) struct Rumour {
     told: u64,
     /// Who wants it: the number of each want and the slot it came from first.
     wants: Vec<(u32, usize)>,
+    /// The numbers of all wants that were passed on.
+    numbers: Vec<u32>,
     until_ms: u64,
 }
 
@@ -86,12 +90,23 @@ impl Rumours {
     /// Hears of a bundle. Whether it is news.
     fn hear(&mut self, item: &OfferItem, slot: usize, now_ms: u64) -> bool {
         self.forget_old(now_ms);
+        // What has ended would be forgotten at once, and be news again when it comes back.
+        if item.ends_in == 0 {
+            return false;
+        }
         if let Some(rumour) = self.by_short.get_mut(&item.short) {
             rumour.heard_from |= 1 << slot;
             return false;
         }
         let until_ms = now_ms + item.ends_in_ms();
-        let rumour = Rumour { item: *item, heard_from: 1 << slot, told: 0, wants: Vec::new(), until_ms };
+        let rumour = Rumour {
+            item: *item,
+            heard_from: 1 << slot,
+            told: 0,
+            wants: Vec::new(),
+            numbers: Vec::new(),
+            until_ms,
+        };
         self.by_short.insert(item.short, rumour);
         self.by_end.insert((until_ms, item.short));
         while self.by_short.len() > RUMOURS_MAX
@@ -219,9 +234,10 @@ impl Mesh {
     /// The neighbour of a slot wants what is known by hearsay. Whether it was asked on.
     pub(crate) fn pass_on_want(&mut self, slot: usize, want: Want) -> bool {
         let Some(rumour) = self.rumours.get_mut(want.short) else { return false };
-        if rumour.wants.iter().any(|(number, _)| *number == want.number) {
+        if rumour.numbers.len() >= NUMBERS_MAX || rumour.numbers.contains(&want.number) {
             return false;
         }
+        rumour.numbers.push(want.number);
         if rumour.wants.len() >= WANTS_MAX {
             rumour.wants.remove(0);
         }

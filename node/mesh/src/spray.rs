@@ -2,7 +2,7 @@
 //!
 //! | from | to | what is given |
 //! |---|---|---|
-//! | carrier | carrier | a replica where it is needed ([`Mesh::gift_to`](crate::Mesh)); copies are not counted |
+//! | carrier | carrier | a replica where it is needed (`offer`); copies are not counted |
 //! | any | carrier, mobile | a part of the copies, by what both have met of late |
 //! | any | leaf | nothing but what is addressed to it |
 //!

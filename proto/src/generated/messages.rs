@@ -1726,8 +1726,8 @@ pub struct MeshRangeAnswer {
 /// Offers bundles.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MeshOfferRequest {
-    /// 27 bytes each: kind, plus 128 if there is a copy for who would carry it, the first 8 of the id, the salt (8), the
-    /// first 8 of the tag, what remains of the lifetime in units of 64 s (2, big-endian, rounded down); at most 512.
+    /// 27 bytes each: kind, plus 64 if it is held and not known by hearsay, plus 128 if there is a copy for who would carry
+    /// it, the first 8 of the id, the salt (8), the first 8 of the tag, what remains of the lifetime in units of 64 s (2, big-endian, rounded down); at most 512.
     #[prost(bytes = "vec", tag = "1")]
     pub items: ::prost::alloc::vec::Vec<u8>,
 }
