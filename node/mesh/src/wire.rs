@@ -20,6 +20,7 @@ use crate::work::{Challenge, Solution};
 
 mod decode;
 mod encode;
+mod item;
 mod length;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod tests;
 pub use decode::WireError;
 pub(crate) use decode::bundle as from_message;
 pub(crate) use encode::bundle_to_proto as to_message;
+pub use item::{OfferItem, Want};
 
 /// Version of the protocol between neighbours.
 pub const MESH_VERSION: u32 = 1;
@@ -118,49 +120,6 @@ pub enum RangeAnswer {
     Continue,
     /// The two differ; its own parts, of which the last ends where the range ends.
     Split(Vec<Range>),
-}
-
-/// One bundle offered: 27 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OfferItem {
-    /// Its name.
-    pub short: ShortId,
-    /// The salt of its tag.
-    pub salt: [u8; 8],
-    /// The first half of its tag.
-    pub tag_start: [u8; 8],
-    /// Who offers it holds it; else it knows of it by hearsay. The second highest bit of the first byte.
-    pub is_held: bool,
-    /// There is a copy for who would carry it; else it is only said that there is such a bundle. The highest bit.
-    pub is_spare: bool,
-    /// What remains of its lifetime, in units of [`Self::ENDS_UNIT_MS`], rounded down.
-    pub ends_in: u16,
-}
-
-impl OfferItem {
-    /// A unit of what remains of a lifetime, ms.
-    pub const ENDS_UNIT_MS: u64 = 64_000;
-
-    /// The same with another time that remains.
-    #[must_use]
-    pub fn ending_in(self, remaining_ms: u64) -> Self {
-        Self { ends_in: u16::try_from(remaining_ms / Self::ENDS_UNIT_MS).unwrap_or(u16::MAX), ..self }
-    }
-
-    /// What remains of its lifetime, ms.
-    #[must_use]
-    pub const fn ends_in_ms(&self) -> u64 {
-        self.ends_in as u64 * Self::ENDS_UNIT_MS
-    }
-}
-
-/// Somebody is looking for a bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Want {
-    /// Its name.
-    pub short: ShortId,
-    /// Random, drawn by who looks for it first: who has passed it on once knows it again.
-    pub number: u32,
 }
 
 /// What a node says to an offer.
