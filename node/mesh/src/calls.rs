@@ -10,7 +10,8 @@ use crate::wire::Want;
 /// What a call is about.
 #[derive(Clone, Debug)]
 pub(crate) enum Purpose {
-    Hello,
+    /// Introducing itself, with its half of the session's key.
+    Hello([u8; 16]),
     Reconcile,
     Offer(Vec<SortKey>),
     Fetch(Vec<Want>),
@@ -36,7 +37,7 @@ impl Calls {
 
     /// Whether this node is introducing itself on a link.
     pub(crate) fn is_greeting(&self, slot: usize) -> bool {
-        self.under_way.values().any(|(of, purpose)| *of == slot && matches!(purpose, Purpose::Hello))
+        self.under_way.values().any(|(of, purpose)| *of == slot && matches!(purpose, Purpose::Hello(_)))
     }
 
     /// A call has ended.

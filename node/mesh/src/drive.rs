@@ -66,8 +66,11 @@ impl Mesh {
         if self.session(slot).is_none() {
             let reconcile_from = self.neighbours.get(&node).and_then(|memory| memory.resume_from);
             let own_first = self.node < node;
-            return (self.link(slot).hello_at_ms(own_first) <= cx.now_ms)
-                .then(|| (Request::Hello(self.hello(slot, reconcile_from)), Purpose::Hello));
+            return (self.link(slot).hello_at_ms(own_first) <= cx.now_ms).then(|| {
+                let hello = self.hello(slot, reconcile_from);
+                let purpose = Purpose::Hello(hello.key_share);
+                (Request::Hello(hello), purpose)
+            });
         }
         self.next_settlements(slot)
             .or_else(|| self.next_fetch(slot))

@@ -55,6 +55,8 @@ pub enum CallFailure {
         /// As the neighbour says.
         retry_after_ms: u64,
     },
+    /// The neighbour knows of no session: it lost what it knew, and the link did not break.
+    NoSession,
     /// The neighbour was not reached, or the link broke; it may or may not have handled the call.
     Unreachable,
 }

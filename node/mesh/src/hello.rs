@@ -62,21 +62,23 @@ impl Mesh {
         if hello.version != MESH_VERSION {
             return Err(CallRefused::Version);
         }
-        // This node's own introduction is under way: both would go on with keys of different shares.
-        if self.calls.is_greeting(slot) {
+        // Where both introduce themselves at once, the one whose part it is goes on.
+        let node = self.link(slot).node;
+        if self.node < node && self.calls.is_greeting(slot) {
             return Err(CallRefused::TooManyCalls);
         }
-        self.link(slot).key_share = cx.random();
-        let reconcile_from = self.begin_session(slot, hello);
+        let share = cx.random();
+        self.link(slot).key_share = share;
+        let reconcile_from = self.begin_session(slot, &share, hello);
         Ok(Response::Hello(self.hello(slot, reconcile_from)))
     }
 
-    /// The neighbour answered the introduction. Whether it speaks the same version.
-    pub(crate) fn take_hello(&mut self, slot: usize, hello: &Hello) -> bool {
+    /// The neighbour answered the introduction that held this half of the key. Whether it speaks the same version.
+    pub(crate) fn take_hello(&mut self, slot: usize, share: &[u8; 16], hello: &Hello) -> bool {
         if hello.version != MESH_VERSION {
             return false;
         }
-        let own = self.begin_session(slot, hello);
+        let own = self.begin_session(slot, share, hello);
         let from = own.into_iter().chain(hello.reconcile_from).min();
         let newest = self.custody.newest();
         let link = self.link(slot);
@@ -88,11 +90,11 @@ impl Mesh {
     }
 
     /// Notes the session and queues what is new. From where on all that is held must be compared, if it must.
-    fn begin_session(&mut self, slot: usize, hello: &Hello) -> Option<ShortId> {
+    fn begin_session(&mut self, slot: usize, share: &[u8; 16], hello: &Hello) -> Option<ShortId> {
         let node = self.link(slot).node;
         let own_first = self.node < node;
         let link = self.link(slot);
-        let key = session_key(own_first, &link.key_share, &hello.key_share);
+        let key = session_key(own_first, share, &hello.key_share);
         let Hello { kind, instance, accepts, is_volatile, encounters, .. } = *hello;
         link.session = Some(Session { kind, instance, key, accepts, is_volatile, encounters });
         link.forget_all();

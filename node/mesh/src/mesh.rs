@@ -233,6 +233,10 @@ impl Mesh {
                 0
             }
             Err(CallFailure::Refused { retry_after_ms }) => retry_after_ms,
+            Err(CallFailure::NoSession) => {
+                self.link(slot).session = None;
+                0
+            }
             Err(CallFailure::Unreachable) => 0,
         };
         self.lane_of(slot, &purpose).fail(cx.now_ms, retry_after_ms);
@@ -249,7 +253,7 @@ impl Mesh {
         response: Response,
     ) -> Result<bool, StorageError> {
         match (purpose, response) {
-            (Purpose::Hello, Response::Hello(hello)) => Ok(self.take_hello(slot, &hello)),
+            (Purpose::Hello(share), Response::Hello(hello)) => Ok(self.take_hello(slot, share, &hello)),
             (Purpose::Reconcile, Response::Reconcile(answers)) => Ok(self.take_ranges(slot, &answers)),
             (Purpose::Offer(keys), Response::Offer(verdicts)) if keys.len() == verdicts.verdicts.len() => {
                 self.take_offer_verdicts(cx, slot, keys, &verdicts)?;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use qpq_mesh::wire;
-use qpq_proto::{Failure, Method};
+use qpq_proto::{Failure, Method, Status};
 
 use crate::{
     context::Context,
@@ -48,6 +48,9 @@ impl Engine {
         let result = match result {
             Ok(payload) => wire::Response::decode(method, payload)
                 .map_err(|_| qpq_mesh::CallFailure::Refused { retry_after_ms: 0 }),
+            Err(CallFailure::Refused(failure)) if failure.status == Status::Conflict => {
+                Err(qpq_mesh::CallFailure::NoSession)
+            }
             Err(CallFailure::Refused(failure)) => {
                 Err(qpq_mesh::CallFailure::Refused { retry_after_ms: failure.retry_after_ms })
             }

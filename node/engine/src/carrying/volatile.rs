@@ -115,7 +115,6 @@ mod tests {
             arrival: 1,
             hops_left: 1,
             copies,
-            escalations: 0,
             bringer: Some(NodeKey::from_bytes([2; 32])),
             tier: Tier::Contact,
             is_mine: false,

@@ -73,7 +73,7 @@ impl Mesh {
         }
         let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { return };
         match purpose {
-            Purpose::Hello => {}
+            Purpose::Hello(_) => {}
             Purpose::Reconcile => link.walk.iter_mut().for_each(Walk::unanswered),
             Purpose::Offer(keys) => link.to_offer.extend(keys),
             Purpose::Fetch(items) => link.to_fetch.extend(items),

@@ -171,7 +171,7 @@ proptest! {
             mesh.handle(cx, Input::LinkUp { node, standing: Tier::Paired }).unwrap();
             let mut theirs = mesh.hello(0, Some(START));
             theirs.held = 10;
-            mesh.take_hello(0, &theirs);
+            mesh.take_hello(0, &[0; 16], &theirs);
             let mut steps = 0;
             while let Some((Request::Reconcile(asked), _)) = mesh.next_ranges(0, 0) {
                 let answer = asked.ranges.iter().map(|range| hostile(mesh_answers.next().unwrap(), range)).collect::<Vec<_>>();

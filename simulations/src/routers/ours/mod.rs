@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 
 use qpq_mesh::wire::{Request, Response, TransferVerdict};
 use qpq_mesh::work::solve;
-use qpq_mesh::{BundleId, CallFailure, CallId, Effect, Input, StorageError, Tier};
+use qpq_mesh::{BundleId, CallFailure, CallId, CallRefused, Effect, Input, StorageError, Tier};
 
 use self::bundles::Bundles;
 use self::station::Station;
@@ -164,7 +164,10 @@ impl Ours {
         let caller = settings::key(from).into();
         let answer = self.with(net, (to, None), &mut effects, |mesh, cx| mesh.answer(cx, &caller, request));
         let Some(answer) = answer else { return };
-        let result = answer.map_err(|_| CallFailure::Refused { retry_after_ms: 0 });
+        let result = answer.map_err(|refused| match refused {
+            CallRefused::NoSession => CallFailure::NoSession,
+            _ => CallFailure::Refused { retry_after_ms: 0 },
+        });
         if let Ok(Response::Transfer(verdicts)) = &result {
             for (message, verdict) in brought.iter().zip(&verdicts.verdicts) {
                 if let (Some(message), TransferVerdict::Accepted(_)) = (*message, verdict) {

@@ -5,6 +5,7 @@ use qpq_proto::limits::Limits;
 
 use super::super::world::World;
 use crate::{
+    carrying::Carrying,
     storage::Transaction as _,
     tables::{self, BUNDLES, OUTGOING},
 };
@@ -45,10 +46,10 @@ pub(super) fn waiting(world: &World, node: usize) -> usize {
     world.nodes[node].memory.count(OUTGOING)
 }
 
-/// Opens a node's mesh again under other limits.
+/// Has a node open its mesh again, under other limits, when it is next needed.
 pub(super) fn limit(world: &mut World, node: usize, change: impl FnOnce(&mut Limits)) {
     world.limit(node, change);
-    world.act(node, |engine, cx| engine.reopen_mesh(cx).unwrap());
+    world.act(node, |engine, _| engine.carrying = Carrying::new(false));
 }
 
 /// Addresses that a node knows of a contact.
