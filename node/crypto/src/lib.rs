@@ -11,6 +11,7 @@
 //! | [`hybrid`], [`sealed`] | X-Wing keys, and bodies sealed to them |
 //! | [`route`], [`padding`], [`digest`] | what a carrier sees of a parcel, and what it does not |
 //! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
+//! | [`topic`] | keys of broadcast topics, and signed posts |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
@@ -33,3 +34,4 @@ pub mod safety;
 pub mod sealed;
 pub mod signature;
 pub mod text;
+pub mod topic;

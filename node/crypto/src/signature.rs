@@ -42,6 +42,10 @@ pub enum Domain {
     Session,
     /// An identity publishes where its nodes can be reached.
     EndpointRecord,
+    /// An identity says that a device posts to topics for it; unlike a certificate it tells no node.
+    PostingDevice,
+    /// A device signs a post.
+    TopicPost,
 }
 
 impl Domain {
@@ -55,6 +59,8 @@ impl Domain {
             Self::KeyPossession => "qpq/v1/key possession",
             Self::Session => "qpq/v1/session",
             Self::EndpointRecord => "qpq/v1/endpoint record",
+            Self::PostingDevice => "qpq/v1/posting device",
+            Self::TopicPost => "qpq/v1/topic post",
         }
     }
 
@@ -120,7 +126,7 @@ mod tests {
     use super::*;
     use crate::identity::DeviceSecret;
 
-    const DOMAINS: [Domain; 8] = [
+    const DOMAINS: [Domain; 10] = [
         Domain::DeviceCertificate,
         Domain::DeviceList,
         Domain::HybridKey,
@@ -129,6 +135,8 @@ mod tests {
         Domain::KeyPossession,
         Domain::Session,
         Domain::EndpointRecord,
+        Domain::PostingDevice,
+        Domain::TopicPost,
     ];
 
     #[test]

@@ -3,6 +3,7 @@ use std::net::SocketAddrV6;
 use proptest::prelude::*;
 
 use super::*;
+use crate::text::NameError;
 
 fn invitation() -> Invitation {
     Invitation {
@@ -23,6 +24,10 @@ fn group() -> Link {
     Link::group(Invitation { reusable: true, ..invitation() }, "garden").unwrap()
 }
 
+fn topic() -> Link {
+    Link::topic(TopicKey::from_bytes(&[7; 32]), "news").unwrap()
+}
+
 /// A link around bytes that `encode` would not make.
 fn forge(change: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut bytes = group().encode();
@@ -37,7 +42,7 @@ const NAME_AT: usize = 1 + 1 + 32 + 32 + 16;
 
 #[test]
 fn links_are_read_back() {
-    for link in [contact(), group()] {
+    for link in [contact(), group(), topic()] {
         assert_eq!(link.to_string().parse(), Ok(link));
     }
 }
@@ -71,14 +76,23 @@ fn links_survive_how_people_copy_them() {
 }
 
 #[test]
-fn the_wrong_kind_is_named() {
-    let expected = LinkKind::Contact;
-    assert_eq!(group().into_contact(), Err(LinkError::WrongKind { expected }));
-    let expected = LinkKind::Group;
-    assert_eq!(contact().into_group(), Err(LinkError::WrongKind { expected }));
+fn the_wrong_kind_is_named_with_what_follows_it() {
+    let words = |error: LinkError| error.to_string();
+    for (link, found, command) in
+        [(group(), "group", "qpq group join"), (topic(), "topic", "qpq mesh subscribe")]
+    {
+        let expected = format!("link is not a contact link but a {found} link: `{command}` follows it");
+        assert_eq!(link.into_contact().map_err(words), Err(expected));
+    }
+    let wrong = |expected, found| LinkError::WrongKind { expected, found };
+    assert_eq!(contact().into_group(), Err(wrong(LinkKind::Group, LinkKind::Contact)));
+    assert_eq!(topic().into_group(), Err(wrong(LinkKind::Group, LinkKind::Topic)));
+    assert_eq!(contact().into_topic(), Err(wrong(LinkKind::Topic, LinkKind::Contact)));
+    assert_eq!(group().into_topic(), Err(wrong(LinkKind::Topic, LinkKind::Group)));
     assert_eq!(contact().into_contact(), Ok(invitation()));
-    assert_eq!(group().into_group().unwrap().1, "garden");
-    assert_eq!((group().kind(), group().invitation().reusable), (LinkKind::Group, true));
+    let (invited, named) = group().into_group().unwrap();
+    assert_eq!((invited.reusable, named.as_str()), (true, "garden"));
+    assert_eq!(topic().into_topic(), Ok((TopicKey::from_bytes(&[7; 32]), "news".to_owned())));
 }
 
 #[test]
@@ -138,6 +152,31 @@ fn each_violation_has_its_error() {
 }
 
 #[test]
+fn a_topic_link_holds_a_key_and_a_name_alone() {
+    let forge = |change: fn(&mut Vec<u8>)| {
+        let mut bytes = topic().encode();
+        bytes.truncate(bytes.len() - 4);
+        change(&mut bytes);
+        bytes.extend_from_slice(&checksum(&bytes));
+        Link::decode(&bytes)
+    };
+    assert_eq!(forge(|_| {}), Ok(topic()));
+    for flag in [FLAG_REUSABLE, FLAG_GROUP] {
+        let mut bytes = topic().encode();
+        bytes[1] |= flag;
+        let end = bytes.len() - 4;
+        let sum = checksum(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum);
+        assert_eq!(Link::decode(&bytes), Err(LinkError::UnknownFlags(FLAG_TOPIC | flag)));
+    }
+    assert_eq!(forge(|bytes| bytes.push(0)), Err(LinkError::TooLong));
+    assert_eq!(forge(|bytes| bytes.truncate(34)), Err(LinkError::TooShort));
+    assert_eq!(forge(|bytes| bytes[35] = b' '), Err(LinkError::Name(NameError::Character(' '))));
+    assert!(topic().to_string().len() < 100, "it fits a small QR code: {}", topic());
+    assert!(Link::topic(TopicKey::from_bytes(&[7; 32]), "the news").is_err());
+}
+
+#[test]
 fn a_name_has_one_encoding() {
     let decomposed = forge(|bytes| {
         bytes.splice(NAME_AT + 1..NAME_AT + 6, "abe\u{301}".bytes());
@@ -160,8 +199,8 @@ fn scopes_are_left_out_and_long_names_fit() {
     let scoped = SocketAddrV6::new("fe80::1".parse().unwrap(), 5001, 7, 3);
     let name = "\u{20000}".repeat(64);
     let link = Link::contact(Invitation { name, addresses: vec![scoped.into()], ..invitation() }).unwrap();
-    assert_eq!(link.invitation().addresses, ["[fe80::1]:5001".parse().unwrap()]);
-    assert_eq!(link.to_string().parse(), Ok(link));
+    assert_eq!(link.to_string().parse().as_ref(), Ok(&link));
+    assert_eq!(link.into_contact().unwrap().addresses, ["[fe80::1]:5001".parse().unwrap()]);
 }
 
 #[test]
@@ -177,13 +216,16 @@ fn the_longest_link_is_within_the_bound() {
 fn tokens_are_not_printed() {
     let printed = format!("{:?}", contact());
     assert!(printed.contains("alice") && !printed.contains("3, 3"), "{printed}");
+    assert_eq!(format!("{:?}", topic()), "Link(topic link to news)");
 }
 
 fn any_link() -> impl Strategy<Value = Link> {
     let keys = any::<([u8; 32], [u8; 32], [u8; 16], bool)>();
     let addresses = proptest::collection::vec(any::<SocketAddr>(), 0..=PROFILE_ADDRESSES_MAX);
     let name = "[a-zA-Z0-9\u{e6}\u{5c71}][a-z0-9._-]{0,20}";
-    (keys, name, addresses, proptest::option::of(name)).prop_map(|(keys, name, addresses, group)| {
+    let kind = proptest::option::of(proptest::option::of(name));
+    (keys, name, addresses, kind).prop_map(|(keys, name, addresses, kind)| {
+        let Some(group) = kind else { return Link::topic(TopicKey::from_bytes(&keys.0), &name).unwrap() };
         let (identity, node, token, reusable) = keys;
         let identity = Identity::from_bytes(identity);
         let node = NodeKey::from_bytes(node);
