@@ -135,6 +135,13 @@ pub const OUT_OF_ORDER_GENERATIONS_MAX: u32 = 256;
 /// How far ahead in a sender's ratchet a message is still decrypted.
 pub const FORWARD_DISTANCE_GENERATIONS_MAX: u32 = 2_000;
 
+/// Most posts of one author to one topic in a day, as the author's node counts days.
+pub const TOPIC_POSTS_PER_DAY_MAX: usize = 128;
+
+/// Most posts of one author to one topic that a node takes in a day: those of the eight days that a lifetime of seven days
+/// touches may come together.
+pub const TOPIC_POSTS_TAKEN_PER_DAY_MAX: usize = 8 * TOPIC_POSTS_PER_DAY_MAX;
+
 /// Most bundles of one `MeshOffer`.
 pub const MESH_OFFER_ITEMS_MAX: usize = 512;
 

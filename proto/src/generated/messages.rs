@@ -3481,6 +3481,9 @@ pub struct Topic {
     /// Unix time in ms of the newest one; 0 if there is none.
     #[prost(uint64, tag = "4")]
     pub newest_at_ms: u64,
+    /// Bundles of the topic that were dropped: not signed as a post must be, malformed, or more than one author may post.
+    #[prost(uint64, tag = "5")]
+    pub dropped: u64,
 }
 /// Ends a subscription.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

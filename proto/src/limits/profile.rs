@@ -114,6 +114,13 @@ pub struct Limits {
     /// Bundles that it takes from one neighbour in a second.
     pub mesh_ingress_bundles_per_s_max: u64,
 
+    /// Topics subscribed to.
+    pub topics_max: usize,
+    /// Posts kept of one topic; the oldest makes room.
+    pub topic_posts_max: usize,
+    /// Bytes of texts kept of one topic; the oldest makes room.
+    pub topic_bytes_max: u64,
+
     /// Inputs that wait for the writer.
     pub write_queue_max: usize,
     /// Inputs that are committed together.
@@ -191,6 +198,10 @@ impl Limits {
         mesh_ingress_bytes_per_s_max: 2 * MIB as u64,
         mesh_ingress_bundles_per_s_max: 512,
 
+        topics_max: 16,
+        topic_posts_max: 1_024,
+        topic_bytes_max: MIB as u64,
+
         write_queue_max: 256,
         batch_inputs_max: 64,
         batch_bytes_max: 4 * MIB,
@@ -239,6 +250,10 @@ impl Limits {
         mesh_ingress_bytes_per_s_max: 16 * MIB as u64,
         mesh_ingress_bundles_per_s_max: 4_096,
 
+        topics_max: 256,
+        topic_posts_max: 10_000,
+        topic_bytes_max: 16 * MIB as u64,
+
         write_queue_max: 4_096,
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
@@ -249,56 +264,4 @@ impl Limits {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
-
-    const PROFILES: [Limits; 2] = [Limits::ROUTER, Limits::SERVER];
-
-    #[test]
-    fn the_router_profile_fits_into_64_mb() {
-        let limits = Limits::ROUTER;
-        // What a hostile surrounding can make a node hold at one time, besides its code and its libraries.
-        let held = limits.call_bytes_in_memory_max
-            + limits.groups_cached_bytes_max
-            + limits.database_cache_bytes
-            // A batch as it waits, sealed, and in its frame.
-            + 3 * usize::try_from(limits.database_journal_bytes_max).unwrap()
-            + limits.batch_bytes_max
-            // An index entry and its header, and a tombstone.
-            + limits.custody_bundles_max * 512
-            + limits.tombstones_max * 160
-            + limits.handshakes_max * 64 * KIB
-            + limits.connections_max * limits.stream_receive_window_bytes;
-        assert!(held <= 40 * MIB, "{held} bytes");
-    }
-
-    #[test]
-    fn a_frame_of_the_largest_size_fits_everywhere() {
-        for limits in PROFILES {
-            // One request and its response at the same time.
-            assert!(limits.call_bytes_in_memory_max >= 2 * FRAME_PAYLOAD_BYTES_MAX);
-            assert!(limits.outbox_bytes_max >= FRAME_PAYLOAD_BYTES_MAX as u64);
-            assert!(limits.stream_receive_window_bytes <= limits.connection_receive_window_bytes);
-        }
-    }
-
-    #[test]
-    fn waits_do_not_contradict_each_other() {
-        for limits in PROFILES {
-            assert!(limits.keep_alive_interval_ms * 2 < limits.idle_timeout_ms);
-            assert!(limits.dial_backoff_min_ms < limits.dial_backoff_max_ms);
-            assert!(limits.resend_interval_min_ms < limits.resend_interval_max_ms);
-            assert!(limits.delivery_lifetime_s <= limits.resend_lifetime_s);
-        }
-    }
-
-    #[test]
-    fn a_server_does_everything_a_router_does() {
-        let (router, server) = (Limits::ROUTER, Limits::SERVER);
-        assert!(server.connections_max >= router.connections_max);
-        assert!(server.contacts_max >= router.contacts_max);
-        assert!(server.group_members_max >= router.group_members_max);
-        assert!(server.group_members_max >= 1_000);
-    }
-}
+mod tests;
