@@ -1,7 +1,7 @@
 //! What the owner does with contacts.
 
 use qpq_crypto::{
-    link::{Invitation, Link},
+    link::{Invitation, Link, LinkError},
     safety::SafetyNumber,
 };
 use qpq_proto::{
@@ -34,11 +34,8 @@ impl Engine {
         request: &AddContactRequest,
     ) -> Result<AddContactResponse, Failure> {
         let me = self.me()?.identity.public();
-        let Link::Contact(Invitation { identity, node, token, name, addresses, .. }) =
-            parse_link(&request.link)?
-        else {
-            return Err(Failure::bad_request("link", "this is a group link: `qpq group join LINK` uses it"));
-        };
+        let invitation = parse_link(&request.link)?.into_contact().map_err(link_failure)?;
+        let Invitation { identity, node, token, name, addresses, .. } = invitation;
         if identity == me {
             return Err(Failure::bad_request(
                 "link",
@@ -280,7 +277,12 @@ impl Engine {
 
 /// Parses a link that a person pasted.
 pub(crate) fn parse_link(link: &str) -> Result<Link, Failure> {
-    link.parse().map_err(|error: qpq_crypto::link::LinkError| Failure::bad_request("link", error.to_string()))
+    link.parse().map_err(link_failure)
+}
+
+/// Why a link is none, or one that leads elsewhere.
+pub(crate) fn link_failure(error: LinkError) -> Failure {
+    Failure::bad_request("link", error.to_string())
 }
 
 fn already(person: &Option<PersonRecord>, what: &str) -> Failure {

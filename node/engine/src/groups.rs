@@ -3,7 +3,7 @@
 use prost::Message as _;
 use qpq_crypto::{
     certificate::DeviceCertificate,
-    link::{Invitation, Link},
+    link::Invitation,
     mls::{self},
 };
 use qpq_proto::{
@@ -19,7 +19,7 @@ use qpq_proto::{
 };
 
 use crate::{
-    contacts::parse_link,
+    contacts::{link_failure, parse_link},
     context::Context,
     conversations::GroupView,
     engine::Engine,
@@ -160,12 +160,7 @@ impl Engine {
         request: &JoinGroupRequest,
     ) -> Result<JoinGroupResponse, Failure> {
         let me = self.me()?.identity.public();
-        let Link::Group { invitation, group } = parse_link(&request.link)? else {
-            return Err(Failure::bad_request(
-                "link",
-                "this is a contact link: `qpq contact add LINK` uses it",
-            ));
-        };
+        let (invitation, group) = parse_link(&request.link)?.into_group().map_err(link_failure)?;
         let Invitation { identity, node, token, name, addresses, .. } = invitation;
         if identity == me {
             return Err(Failure::bad_request("link", "this is your own link: give it to somebody else"));

@@ -76,7 +76,7 @@ pub enum LinkError {
     #[error("link was made by a newer version of qpq (flags {0:#04x})")]
     UnknownFlags(u8),
     /// A link of another kind than is asked for.
-    #[error("link is not a {expected} link but a {found} link: `{}` follows it", .found.command())]
+    #[error("this is a {found} link: `{} LINK` uses it", .found.command())]
     WrongKind {
         /// What was asked for.
         expected: LinkKind,

@@ -81,7 +81,7 @@ fn the_wrong_kind_is_named_with_what_follows_it() {
     for (link, found, command) in
         [(group(), "group", "qpq group join"), (topic(), "topic", "qpq mesh subscribe")]
     {
-        let expected = format!("link is not a contact link but a {found} link: `{command}` follows it");
+        let expected = format!("this is a {found} link: `{command} LINK` uses it");
         assert_eq!(link.into_contact().map_err(words), Err(expected));
     }
     let wrong = |expected, found| LinkError::WrongKind { expected, found };
