@@ -18,7 +18,7 @@ use qpq_proto::limits::Limits;
 struct Nobody;
 
 impl Interest for Nobody {
-    fn is_mine(&mut self, _: &[u8; 8], _: &[u8]) -> bool {
+    fn is_mine(&mut self, _: Class, _: &[u8; 8], _: &[u8]) -> bool {
         false
     }
 }

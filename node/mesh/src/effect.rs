@@ -4,15 +4,16 @@ use qpq_proto::Failure;
 use qpq_proto::ids::NodeKey;
 use rand_core::CryptoRng;
 
-use crate::bundle::{Bundle, BundleId, Secret};
+use crate::bundle::{Bundle, BundleId, Class, Secret};
 use crate::storage::{Store, Tier};
 use crate::wire::{Durability, NodeKind, Refusal, Request, Response};
 use crate::work::{Challenge, Solution};
 
 /// Recognises what is addressed to this node. The mesh never sees the secrets by which it is done.
 pub trait Interest {
-    /// Whether the tag, or the first half of it, is the one that one of this node's secrets gives to the salt.
-    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool;
+    /// Whether the tag, or the first half of it, is the one that one of this node's secrets for bundles of the class gives
+    /// to the salt.
+    fn is_mine(&mut self, class: Class, salt: &[u8; 8], tag: &[u8]) -> bool;
 }
 
 /// What an input is handled with.
@@ -101,7 +102,7 @@ pub enum Input {
     Tick,
     /// This node sends a bundle.
     Deposit {
-        /// The bundle; what its transit says is not regarded.
+        /// The bundle; of what its transit says only the remaining lifetime is regarded.
         bundle: Bundle,
     },
     /// A bundle from a file. Where it is not taken, [`Effect::Refused`] says so.
@@ -123,6 +124,12 @@ pub enum Input {
     },
     /// This node recognises more than before: what is held is looked through.
     InterestChanged,
+    /// This node recognises less than before: [`Interest`] recognises, while this is handled, what it no longer is to.
+    /// That is from now on carried for others alone.
+    InterestEnded,
+    /// This node wants what it did not want before, and neighbours may have offered it: they are to offer all again. That
+    /// costs a comparison with each.
+    AskAgain,
     /// The driver solved the challenge of [`Effect::Work`].
     Worked {
         /// Whose challenge it was.

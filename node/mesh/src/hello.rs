@@ -23,6 +23,7 @@ use crate::link::{Link, Session};
 use crate::mesh::Mesh;
 use crate::neighbours::{Memory, Presence};
 use crate::reconcile::Walk;
+use crate::storage::StorageError;
 use crate::wire::{Hello, MESH_VERSION, NodeKind, Response};
 
 /// New bundles up to which they are offered one by one, without comparing first.
@@ -149,6 +150,18 @@ impl Mesh {
         link.to_offer.extend(news);
         link.base = memory.through;
         memory.resume_from
+    }
+
+    /// Neighbours are to offer again what they offered in vain: to those that come this node is one they do not know, and
+    /// with those that are there all is compared.
+    pub(crate) fn ask_again(&mut self, cx: &mut Context<'_>) -> Result<(), StorageError> {
+        self.instance = cx.random();
+        cx.store.put_instance(self.instance)?;
+        for link in self.links.iter_mut().flatten() {
+            (link.is_behind, link.next_walk_ms) = (true, cx.now_ms);
+            self.dirty |= link.bit();
+        }
+        Ok(())
     }
 
     /// Remembers how far the neighbour of a link that is gone was offered what is held.

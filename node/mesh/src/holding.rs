@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::bundle::{Bundle, BundleId, Secret, SortKey, Transit};
-use crate::custody::cost_bytes;
+use crate::custody::{Entry, cost_bytes};
 use crate::effect::{Context, Effect};
 use crate::lifetime;
 use crate::mesh::Mesh;
@@ -94,7 +94,7 @@ impl Mesh {
         let mut found = Vec::new();
         for (key, entry) in self.custody.iter() {
             let is_own = self.custody.bringer(entry).1.is_none();
-            if !is_own && !entry.is_mine && cx.interest.is_mine(entry.header.salt(), entry.header.tag()) {
+            if !is_own && !entry.is_mine && is_recognised(cx, entry) {
                 found.push(key);
             }
         }
@@ -109,6 +109,28 @@ impl Mesh {
         Ok(())
     }
 
+    /// What was recognised and no longer is: what is not carried for others is let go of.
+    pub(crate) fn end_interest(&mut self, cx: &mut Context<'_>) -> Result<(), StorageError> {
+        let mut ended = Vec::new();
+        for (key, entry) in self.custody.iter() {
+            if entry.is_mine && is_recognised(cx, entry) {
+                ended.push(key);
+            }
+        }
+        for key in ended {
+            if !self.carries(key) {
+                self.drop_entry(cx, key)?;
+                continue;
+            }
+            let Some(entry) = self.custody.get_mut(key) else { continue };
+            (entry.is_mine, entry.is_opened) = (false, false);
+            if let Some(entry) = self.custody.get(key) {
+                cx.store.update(&self.custody.record(entry))?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is addressed to this node and was not opened, after a restart.
     pub(crate) fn announce_unopened(&mut self, cx: &mut Context<'_>) -> Result<(), StorageError> {
         let unopened: Vec<SortKey> = self
@@ -119,7 +141,7 @@ impl Mesh {
             .collect();
         for key in unopened {
             if self.is_unopened(key) {
-                self.unopened_bytes += self.custody.get(key).map_or(0, crate::custody::Entry::cost_bytes);
+                self.unopened_bytes += self.custody.get(key).map_or(0, Entry::cost_bytes);
             }
             self.announce(cx, key)?;
         }
@@ -149,4 +171,9 @@ impl Mesh {
         };
         Ok(Some(Bundle::stored(Arc::clone(&entry.header), body, transit)))
     }
+}
+
+fn is_recognised(cx: &mut Context<'_>, entry: &Entry) -> bool {
+    let header = &entry.header;
+    cx.interest.is_mine(header.kind().class, header.salt(), header.tag())
 }

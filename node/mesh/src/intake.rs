@@ -89,7 +89,7 @@ impl Mesh {
             Some(slot) => (self.link(slot).node, self.link(slot).standing),
             None => (BY_FILE, Tier::Contact),
         };
-        let is_mine = cx.interest.is_mine(header.salt(), header.tag());
+        let is_mine = cx.interest.is_mine(header.kind().class, header.salt(), header.tag());
         let tier = match self.room_for(slot, bundle, standing, bringer) {
             Ok(victims) => {
                 self.evict(cx, &victims)?;
@@ -204,7 +204,7 @@ impl Mesh {
         self.evict(cx, &victims)?;
         let mut own = bundle.clone();
         own.transit.copies = self.config.copies_of(header.kind().size);
-        own.transit.remaining_s = header.lifetime_max_s();
+        own.transit.remaining_s = bundle.transit.remaining_s.min(header.lifetime_max_s());
         let key = self.keep(cx, &own, Tier::Own, None, false)?;
         self.spread(cx.now_ms, key, None);
         Ok(())

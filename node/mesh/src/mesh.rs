@@ -120,6 +120,8 @@ impl Mesh {
             Input::Settle { id, secret } => self.settle_by_id(cx, &id, secret)?,
             Input::Opened { id } => self.opened(cx, &id)?,
             Input::InterestChanged => self.look_through(cx)?,
+            Input::InterestEnded => self.end_interest(cx)?,
+            Input::AskAgain => self.ask_again(cx)?,
             Input::Worked { node, solution } => self.worked(&node, solution),
         }
         self.end_lifetimes(cx)?;

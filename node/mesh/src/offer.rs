@@ -103,7 +103,7 @@ impl Mesh {
             }
             return OfferVerdict::Have;
         }
-        let is_mine = cx.interest.is_mine(&item.salt, &item.tag_start);
+        let is_mine = cx.interest.is_mine(kind.class, &item.salt, &item.tag_start);
         if !is_mine && self.config.kind == NodeKind::Leaf {
             return OfferVerdict::No;
         }

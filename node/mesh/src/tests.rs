@@ -5,5 +5,6 @@ mod crashes;
 mod delivery;
 mod files;
 mod hostile;
+mod interest;
 mod lazy;
 pub(crate) mod world;

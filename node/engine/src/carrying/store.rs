@@ -6,7 +6,7 @@ use qpq_mesh::storage::{
     Loaded, Record, RecordError, Store, TombstoneRecord, decode_record, decode_tombstone, encode_record,
     encode_tombstone,
 };
-use qpq_mesh::{BundleId, Interest, SortKey, StorageError};
+use qpq_mesh::{BundleId, Class, Interest, SortKey, StorageError};
 
 use crate::{
     input::EngineError,
@@ -28,7 +28,7 @@ pub(super) struct BundleStore<'a> {
 pub(super) struct Recogniser<'a>(pub(super) &'a RouteIndex);
 
 impl Interest for Recogniser<'_> {
-    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool {
+    fn is_mine(&mut self, _: Class, salt: &[u8; 8], tag: &[u8]) -> bool {
         self.0.recognises(salt, tag)
     }
 }

@@ -11,14 +11,16 @@
 //! class worth less, then what a
 //! tier further away brought, then what the largest bringer of the same tier brought, if it is larger than the newcomer
 //! would become. So a flood displaces itself, a stranger never displaces a contact's bundle, and nobody displaces what
-//! is this node's own. Who is charged follows from the link alone, never from what a bundle says.
+//! is this node's own. Posts to topics have a quarter of the store, whoever brings them, and within it make room for each
+//! other by the same order of tiers. Who is charged follows from the link alone, never from what a bundle says.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use qpq_proto::ids::NodeKey;
 
 use super::{AccountId, Accounts, Custody, cost_bytes};
-use crate::bundle::{Class, Header, SortKey};
+use crate::bundle::{Class, Header, Kind, SortKey};
 use crate::storage::Tier;
 use crate::wire::Refusal;
 
@@ -100,6 +102,8 @@ struct Plan<'a> {
     cost: u64,
     tier: Tier,
     own: Option<AccountId>,
+    /// Bytes of topics that are to go.
+    topics_freed: u64,
     /// Bytes and bundles that are to go, by account.
     freed: BTreeMap<AccountId, (u64, usize)>,
     victims: Vec<SortKey>,
@@ -116,13 +120,13 @@ impl<'a> Plan<'a> {
         let own = custody.accounts.of(tier, bringer).map(|(id, _)| id);
         let is_topic = header.kind().class == Class::Topic;
         let (kind, cost) = (header.kind().to_byte(), cost_bytes(header));
-        Self { custody, quotas, kind, is_topic, cost, tier, own, freed: BTreeMap::new(), victims: Vec::new() }
+        let (freed, victims) = (BTreeMap::new(), Vec::new());
+        Self { custody, quotas, kind, is_topic, cost, tier, own, topics_freed: 0, freed, victims }
     }
 
     fn make(mut self) -> Result<Vec<SortKey>, Refusal> {
-        let topics = self.custody.accounts.topic_bytes();
-        if self.is_topic && topics + self.cost > self.quotas.topic_bytes_max() {
-            return Err(Refusal::QuotaExceeded);
+        while !self.fits_topics() {
+            self.evict_of_topics()?;
         }
         while !self.fits_bringer() {
             self.evict_of_bringer()?;
@@ -134,6 +138,11 @@ impl<'a> Plan<'a> {
             self.evict_of_any()?;
         }
         Ok(self.victims)
+    }
+
+    fn fits_topics(&self) -> bool {
+        let bytes = self.custody.accounts.topic_bytes() - self.topics_freed;
+        !self.is_topic || bytes + self.cost <= self.quotas.topic_bytes_max()
     }
 
     fn fits_bringer(&self) -> bool {
@@ -152,6 +161,33 @@ impl<'a> Plan<'a> {
         let count = self.custody.len() - self.victims.len();
         self.custody.accounts.total_bytes() - freed + self.cost <= self.quotas.bytes_max
             && count < self.quotas.bundles_max
+    }
+
+    /// A tier further away gives up a post, or else this tier's largest bringer of posts, if it stays at least as large as
+    /// the newcomer becomes. Posts are worth least, so that an account which has any loses one first.
+    fn evict_of_topics(&mut self) -> Result<(), Refusal> {
+        for tier in [Tier::Stranger, Tier::Contact, Tier::Paired] {
+            if tier < self.tier {
+                break;
+            }
+            let Some((largest, bytes, victim)) = self.largest_with_topics(tier) else { continue };
+            let own_bytes = self.own.map_or(0, |own| self.remaining(own).0);
+            if tier > self.tier || (Some(largest) != self.own && bytes > own_bytes + self.cost) {
+                self.evict(largest, victim);
+                return Ok(());
+            }
+        }
+        Err(Refusal::QuotaExceeded)
+    }
+
+    /// The account of a tier with most bytes left among those that have posts, and which of those goes first.
+    fn largest_with_topics(&self, tier: Tier) -> Option<(AccountId, u64, SortKey)> {
+        let of_tier = self.custody.accounts.of_tier(tier);
+        let with_topics = of_tier.filter_map(|(id, _)| {
+            let victim = self.next_victim(id).filter(|victim| is_topic(*victim))?;
+            Some((id, self.remaining(id).0, victim))
+        });
+        with_topics.max_by_key(|(id, bytes, _)| (*bytes, Reverse(*id)))
     }
 
     /// The bringer gives up something of a class worth less. Of the same class nothing makes room: what came would be
@@ -222,8 +258,15 @@ impl<'a> Plan<'a> {
 
     fn evict(&mut self, id: AccountId, victim: SortKey) {
         let cost = self.custody.get(victim).map_or(0, super::Entry::cost_bytes);
+        if is_topic(victim) {
+            self.topics_freed += cost;
+        }
         let freed = self.freed.entry(id).or_default();
         *freed = (freed.0 + cost, freed.1 + 1);
         self.victims.push(victim);
     }
+}
+
+fn is_topic(key: SortKey) -> bool {
+    Kind::from_byte(key.kind_byte()).is_some_and(|kind| kind.class == Class::Topic)
 }

@@ -153,8 +153,32 @@ fn topics_have_a_budget_of_their_own() {
         let topic = record(number, Class::Topic, SizeClass::Kib1, 1, Tier::Paired, Some(1));
         assert_eq!(take(&mut custody, &topic), Ok(0));
     }
-    let topic = record(99, Class::Topic, SizeClass::Kib1, 1, Tier::Own, None);
-    assert_eq!(take(&mut custody, &topic), Err(Refusal::QuotaExceeded));
+    for tier in [Tier::Paired, Tier::Contact, Tier::Stranger] {
+        let topic = record(99, Class::Topic, SizeClass::Kib1, 1, tier, Some(1));
+        assert_eq!(take(&mut custody, &topic), Err(Refusal::QuotaExceeded), "{tier:?}");
+    }
+    let message = record(100, Class::Message, SizeClass::Kib1, 1, Tier::Contact, Some(2));
+    assert_eq!(take(&mut custody, &message), Ok(0));
+}
+
+#[test]
+fn posts_of_strangers_make_room_for_posts_of_contacts_and_own_ones() {
+    let mut custody = Custody::default();
+    let topic = |number, tier, by: u8| {
+        let bringer = (tier != Tier::Own).then_some(by);
+        record(number, Class::Topic, SizeClass::Kib1, number, tier, bringer)
+    };
+    for number in 0..12 {
+        take(&mut custody, &topic(number, Tier::Stranger, u8::try_from(number / 3).unwrap() + 1)).unwrap();
+    }
+    (12..16).for_each(|number| assert_eq!(take(&mut custody, &topic(number, Tier::Contact, 9)), Ok(0)));
+    for (number, tier) in (16..20).map(|n| (n, Tier::Contact)).chain((20..28).map(|n| (n, Tier::Own))) {
+        assert_eq!(take(&mut custody, &topic(number, tier, 8)), Ok(1), "{number}");
+    }
+    let left = |tier| custody.accounts().tier_bytes(tier) / (1_024 + OVERHEAD_BYTES);
+    assert_eq!((left(Tier::Stranger), left(Tier::Contact), left(Tier::Own)), (0, 8, 8));
+    (28..36).for_each(|number| assert_eq!(take(&mut custody, &topic(number, Tier::Own, 0)), Ok(1)));
+    assert_eq!(take(&mut custody, &topic(99, Tier::Own, 0)), Err(Refusal::QuotaExceeded), "own ones stay");
 }
 
 #[derive(Clone, Debug)]

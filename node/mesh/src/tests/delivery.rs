@@ -3,7 +3,7 @@
 use super::world::{Made, World, config};
 use crate::wire::Durability;
 use crate::wire::NodeKind::{Carrier, Leaf, Mobile};
-use crate::{Config, Effect, Input, SizeClass};
+use crate::{Config, Effect, SizeClass};
 
 #[test]
 fn two_neighbours_hand_over_and_settle() {
@@ -144,30 +144,6 @@ fn carriers_replicate_and_give_mobile_nodes_their_share() {
     world.pass(5_000);
     assert!((3..5).all(|node| world.holds(node, &bundle)));
     assert!(!world.holds(5, &bundle), "a replica has no copies to hand on");
-}
-
-#[test]
-fn what_is_recognised_later_is_found_in_what_is_held() {
-    let mut world = World::new(&[Carrier, Carrier]);
-    let bundle = Made { settles: false, ..Made::to(7) }.bundle(1);
-    world.deposit(0, &bundle);
-    world.link(0, 1);
-    world.settle_down();
-    assert!(world.holds(1, &bundle));
-    assert_eq!(world.opened(1, &bundle), 0);
-    let mut effects = Vec::new();
-    let (now_ms, rng) = (world.now_ms, &mut world.rng);
-    let node = &mut world.nodes[1];
-    let mut knows_more = super::world::Recipient(7);
-    let mut cx = crate::Context {
-        now_ms,
-        rng,
-        store: &mut node.store,
-        interest: &mut knows_more,
-        effects: &mut effects,
-    };
-    node.mesh.handle(&mut cx, Input::InterestChanged).unwrap();
-    assert!(matches!(&effects[..], [Effect::Mine { bundle: found }] if found.id() == bundle.id()));
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) struct Node {
     pub(crate) opened: Vec<BundleId>,
     /// Everything that happened but calls.
     pub(crate) effects: Vec<Effect>,
+    pub(crate) listens_to: u8,
 }
 
 struct Call {
@@ -80,16 +81,17 @@ impl World {
         };
         for (number, config) in configs.into_iter().enumerate() {
             let (config, mut store) = (Arc::new(config), MemoryStore::new());
-            let mut effects = Vec::new();
+            let (mut effects, listens_to) = (Vec::new(), u8::try_from(number).unwrap());
             let mut cx = Context {
                 now_ms: world.now_ms,
                 rng: &mut world.rng,
                 store: &mut store,
-                interest: &mut Recipient(u8::try_from(number).unwrap()),
+                interest: &mut Recipient(listens_to),
                 effects: &mut effects,
             };
             let mesh = Mesh::open(key_of(number), Arc::clone(&config), &mut cx).unwrap();
-            let node = Node { key: key_of(number), mesh, store, config, opened: Vec::new(), effects };
+            let key = key_of(number);
+            let node = Node { key, mesh, store, config, opened: Vec::new(), effects, listens_to };
             world.nodes.push(node);
         }
         world
@@ -102,12 +104,12 @@ impl World {
         run: impl FnOnce(&mut Mesh, &mut Context<'_>) -> T,
     ) -> T {
         let mut effects = Vec::new();
-        let Node { mesh, store, .. } = &mut self.nodes[node];
+        let Node { mesh, store, listens_to, .. } = &mut self.nodes[node];
         let mut cx = Context {
             now_ms: self.now_ms,
             rng: &mut self.rng,
             store,
-            interest: &mut Recipient(u8::try_from(node).unwrap()),
+            interest: &mut Recipient(*listens_to),
             effects: &mut effects,
         };
         let result = run(mesh, &mut cx);
@@ -174,17 +176,15 @@ impl World {
             self.unlink(node, other);
         }
         let mut effects = Vec::new();
-        let Node { key, config, store, .. } = &mut self.nodes[node];
-        let (key, config) = (*key, Arc::clone(config));
+        let Node { key, config, store, listens_to, .. } = &mut self.nodes[node];
         let mut cx = Context {
             now_ms: self.now_ms,
             rng: &mut self.rng,
             store,
-            interest: &mut Recipient(u8::try_from(node).unwrap()),
+            interest: &mut Recipient(*listens_to),
             effects: &mut effects,
         };
-        let mesh = Mesh::open(key, config, &mut cx).unwrap();
-        self.nodes[node].mesh = mesh;
+        self.nodes[node].mesh = Mesh::open(*key, Arc::clone(config), &mut cx).unwrap();
         self.carry_out(node, effects);
     }
 

@@ -89,7 +89,7 @@ pub(super) struct Recipient<'a> {
 }
 
 impl Interest for Recipient<'_> {
-    fn is_mine(&mut self, salt: &[u8; 8], tag: &[u8]) -> bool {
+    fn is_mine(&mut self, _: Class, salt: &[u8; 8], tag: &[u8]) -> bool {
         self.bundles.by_salt.get(salt).is_some_and(|sealed| {
             sealed.tag.starts_with(tag) && sealed.recipients.binary_search(&self.node).is_ok()
         })

@@ -6,7 +6,7 @@ use crate::{Bundle, Class, Interest, Label, Secret, SizeClass};
 pub(crate) struct Recipient(pub(crate) u8);
 
 impl Interest for Recipient {
-    fn is_mine(&mut self, _: &[u8; 8], tag: &[u8]) -> bool {
+    fn is_mine(&mut self, _: Class, _: &[u8; 8], tag: &[u8]) -> bool {
         tag.iter().all(|byte| *byte == self.0)
     }
 }
