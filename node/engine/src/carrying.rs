@@ -39,6 +39,7 @@ mod arrive;
 pub(crate) use arrive::is_final;
 mod calls;
 mod deposit;
+mod interest;
 mod pieces;
 mod store;
 mod volatile;
@@ -165,29 +166,6 @@ impl Engine {
         Ok(result?)
     }
 
-    /// Looks for bundles among those held that are for this person by secrets which it did not have before.
-    fn look_through(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        let mut routes = match self.routes.take() {
-            Some(routes) => routes,
-            None => self.collect_routes(cx)?,
-        };
-        if !routes.is_new() {
-            self.routes = Some(routes);
-            return Ok(());
-        }
-        let new: BTreeSet<_> = routes.marks().filter(|mark| !self.carrying.looked.contains(mark)).collect();
-        if new.is_empty() {
-            self.routes = Some(routes);
-            return Ok(());
-        }
-        self.carrying.looked.extend(&new);
-        self.routes = Some(routes.only(&new));
-        self.carrying.looked_now.extend(new);
-        let result = self.mesh_input(cx, qpq_mesh::Input::InterestChanged);
-        self.routes = Some(routes);
-        result
-    }
-
     /// Opens the mesh anew, for what it is opened with has changed.
     pub(crate) fn reopen_mesh(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         self.carrying.mesh = None;
@@ -230,6 +208,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let standing = self.standing_of_node(cx, node)?;
         self.mesh_input(cx, qpq_mesh::Input::LinkUp { node, standing })?;
+        self.deposit_waiting_posts(cx)?;
         self.carry_soon(cx.now);
         Ok(())
     }

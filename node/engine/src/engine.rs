@@ -18,6 +18,7 @@ use crate::{
     routes::RouteIndex,
     storage::{Direction, Transaction},
     tables::{EVENTS, SINGLE},
+    topics::OwnPosts,
 };
 
 /// When what failed inside is tried again, ms.
@@ -54,6 +55,7 @@ pub struct Engine {
     pub(crate) peers: Peers,
     pub(crate) outbox: Outbox,
     pub(crate) carrying: Carrying,
+    pub(crate) own_posts: OwnPosts,
     /// People whose queues are looked at when the present input is done.
     pub(crate) to_pump: BTreeSet<Vec<u8>>,
     pub(crate) addresses: Vec<SocketAddr>,
@@ -90,6 +92,7 @@ impl Engine {
             peers: Peers::default(),
             outbox: Outbox::default(),
             carrying: Carrying::new(config.custody_is_volatile),
+            own_posts: OwnPosts::default(),
             to_pump: BTreeSet::new(),
             addresses: Vec::new(),
             broken: BTreeSet::new(),
@@ -208,7 +211,8 @@ impl Engine {
         self.want_paired(cx)?;
         self.finish_open_work(cx)?;
         // Opened now, so that what is for this person and was not opened in the last run comes again.
-        self.mesh_input(cx, qpq_mesh::Input::Tick)
+        self.mesh_input(cx, qpq_mesh::Input::Tick)?;
+        self.deposit_waiting_posts(cx)
     }
 
     fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
@@ -249,6 +253,7 @@ impl Engine {
         self.outbox.discard();
         self.peers.discard();
         self.carrying.discard();
+        self.own_posts.discard();
         self.to_pump.clear();
     }
 }

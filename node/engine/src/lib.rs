@@ -66,6 +66,7 @@ mod sealing;
 mod status;
 pub mod storage;
 pub mod tables;
+mod topics;
 
 pub use engine::{Config, Engine};
 pub use input::{CallFailure, CallId, Caller, Effect, EngineError, Input, Next, Now, Outcome, Work};

@@ -87,7 +87,7 @@ impl Engine {
         Ok(SendMessageResponse { message: Some(self.message_view(cx, &conversation, cursor, &record)?) })
     }
 
-    fn check_text(text: &str) -> Result<(), Failure> {
+    pub(crate) fn check_text(text: &str) -> Result<(), Failure> {
         if text.is_empty() {
             return Err(Failure::bad_request("text", "the text is empty"));
         }

@@ -73,6 +73,8 @@ pub(crate) enum Task {
     Carry,
     /// Acknowledge what was received.
     Receipts,
+    /// Look for own posts that are to be carried and are not.
+    Posts,
 }
 
 /// Pauses, planned tasks and an index of this run; all of it can be made anew.
@@ -272,6 +274,7 @@ impl Engine {
             Task::Sweep => self.sweep(cx),
             Task::Carry => self.carry_waiting(cx),
             Task::Receipts => self.send_receipts(cx),
+            Task::Posts => self.deposit_posts(cx),
         }
     }
 

@@ -50,6 +50,10 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         show_group(ShowGroupRequest) -> ShowGroupResponse;
         rotate_group(RotateGroupRequest) -> RotateGroupResponse;
         wait_change(WaitChangeRequest) -> WaitChangeResponse;
+        subscribe_topic(SubscribeTopicRequest) -> SubscribeTopicResponse;
+        unsubscribe_topic(UnsubscribeTopicRequest) -> UnsubscribeTopicResponse;
+        broadcast_post(BroadcastPostRequest) -> BroadcastPostResponse;
+        read_posts(ReadPostsRequest) -> ReadPostsResponse;
     }
 
     fn node_status(
@@ -122,6 +126,14 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         request: v1::DeleteGroupRequest,
     ) -> Result<v1::DeleteGroupResponse, Failure> {
         self.delete_ended_group(context, &request)
+    }
+
+    fn list_topics(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ListTopicsRequest,
+    ) -> Result<v1::ListTopicsResponse, Failure> {
+        Engine::list_topics(self, context)
     }
 
     fn list_conversations(

@@ -22,6 +22,7 @@ use crate::{
     input::EngineError,
     records::{ConversationRecord, Kind, NameRecord, PersonRecord, Standing, Verification},
     tables::{self, CONVERSATIONS, NAMES, PEOPLE},
+    topics::TOPIC_SIGIL,
 };
 
 /// Most addresses kept for a person.
@@ -147,22 +148,26 @@ impl Engine {
         tables::save(cx.tx, NAMES, tables::key(&name_key(sigil, name)), &owner)
     }
 
-    /// What the names of all other groups look like, or those of all other contacts and this person's own.
+    /// What the names of all other groups or topics look like, or those of all other contacts and this person's own.
     fn looks_of_others(
         &self,
         cx: &Context<'_>,
         sigil: char,
         target: &[u8],
     ) -> Result<BTreeSet<String>, EngineError> {
-        let names: Vec<String> = if sigil == '#' {
-            let mut groups: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
-            groups.retain(|group| group.kind() == Kind::Group && group.id != target);
-            groups.into_iter().map(|group| group.name).collect()
-        } else {
-            let mut people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
-            people.retain(|person| person.is_contact() && person.identity != target);
-            let own = self.me.iter().map(|me| me.name.clone());
-            people.into_iter().map(|person| person.name).chain(own).collect()
+        let names: Vec<String> = match sigil {
+            '#' => {
+                let mut groups: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
+                groups.retain(|group| group.kind() == Kind::Group && group.id != target);
+                groups.into_iter().map(|group| group.name).collect()
+            }
+            TOPIC_SIGIL => self.names_of_other_topics(cx, target)?,
+            _ => {
+                let mut people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
+                people.retain(|person| person.is_contact() && person.identity != target);
+                let own = self.me.iter().map(|me| me.name.clone());
+                people.into_iter().map(|person| person.name).chain(own).collect()
+            }
         };
         Ok(names.iter().flat_map(|name| text::looks(name)).collect())
     }
@@ -275,7 +280,7 @@ pub(crate) fn verification_word(verification: Verification) -> &'static str {
     }
 }
 
-fn name_key(sigil: char, name: &str) -> Vec<u8> {
+pub(crate) fn name_key(sigil: char, name: &str) -> Vec<u8> {
     format!("{sigil}{}", text::fold_name(name)).into_bytes()
 }
 

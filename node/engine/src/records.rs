@@ -5,12 +5,14 @@ mod mesh;
 mod messages;
 mod outbox;
 mod people;
+mod topics;
 
 pub(crate) use groups::*;
 pub(crate) use mesh::*;
 pub(crate) use messages::*;
 pub(crate) use outbox::*;
 pub(crate) use people::*;
+pub(crate) use topics::*;
 
 #[cfg(test)]
 mod tests;

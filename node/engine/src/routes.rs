@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use prost::Message as _;
-use qpq_crypto::{padding, route::RoutingSecret};
+use qpq_crypto::{padding, route::RoutingSecret, topic::TopicKey};
+use qpq_mesh::Class;
 use qpq_proto::v1::{Parcel, ParcelContent};
 use zeroize::Zeroizing;
 
@@ -12,8 +13,9 @@ use crate::{
     context::Context,
     engine::Engine,
     input::EngineError,
-    records::ConversationRecord,
-    tables::{self, CONVERSATIONS},
+    records::{ConversationRecord, TopicRecord},
+    tables::{self, CONVERSATIONS, TOPICS},
+    topics::TopicId,
 };
 
 /// What a routing secret leads to.
@@ -37,8 +39,12 @@ pub(crate) struct Recognised {
 }
 
 /// Every routing secret of this person, the most recently used first.
+///
+/// Topics are apart: only their secrets are tried on bundles of their class, and on no others. So neither costs the other
+/// time, and whoever gives a group the routing secret of a topic makes neither of them disappear.
 pub(crate) struct RouteIndex {
     routes: Vec<(RoutingSecret, Destination)>,
+    topics: Vec<(RoutingSecret, TopicId)>,
     /// Bundles that are held were looked through by these.
     is_looked: bool,
 }
@@ -55,20 +61,35 @@ impl RouteIndex {
         !std::mem::replace(&mut self.is_looked, true)
     }
 
-    /// Whether one of the secrets gives a tag that starts like this.
-    pub(crate) fn recognises(&self, salt: &[u8; 8], start: &[u8]) -> bool {
-        self.routes.iter().any(|(secret, _)| secret.matches_start(salt, start))
+    /// The topic of a bundle of that class.
+    pub(crate) fn find_topic(&self, salt: &[u8; 8], tag: &[u8; 16]) -> Option<TopicId> {
+        self.topics.iter().find(|(secret, _)| secret.matches(salt, tag)).map(|(_, topic)| *topic)
+    }
+
+    /// Whether one of the secrets for bundles of a class gives a tag that starts like this.
+    pub(crate) fn recognises(&self, class: Class, salt: &[u8; 8], start: &[u8]) -> bool {
+        match class {
+            Class::Topic => self.topics.iter().any(|(secret, _)| secret.matches_start(salt, start)),
+            _ => self.routes.iter().any(|(secret, _)| secret.matches_start(salt, start)),
+        }
     }
 
     /// What tells the secrets apart, and says nothing of them.
     pub(crate) fn marks(&self) -> impl Iterator<Item = [u8; 16]> + '_ {
-        self.routes.iter().map(|(secret, _)| secret.tag(&[0; 8]))
+        let topics = self.topics.iter().map(|(secret, _)| mark_of(secret));
+        self.routes.iter().map(|(secret, _)| mark_of(secret)).chain(topics)
     }
 
     /// Those of the secrets that have one of these marks.
     pub(crate) fn only(&self, marks: &BTreeSet<[u8; 16]>) -> Self {
-        let chosen = self.routes.iter().filter(|(secret, _)| marks.contains(&secret.tag(&[0; 8])));
-        Self { routes: chosen.cloned().collect(), is_looked: true }
+        let routes = self.routes.iter().filter(|(secret, _)| marks.contains(&mark_of(secret)));
+        let topics = self.topics.iter().filter(|(secret, _)| marks.contains(&mark_of(secret)));
+        Self { routes: routes.cloned().collect(), topics: topics.cloned().collect(), is_looked: true }
+    }
+
+    /// The secret of one topic alone.
+    pub(crate) fn of_topic(key: &TopicKey) -> Self {
+        Self { routes: Vec::new(), topics: vec![(key.route(), key.id())], is_looked: true }
     }
 }
 
@@ -116,8 +137,31 @@ impl Engine {
                 routes.push((RoutingSecret::from_bytes(&secret), Destination::Group(route.group_id.clone())));
             }
         }
-        Ok(RouteIndex { routes, is_looked: false })
+        let topics: Vec<TopicRecord> = tables::all(cx.tx, TOPICS)?;
+        let topics = topics.iter().filter_map(TopicRecord::key).map(|key| (key.route(), key.id()));
+        Ok(RouteIndex { routes, topics: topics.collect(), is_looked: false })
     }
+
+    /// The topic of a bundle of that class, if it is subscribed to.
+    pub(crate) fn recognise_topic(
+        &mut self,
+        cx: &Context<'_>,
+        salt: &[u8; 8],
+        tag: &[u8; 16],
+    ) -> Result<Option<TopicId>, EngineError> {
+        let routes = match self.routes.take() {
+            Some(routes) => routes,
+            None => self.collect_routes(cx)?,
+        };
+        let topic = routes.find_topic(salt, tag);
+        self.routes = Some(routes);
+        Ok(topic)
+    }
+}
+
+/// What tells a secret from others.
+fn mark_of(secret: &RoutingSecret) -> [u8; 16] {
+    secret.tag(&[0; 8])
 }
 
 /// Opens a parcel's outer seal; `None` if it was not sealed under this secret, or is broken.

@@ -76,6 +76,16 @@ pub const ROLES: Table = Table("roles");
 pub const PAIRS: Table = Table("pairs");
 /// Contents that are to be acknowledged, by conversation id and identity.
 pub const RECEIPTS: Table = Table("receipts");
+/// Topics subscribed to, by topic id.
+pub const TOPICS: Table = Table("topics");
+/// Posts, by topic id, ordered by cursor.
+pub const POSTS: Table = Table("posts");
+/// Topic, author and id of each post that is known, to its cursor.
+pub const POST_IDS: Table = Table("post_ids");
+/// How much an author posts to a topic, by topic id and identity.
+pub const POST_AUTHORS: Table = Table("post_authors");
+/// Own posts that are under way, by bundle id.
+pub const OWN_POSTS: Table = Table("own_posts");
 /// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
@@ -114,6 +124,11 @@ pub const ALL: &[Table] = &[
     ROLES,
     PAIRS,
     RECEIPTS,
+    TOPICS,
+    POSTS,
+    POST_IDS,
+    POST_AUTHORS,
+    OWN_POSTS,
     EVENTS,
 ];
 
@@ -134,6 +149,10 @@ pub const IN_BACKUP: &[Table] = &[
     SEEN_ORDER,
     ROLES,
     PAIRS,
+    TOPICS,
+    POSTS,
+    POST_IDS,
+    POST_AUTHORS,
     EVENTS,
 ];
 

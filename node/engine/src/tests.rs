@@ -29,4 +29,5 @@ mod requests;
 mod restoring;
 mod status;
 mod streams;
+mod topics;
 mod world;

@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use qpq_crypto::digest;
-use qpq_mesh::{Bundle, BundleId, Secret};
+use qpq_mesh::{Bundle, BundleId, Class, Secret};
 use qpq_proto::{
     Failure, Status,
     v1::{Disposition, Parcel},
@@ -22,6 +22,10 @@ impl Engine {
     /// # Errors
     /// As a direct delivery is refused. The transaction must then be dropped.
     pub(crate) fn open_bundle(&mut self, cx: &mut Context<'_>, bundle: &Bundle) -> Result<(), Failure> {
+        if bundle.header().kind().class == Class::Topic {
+            self.take_topic_bundle(cx, bundle)?;
+            return Ok(self.bundle_opened(cx, *bundle.id(), None)?);
+        }
         let parcel = parcel_in(bundle);
         let Some(recognised) = self.recognise(cx, &parcel)? else {
             return Ok(self.bundle_opened(cx, *bundle.id(), None)?);

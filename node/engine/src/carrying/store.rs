@@ -28,8 +28,8 @@ pub(super) struct BundleStore<'a> {
 pub(super) struct Recogniser<'a>(pub(super) &'a RouteIndex);
 
 impl Interest for Recogniser<'_> {
-    fn is_mine(&mut self, _: Class, salt: &[u8; 8], tag: &[u8]) -> bool {
-        self.0.recognises(salt, tag)
+    fn is_mine(&mut self, class: Class, salt: &[u8; 8], tag: &[u8]) -> bool {
+        self.0.recognises(class, salt, tag)
     }
 }
 

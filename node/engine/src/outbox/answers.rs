@@ -205,6 +205,7 @@ impl Engine {
             self.expire(cx, &stream)?;
         }
         self.expire_unsealed(cx)?;
+        self.deposit_posts(cx)?;
         self.retire(cx)
     }
 

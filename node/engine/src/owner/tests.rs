@@ -11,15 +11,6 @@ const CALLERS: [Caller; 3] = [Caller::Owner, Caller::Public, Caller::Node(NodeKe
 const DAEMONS: [Method; 4] =
     [Method::CreateBackup, Method::VerifyBackup, Method::ExportBundles, Method::ImportBundles];
 
-/// Owner's methods that come with topics.
-const TOPICS: [Method; 5] = [
-    Method::SubscribeTopic,
-    Method::UnsubscribeTopic,
-    Method::ListTopics,
-    Method::BroadcastPost,
-    Method::ReadPosts,
-];
-
 fn call(
     bench: &mut Bench,
     caller: Caller,
@@ -31,7 +22,7 @@ fn call(
 
 fn is_offered(method: Method) -> bool {
     match method.service() {
-        Service::Owner => !DAEMONS.contains(&method) && !TOPICS.contains(&method),
+        Service::Owner => !DAEMONS.contains(&method),
         Service::Mesh => true,
         _ => matches!(method, Method::Enqueue | Method::FetchHybridKey),
     }

@@ -106,13 +106,13 @@ pub(crate) struct UnsealedRecord {
 pub(crate) struct EventRecord {
     #[prost(uint64, tag = "1")]
     pub at_ms: u64,
-    /// "message", "state", "contact", "group", "gap" or "alarm".
+    /// "message", "state", "contact", "group", "gap", "post" or "alarm".
     #[prost(string, tag = "2")]
     pub what: String,
-    /// Conversation, 16 bytes.
+    /// Conversation, 16 bytes; of a post its topic, 32 bytes.
     #[prost(bytes = "vec", tag = "3")]
     pub conversation: Vec<u8>,
-    /// Cursor of the message.
+    /// Cursor of the message or the post.
     #[prost(uint64, tag = "4")]
     pub cursor: u64,
     /// Identity of the person.

@@ -123,7 +123,7 @@ fn a_secret_that_is_none_is_passed_over() {
 #[test]
 fn what_is_used_is_looked_for_first_next_time() {
     let routes = (1..=4).map(|n| (secret(n), Destination::Group(vec![n]))).collect();
-    let mut index = RouteIndex { routes, is_looked: false };
+    let mut index = RouteIndex { routes, topics: Vec::new(), is_looked: false };
     let order = |index: &RouteIndex| -> Vec<u8> {
         let number = |destination: &Destination| match destination {
             Destination::Group(id) => id[0],
