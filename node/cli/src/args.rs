@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Groups: create, invite, join, leave, remove members, rotate keys.
     #[command(subcommand)]
     Group(GroupCommand),
-    /// The mesh: neighbours, what is carried, files of bundles, pairing.
+    /// The mesh: neighbours, what is carried, files of bundles, pairing, topics.
     #[command(subcommand)]
     Mesh(MeshCommand),
     /// Show or switch what this node does for others.

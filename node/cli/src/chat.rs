@@ -22,6 +22,7 @@ mod marks;
 mod news;
 mod screen;
 mod slash;
+mod topics;
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,7 @@ pub(crate) mod read;
 pub(crate) mod role;
 pub(crate) mod send;
 pub(crate) mod status;
+pub(crate) mod topic;
 pub(crate) mod trace;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ pub(crate) mod invitation;
 pub(crate) mod mesh;
 pub(crate) mod message;
 pub(crate) mod post;
+pub(crate) mod topic;
 
 use std::fmt::Write;
 

@@ -39,6 +39,7 @@ impl Session {
             "leave" => self.leave(rest).await?,
             "remove" => self.remove(name_of(rest)?).await?,
             "members" | "group-info" => self.show_group(command == "members").await?,
+            "mesh" => self.mesh(rest).await?,
             "update-key" => self.update_key().await?,
             other => return Err(unknown(other)),
         }

@@ -32,6 +32,7 @@ pub(super) const SLASH_COMMANDS: &[Slash] = &[
     slash("members", "", "who is in this group"),
     slash("group-info", "", "this group's members, encryption and open changes"),
     slash("update-key", "", "replace the keys of this conversation"),
+    slash("mesh", "topics|subscribe|broadcast|posts ...", "broadcast topics: /mesh broadcast TOPIC TEXT"),
     slash("whoami", "", "your name and keys"),
     slash("help", "[COMMAND]", "this list"),
     slash("quit", "", "end the chat"),
@@ -49,7 +50,6 @@ pub(super) const SLASH_COMMANDS: &[Slash] = &[
     later("recovery"),
     later("export"),
     later("delete-account"),
-    later("mesh"),
 ];
 
 impl Slash {
@@ -104,14 +104,14 @@ mod tests {
     fn every_command_asked_for_is_known() {
         for name in
             "dm create-group invite remove join leave switch list members group-info rename history verify \
-                     update-key block unblock whoami help quit"
+                     update-key block unblock mesh whoami help quit"
                 .split_whitespace()
         {
             assert!(find(name).is_some_and(Slash::exists), "/{name}");
         }
         for name in
             "search reply react typing typing-notify edit delete send-file download disappear devices \
-                     recovery export delete-account mesh"
+                     recovery export delete-account"
                 .split_whitespace()
         {
             assert!(find(name).is_some_and(|slash| !slash.exists()), "/{name}");

@@ -7,6 +7,7 @@ use qpq_proto::limits::PAGE_ITEMS_MAX;
 use qpq_proto::v1;
 
 use super::send::{self, SendArgs};
+use super::topic::{self, TopicCommand};
 use crate::connect::{Daemon, quote};
 use crate::context::{Context, absolute};
 use crate::exit::Error;
@@ -67,6 +68,9 @@ pub(crate) enum MeshCommand {
         #[arg(long, value_name = "FILE")]
         svg: PathBuf,
     },
+    /// Broadcast topics.
+    #[command(flatten)]
+    Topic(TopicCommand),
 }
 
 /// A node key from the command line.
@@ -93,6 +97,7 @@ pub(crate) async fn run(context: &Context, command: MeshCommand) -> Result<(), E
         MeshCommand::Pair { node, addresses } => pair(context, node, addresses).await,
         MeshCommand::Unpair { node } => unpair(context, node).await,
         MeshCommand::Map { svg } => map(context, &svg).await,
+        MeshCommand::Topic(command) => topic::run(context, command).await,
     }
 }
 

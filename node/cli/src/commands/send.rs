@@ -121,7 +121,11 @@ fn is_final(state: &str) -> bool {
 }
 
 /// The text from standard input, without one line end at its end, and never more than a message holds.
-fn read_text(input: &mut impl Read, is_terminal: bool, context: &Context) -> Result<String, Error> {
+pub(crate) fn read_text(
+    input: &mut impl Read,
+    is_terminal: bool,
+    context: &Context,
+) -> Result<String, Error> {
     if is_terminal {
         context.output.note("Type the message, then Ctrl-D on an empty line.");
     }

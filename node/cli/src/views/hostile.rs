@@ -11,6 +11,8 @@ use super::conversation::{ConversationView, ConversationsView, GroupView};
 use super::event::EventView;
 use super::invitation::{InvitationsView, LinkView};
 use super::message::{MessageView, SendView, sample_message};
+use super::post::PostView;
+use super::topic::{SubscriptionView, TopicsView, UnsubscribedView};
 use crate::output::{PLAIN, Show, Style, to_json};
 use crate::printable::is_obeyed;
 
@@ -75,6 +77,16 @@ fn group(text: &str) -> v1::ShowGroupResponse {
     }
 }
 
+fn post(text: &str, known: &str) -> v1::Post {
+    v1::Post {
+        topic: text.into(),
+        author_name: known.into(),
+        claimed_name: text.into(),
+        text: text.into(),
+        ..Default::default()
+    }
+}
+
 fn events(text: &str) -> Vec<Kind> {
     vec![
         Kind::Message(message(text)),
@@ -83,6 +95,7 @@ fn events(text: &str) -> Vec<Kind> {
         Kind::Group(v1::GroupEvent { group: text.into(), text: text.into(), what: text.into(), members: 1 }),
         Kind::Gap(v1::GapEvent { conversation: text.into(), from: text.into(), missing: 2 }),
         Kind::Alarm(v1::AlarmEvent { code: text.into(), text: text.into() }),
+        Kind::Post(post(text, text)),
     ]
 }
 
@@ -107,6 +120,12 @@ proptest! {
         check(&LinkView::contact(link, true));
         let invitation = v1::Invitation { link: text.clone(), group: text.clone(), ..Default::default() };
         check(&InvitationsView::from(vec![invitation]));
+        check(&PostView::from(post(&text, "")));
+        check(&PostView::from(post(&text, &text)));
+        let topic = v1::Topic { name: text.clone(), link: text.clone(), posts: 1, ..Default::default() };
+        check(&SubscriptionView::new(topic.clone(), true));
+        check(&TopicsView::from(vec![topic]));
+        check(&UnsubscribedView { topic: text.clone() });
         for kind in events(&text) {
             check(&EventView::from(v1::Event { cursor: 1, at_ms: 1, kind: Some(kind) }));
         }
@@ -115,8 +134,12 @@ proptest! {
     /// A message of several lines cannot pass for several messages: each further line is indented.
     #[test]
     fn every_line_but_the_first_is_indented(text in nasty()) {
-        let shown = MessageView::from(message(&text)).human(&PLAIN);
-        prop_assert!(shown.lines().skip(1).all(|line| line.starts_with("    ")), "{shown:?}");
+        for shown in [
+            MessageView::from(message(&text)).human(&PLAIN),
+            PostView::from(post(&text, "")).human(&PLAIN),
+        ] {
+            prop_assert!(shown.lines().skip(1).all(|line| line.starts_with("    ")), "{shown:?}");
+        }
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Show for InvitationsView {
 }
 
 /// A QR code in half blocks, light on dark as most terminals are.
-fn draw_qr(link: &str) -> Result<String, Error> {
+pub(crate) fn draw_qr(link: &str) -> Result<String, Error> {
     let code = QrCode::with_error_correction_level(link, EcLevel::L)
         .map_err(|error| Error::Negative(format!("the link does not fit into a QR code: {error}")))?;
     Ok(code

@@ -18,3 +18,4 @@ mod places;
 mod script;
 mod status;
 mod terminal;
+mod topics;
