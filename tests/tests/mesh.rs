@@ -1,5 +1,4 @@
 //! What an owner does with the mesh: files of bundles, neighbours, roles and pairs, and a drawing of it all.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use qpq_tests::{Person, befriend};
 use serde_json::Value;

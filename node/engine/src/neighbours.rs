@@ -9,6 +9,7 @@ use crate::{
     context::Context,
     engine::Engine,
     input::{Effect, EngineError},
+    records::PersonRecord,
     roles,
 };
 
@@ -31,6 +32,22 @@ impl Engine {
             cx.effects.push(Effect::Want { node, addresses });
         }
         Ok(())
+    }
+
+    /// Notes where a person's node is.
+    pub(crate) fn learn_where(
+        &self,
+        cx: &mut Context<'_>,
+        identity: &[u8],
+        addresses: &[String],
+    ) -> Result<Option<PersonRecord>, EngineError> {
+        let Some(mut person) = self.person(cx, identity)? else { return Ok(None) };
+        let known = person.addresses.clone();
+        person.learn_addresses(addresses);
+        if person.addresses != known {
+            self.save_person(cx, &person)?;
+        }
+        Ok(Some(person))
     }
 
     /// Discovery no longer sees a node.

@@ -254,22 +254,6 @@ impl Engine {
         self.neighbour_connected(cx, node)
     }
 
-    /// Notes where a person's node is.
-    pub(crate) fn learn_where(
-        &self,
-        cx: &mut Context<'_>,
-        identity: &[u8],
-        addresses: &[String],
-    ) -> Result<Option<PersonRecord>, EngineError> {
-        let Some(mut person) = self.person(cx, identity)? else { return Ok(None) };
-        let known = person.addresses.clone();
-        person.learn_addresses(addresses);
-        if person.addresses != known {
-            self.save_person(cx, &person)?;
-        }
-        Ok(Some(person))
-    }
-
     pub(crate) fn peer_disconnected(
         &mut self,
         cx: &mut Context<'_>,

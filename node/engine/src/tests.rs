@@ -23,6 +23,7 @@ mod malformed;
 pub(crate) mod memory;
 mod mesh;
 mod messaging;
+mod neighbours;
 mod pairs;
 mod people;
 mod requests;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use qpq_proto::ids::NodeKey;
 
-use crate::bundle::SortKey;
 use crate::calls::{Calls, Purpose};
 use crate::config::Config;
 use crate::custody::Custody;
@@ -203,18 +202,6 @@ impl Mesh {
     #[must_use]
     pub fn tombstones(&self) -> usize {
         self.tombstones.len()
-    }
-
-    /// Whether it holds a bundle.
-    #[must_use]
-    pub fn holds(&self, key: SortKey) -> bool {
-        self.custody.get(key).is_some()
-    }
-
-    /// Whether it holds a bundle, or knows that it has arrived.
-    #[must_use]
-    pub fn knows(&self, key: SortKey) -> bool {
-        self.holds(key) || self.tombstones.get(key).is_some()
     }
 
     fn answered(

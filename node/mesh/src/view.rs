@@ -74,6 +74,18 @@ impl Mesh {
         })
     }
 
+    /// Whether it holds a bundle.
+    #[must_use]
+    pub fn holds(&self, key: SortKey) -> bool {
+        self.custody.get(key).is_some()
+    }
+
+    /// Whether it holds a bundle, or knows that it has arrived.
+    #[must_use]
+    pub fn knows(&self, key: SortKey) -> bool {
+        self.holds(key) || self.tombstones.get(key).is_some()
+    }
+
     /// What kind of node this is to its neighbours.
     #[must_use]
     pub fn kind(&self) -> NodeKind {

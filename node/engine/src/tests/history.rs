@@ -170,3 +170,15 @@ fn two_people_may_use_one_message_id() {
     assert_eq!(world.history(ALICE).len(), 3);
     assert_eq!(world.history(ALICE)[2].state, "delivered");
 }
+
+#[test]
+fn a_repeated_send_with_one_id_sends_once() {
+    let mut world = World::friends(&["alice", "bob"]);
+    let request =
+        v1::SendMessageRequest { to: "@bob".into(), text: "once".into(), id: vec![7; 16], carried: false };
+    for _ in 0..3 {
+        world.owner::<v1::SendMessageResponse>(ALICE, Method::SendMessage, &request).unwrap();
+    }
+    world.settle();
+    assert_eq!(world.received(BOB), ["alice: once"]);
+}

@@ -133,18 +133,6 @@ fn repeated_and_reordered_deliveries_show_each_message_once() {
 }
 
 #[test]
-fn a_repeated_send_with_one_id_sends_once() {
-    let mut world = World::friends(&["alice", "bob"]);
-    let request =
-        v1::SendMessageRequest { to: "@bob".into(), text: "once".into(), id: vec![7; 16], carried: false };
-    for _ in 0..3 {
-        world.owner::<v1::SendMessageResponse>(ALICE, Method::SendMessage, &request).unwrap();
-    }
-    world.settle();
-    assert_eq!(world.received(BOB), ["alice: once"]);
-}
-
-#[test]
 fn texts_and_names_have_limits() {
     let mut world = World::friends(&["alice", "bob"]);
     for (text, status) in [("", Status::BadRequest), (&*"x".repeat(16_385), Status::BadRequest)] {
