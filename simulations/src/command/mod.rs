@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use rayon::prelude::*;
 
 use crate::movement::trace;
-use crate::report::{Figures, percentile, share, table};
+use crate::report::{Figures, bound, table};
 use crate::routers::RouterKind;
 use crate::run::{Buffers, Setting};
 use crate::scenario::Scenario;
@@ -40,7 +40,7 @@ enum Command {
     Bound(Bound),
     /// Print the contacts of a scenario as The ONE's connection events.
     Contacts(Contacts),
-    /// Run scenarios under all routers and write tables and curves.
+    /// Run scenarios under all routers and seeds: print tables and targets as Markdown, draw curves.
     Report(reports::Report),
 }
 
@@ -185,17 +185,8 @@ fn sweep(
 
 impl Bound {
     fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-        let (mut delays, created) = Setting::new(self.place.scenario()?, self.seed)?.bound();
-        delays.sort_by(f64::total_cmp);
-        let object = serde_json::json!({
-            "schema": "qpq-sim.bound/1",
-            "seed": self.seed,
-            "created": created,
-            "delivered": delays.len(),
-            "ratio": share(delays.len() as u64, created),
-            "median_delay_s": percentile(&delays, 50),
-            "p95_delay_s": percentile(&delays, 95),
-        });
+        let (delays_s, created) = Setting::new(self.place.scenario()?, self.seed)?.bound();
+        let object = serde_json::to_string(&bound::Bound::new(self.seed, delays_s, created))?;
         writeln!(out, "{object}")?;
         Ok(ExitCode::SUCCESS)
     }

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum as _};
+use rayon::prelude::*;
 
-use crate::book::Sample;
 use crate::report::Figures;
-use crate::report::svg::{Chart, Curve};
-use crate::report::table::table;
+use crate::report::bound::Bound;
+use crate::report::comparison::{Comparison, Contender};
+use crate::report::curves::charts;
+use crate::report::kept::Kept;
+use crate::report::markdown::section;
 use crate::routers::RouterKind;
-use crate::run::Buffers;
+use crate::run::Setting;
 use crate::scenario::Scenario;
 
 /// `qpq-sim report`.
@@ -22,72 +25,105 @@ pub(super) struct Report {
     /// The scenarios.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
-    /// The seeds, as `FIRST..LAST`: the last is one of them. Curves show the first.
+    /// The seeds, as `FIRST..LAST`: the last is one of them.
     #[arg(long, value_parser = super::seeds)]
     seeds: Range<u64>,
-    /// Where to write `NAME.txt`, `NAME.json` and `NAME-*.svg` for each scenario.
+    /// Routers, and `oracle` for epidemic with unlimited buffers; all of them if none is named.
+    #[arg(long, value_parser = contender)]
+    router: Vec<Contender>,
+    /// Where to write curves, `NAME-*.svg` for each scenario.
     #[arg(long)]
-    out: PathBuf,
+    svg: Option<PathBuf>,
+    /// Where to keep every run, `NAME.jsonl` for each scenario: what is there is not run again. Empty it after a
+    /// change of the simulator.
+    #[arg(long)]
+    keep: Option<PathBuf>,
 }
 
 impl Report {
-    /// Runs everything and writes the files.
+    /// Runs everything, prints the tables and writes the curves.
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-        let mut all = Vec::new();
-        for file in &self.scenarios {
-            let scenario = Scenario::read(file)?;
-            let rows = super::sweep(&scenario, self.seeds.clone(), &[], Buffers::Scenario)?;
-            let text = table(&rows);
-            write!(out, "{text}")?;
-            let lines: Vec<String> = rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-            self.write(&scenario.name, ".txt", &text)?;
-            self.write(&scenario.name, ".json", &(lines.join("\n") + "\n"))?;
-            let first: Vec<&Figures> = rows.iter().filter(|row| row.seed == self.seeds.start).collect();
-            for (name, chart) in charts(&scenario, &first) {
-                self.write(&scenario.name, &format!("-{name}.svg"), &chart.svg())?;
-            }
-            all.extend(rows);
+        let mut violations = false;
+        for folder in self.svg.iter().chain(&self.keep) {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        Ok(super::verdict(&all))
+        let scenarios =
+            self.scenarios.iter().map(|file| Scenario::read(file)).collect::<Result<Vec<_>, _>>()?;
+        for scenario in scenarios {
+            let comparison = self.compare(scenario)?;
+            write!(out, "{}", section(&comparison))?;
+            out.flush()?;
+            for (name, chart) in self.svg.iter().flat_map(|_| charts(&comparison)) {
+                self.write(&comparison.scenario.name, name, &chart.svg())?;
+            }
+            violations |= comparison.runs.iter().flat_map(|(_, rows)| rows).any(|row| row.violations > 0);
+        }
+        Ok(ExitCode::from(u8::from(violations)))
     }
 
-    fn write(&self, name: &str, suffix: &str, text: &str) -> anyhow::Result<()> {
-        let file: &Path = &self.out.join(format!("{name}{suffix}"));
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    /// Runs a scenario, as far as its runs are not kept. One seed after the other: contacts are drawn once for each.
+    fn compare(&self, scenario: Scenario) -> anyhow::Result<Comparison> {
+        let kept = Kept::open(self.keep.as_deref(), &scenario)?;
+        let seeds = self.seeds.clone().into_par_iter();
+        let by_seed: Vec<_> =
+            seeds.map(|seed| self.seed(&kept, &scenario, seed)).collect::<anyhow::Result<_>>()?;
+        let mut runs: Vec<(Contender, Vec<Figures>)> = Vec::new();
+        let mut bounds = Vec::new();
+        for (rows, bound) in by_seed {
+            for (place, (contender, row)) in rows.into_iter().enumerate() {
+                match runs.get_mut(place) {
+                    Some((_, rows)) => rows.push(row),
+                    None => runs.push((contender, vec![row])),
+                }
+            }
+            bounds.push(bound);
+        }
+        Ok(Comparison { scenario, runs, bounds })
+    }
+
+    fn seed(
+        &self,
+        kept: &Kept,
+        scenario: &Scenario,
+        seed: u64,
+    ) -> anyhow::Result<(Vec<(Contender, Figures)>, Bound)> {
+        let setting = Setting::new(scenario.clone(), seed)?;
+        let contenders = self.contenders(&setting)?;
+        let mut rows = Vec::new();
+        for contender in contenders {
+            let (router, buffers) = contender.runs();
+            let figures = kept.figures(seed, contender.name(), || setting.run(router, buffers))?;
+            rows.push((contender, figures));
+        }
+        let bound = kept.bound(seed, || {
+            let (delays_s, created) = setting.bound();
+            Bound::new(seed, delays_s, created)
+        })?;
+        Ok((rows, bound))
+    }
+
+    fn contenders(&self, setting: &Setting) -> anyhow::Result<Vec<Contender>> {
+        if !self.router.is_empty() {
+            let routers = self.router.iter().map(|contender| contender.runs().0);
+            routers.into_iter().try_for_each(|router| super::ensure_possible(setting, router))?;
+            return Ok(self.router.clone());
+        }
+        let routers = setting.routers();
+        let oracle = routers.contains(&RouterKind::Epidemic).then_some(Contender::Oracle);
+        Ok(routers.iter().copied().map(Contender::Router).chain(oracle).collect())
+    }
+
+    fn write(&self, scenario: &str, name: &str, text: &str) -> anyhow::Result<()> {
+        let folder = self.svg.as_deref().unwrap_or(Path::new("."));
+        let file = folder.join(format!("{scenario}-{name}.svg"));
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 }
 
-/// The curves of one seed.
-fn charts(scenario: &Scenario, rows: &[&Figures]) -> [(&'static str, Chart); 4] {
-    let over_time = |value: fn(&Sample) -> f64| -> Vec<Curve> {
-        let points = |row: &Figures| row.samples.iter().map(|at| (at.at_s / 3600.0, value(at))).collect();
-        rows.iter().map(|row| Curve { name: name(row.router), points: points(row) }).collect()
-    };
-    let percentiles = |row: &&Figures| {
-        let delays = row.delay_percentiles_s.iter().enumerate();
-        let share = |percent: usize| percent as f64 * row.ratio;
-        let points = delays.map(|(percent, delay)| (delay / 3600.0, share(percent))).collect();
-        Curve { name: name(row.router), points }
-    };
-    let ratio = over_time(|at| crate::report::share(at.delivered, at.created));
-    let bytes = over_time(|at| at.bytes as f64 / 1024.0 / at.delivered.max(1) as f64);
-    let held = over_time(|at| at.held_bytes as f64 / 1e6);
-    let delays = rows.iter().map(percentiles).collect();
-    let chart = |what: &str, x: &str, y: &str, curves| {
-        let title = format!("{}: {what}", scenario.name);
-        Chart { title, x: x.into(), y: y.into(), curves }
-    };
-    [
-        ("ratio", chart("share of messages delivered so far", "hours", "ratio", ratio)),
-        (
-            "delay",
-            chart("messages delivered within a time", "hours after it was written", "% of messages", delays),
-        ),
-        ("bytes", chart("sent for each message delivered", "hours", "KiB", bytes)),
-        ("held", chart("held by a node on the mean", "hours", "MB", held)),
-    ]
-}
-
-fn name(router: RouterKind) -> String {
-    router.name().to_owned()
+/// A router by its name, or the oracle.
+fn contender(name: &str) -> Result<Contender, String> {
+    if name == Contender::Oracle.name() {
+        return Ok(Contender::Oracle);
+    }
+    RouterKind::from_str(name, false).map(Contender::Router)
 }

@@ -27,7 +27,7 @@ const SCENARIO: &str = r#"
     name = "people"
     count = 10
     role = "mobile"
-    buffer_bytes = 100000
+    buffer_bytes = 1000000
     links = ["wifi"]
     movement = { model = "waypoint", speed = [1.0, 3.0], pause = [0.0, 5.0] }
     [traffic]
@@ -118,13 +118,26 @@ fn printed_contacts_can_be_imported_and_give_the_same_deliveries() {
 }
 
 #[test]
-fn a_report_writes_tables_objects_and_curves() {
+fn a_report_prints_a_table_and_targets_draws_curves_and_goes_on_with_what_it_kept() {
     let folder = tempfile::tempdir().unwrap();
-    run_in(folder.path(), "report DIR/small.toml --seeds 1..2 --out DIR");
-    for suffix in [".txt", ".json", "-ratio.svg", "-delay.svg", "-bytes.svg", "-held.svg"] {
-        let text = std::fs::read_to_string(folder.path().join(format!("small{suffix}"))).unwrap();
-        assert!(text.contains("direct"), "{suffix}: {text}");
+    let line = "report DIR/small.toml --seeds 1..2 --svg DIR/curves --keep DIR/kept";
+    let (text, code) = run_in(folder.path(), line);
+    assert_eq!(code, ExitCode::SUCCESS, "{text}");
+    for row in ["direct", "epidemic", "spray", "prophet", "ours", "oracle", "bound"] {
+        assert!(text.contains(&format!("| {row} |")), "{row}: {text}");
     }
+    let verdicts = ["**met**", "**equal**", "**missed**"];
+    let judged = text.lines().filter(|line| verdicts.iter().any(|verdict| line.contains(verdict))).count();
+    assert_eq!(judged, 6, "{text}");
+    for name in ["delay", "ratio", "bytes", "held"] {
+        let svg = std::fs::read_to_string(folder.path().join(format!("curves/small-{name}.svg"))).unwrap();
+        assert!(svg.contains(">oracle<") && svg.contains("<polyline"), "{name}: {svg}");
+    }
+    let kept = || std::fs::read_to_string(folder.path().join("kept/small.jsonl")).unwrap();
+    let before = kept();
+    assert_eq!(before.lines().count(), 14);
+    let (again, _) = run_in(folder.path(), line);
+    assert_eq!((again, kept()), (text, before), "nothing was run again");
 }
 
 #[test]

@@ -1,7 +1,13 @@
 //! What a run is told with: one JSON object, a table, curves.
 
+pub mod bound;
+pub mod comparison;
+pub mod curves;
+pub mod kept;
+pub mod markdown;
 pub mod svg;
 pub mod table;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +58,9 @@ pub struct Figures {
     pub restarts: u64,
     /// The most that a node held, in bytes.
     pub peak_bytes: u64,
+    /// What a node held, in bytes, on the mean of all nodes and of the whole run.
+    #[serde(default)]
+    pub held_mean_bytes: u64,
     /// What the checkers found.
     pub violations: u64,
     /// The first of it in words.
@@ -103,6 +112,7 @@ impl Figures {
             bytes_per_delivered: each(book.bytes as f64),
             restarts: book.restarts,
             peak_bytes: book.peak_bytes,
+            held_mean_bytes: held_mean_bytes(&book.samples),
             violations: violations.count(),
             first_violations: violations.first().to_vec(),
             trace_hash: outcome.hash,
@@ -111,6 +121,11 @@ impl Figures {
             samples: book.samples,
         }
     }
+}
+
+fn held_mean_bytes(samples: &[Sample]) -> u64 {
+    let sum: u64 = samples.iter().map(|sample| sample.held_bytes).sum();
+    sum / (samples.len() as u64).max(1)
 }
 
 /// A part of a whole; 0 of nothing.
