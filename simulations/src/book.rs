@@ -1,5 +1,7 @@
 //! The figures of a run, from what is observed of it.
 
+use std::collections::BTreeSet;
+
 use crate::observation::Observation;
 use crate::time::Time;
 use crate::traffic::Message;
@@ -28,6 +30,7 @@ pub struct Book {
     pub peak_bytes: u64,
     /// Points of the curves.
     pub samples: Vec<Sample>,
+    forgotten: BTreeSet<(u32, u32)>,
     held: Vec<u64>,
     held_sum: u64,
     every_us: u64,
@@ -61,6 +64,7 @@ impl Book {
             restarts: 0,
             peak_bytes: 0,
             samples: Vec::new(),
+            forgotten: BTreeSet::new(),
             held: vec![0; nodes],
             held_sum: 0,
             every_us: (Time::from_secs_f64(duration_s).as_micros() / POINTS).max(1),
@@ -83,13 +87,22 @@ impl Book {
             Observation::Created { message } => {
                 self.created += messages[message as usize].recipients.len() as u64;
             }
-            Observation::Delivered { message, .. } => {
+            Observation::Delivered { node, message } => {
                 if let Some(written) = messages.get(message as usize) {
                     self.delivered += 1;
+                    if self.forgotten.remove(&(node, message)) {
+                        // It took as long as it took the first time.
+                        return;
+                    }
                     self.delays_s.push(at.since(written.created).as_secs_f64());
                 }
             }
+            Observation::Forgotten { node, message } => {
+                self.delivered -= 1;
+                self.forgotten.insert((node, message));
+            }
             Observation::Restarted { .. } => self.restarts += 1,
+            Observation::Transferred { message, .. } if message as usize >= messages.len() => {}
             Observation::Transferred { message, .. } => {
                 self.transmissions += 1;
                 self.body_bytes +=

@@ -12,6 +12,7 @@
 //!                                            +---- observations +-> book, checkers, trace hash
 //! ```
 
+mod bits;
 pub mod book;
 pub mod checkers;
 pub mod command;

@@ -45,6 +45,17 @@ impl LinkClass {
         seconds(self.turnaround_s + bytes as f64 / rate)
     }
 
+    /// How many bytes leave in so many seconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and far below 2^53"
+    )]
+    pub fn carries(&self, seconds: f64, upwards: bool) -> u64 {
+        let rate = if upwards { self.rate } else { self.rate_back.unwrap_or(self.rate) };
+        (rate * seconds) as u64
+    }
+
     /// How long what was sent is on its way.
     pub fn latency(&self) -> Duration {
         seconds(self.latency_s)

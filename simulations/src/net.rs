@@ -56,6 +56,7 @@ struct Link<P> {
     a: u32,
     b: u32,
     class: u8,
+    since: Time,
     directions: [Direction<P>; 2],
 }
 
@@ -73,6 +74,7 @@ pub struct Net<'a, P> {
     hash: TraceHash,
     book: Book,
     checkers: Checkers,
+    hostile: std::ops::Range<u32>,
 }
 
 impl<P> std::fmt::Debug for Net<'_, P> {
@@ -97,6 +99,7 @@ impl<'a, P> Net<'a, P> {
             hash: TraceHash::default(),
             book: Book::new(nodes.len(), scenario.duration_s),
             checkers: Checkers::default(),
+            hostile: scenario.hostile(),
         }
     }
 
@@ -167,7 +170,7 @@ impl<'a, P> Net<'a, P> {
     pub fn observe(&mut self, observation: &Observation<'_>) {
         self.hash.add(self.now, observation.digest());
         self.book.observe(self.messages, self.now, observation);
-        let facts = Facts { nodes: self.nodes, messages: self.messages };
+        let facts = Facts { nodes: self.nodes, messages: self.messages, hostile: &self.hostile };
         self.checkers.observe(facts, self.now, observation);
     }
 
@@ -180,7 +183,13 @@ impl<'a, P> Net<'a, P> {
     /// Begins a contact.
     pub(crate) fn connect(&mut self, a: u32, b: u32, class: u8) -> Way {
         let link = LinkId(u32::try_from(self.links.len()).expect("a run has fewer contacts"));
-        self.links.push(Some(Box::new(Link { a, b, class, directions: Default::default() })));
+        self.links.push(Some(Box::new(Link {
+            a,
+            b,
+            class,
+            since: self.now,
+            directions: Default::default(),
+        })));
         let way = Way { link, from: a, to: b };
         for way in [way, way.back()] {
             let ways = &mut self.neighbours[way.from as usize];
@@ -199,6 +208,7 @@ impl<'a, P> Net<'a, P> {
         self.neighbours[b as usize].retain(|other| other.to != a);
         let link = self.links[way.link.0 as usize].take()?;
         self.hash.add(self.now, [22, u64::from(link.a), u64::from(link.b), 0]);
+        self.tell_capacity(&link);
         let [down, up] = link.directions;
         let mut lost = Vec::new();
         for (way, direction) in [(way.back(), down), (way, up)] {
@@ -208,6 +218,19 @@ impl<'a, P> Net<'a, P> {
             }
         }
         Some((way, lost))
+    }
+
+    /// What a link that ends could have carried each way, if a checker wants to know.
+    fn tell_capacity(&mut self, link: &Link<P>) {
+        if self.hostile.is_empty() {
+            return;
+        }
+        let class = &self.scenario.links[usize::from(link.class)];
+        let up_s = self.now.since(link.since).as_secs_f64();
+        for (from, to) in [(link.a, link.b), (link.b, link.a)] {
+            let capacity_bytes = class.carries(up_s, from < to);
+            self.observe(&Observation::LinkEnded { from, to, capacity_bytes });
+        }
     }
 
     /// Takes what arrives now; none if the link has ended.
@@ -223,6 +246,7 @@ impl<'a, P> Net<'a, P> {
     /// Ends the run: what is still on its way counts as far as it has left.
     pub(crate) fn finish(mut self) -> (TraceHash, Book, Checkers) {
         for link in std::mem::take(&mut self.links).into_iter().flatten() {
+            self.tell_capacity(&link);
             let flights = link.directions.into_iter().flat_map(Direction::into_flights);
             self.book.bytes += flights.map(|flight| flight.left_by(self.now)).sum::<u64>();
         }

@@ -17,6 +17,17 @@ pub enum Observation<'a> {
         to: u32,
         /// Which.
         message: u32,
+        /// What it takes in a store.
+        bytes: u64,
+    },
+    /// A contact has ended: told of each direction, and only where somebody floods the network.
+    LinkEnded {
+        /// From whom.
+        from: u32,
+        /// To whom.
+        to: u32,
+        /// What it could have carried that way.
+        capacity_bytes: u64,
     },
     /// The application of a node has got a message.
     Delivered {
@@ -65,6 +76,22 @@ pub enum Observation<'a> {
         node: u32,
         /// In order.
         holds: &'a [u32],
+        /// What was not promised to be durable may be gone, a removal too.
+        has_lost: bool,
+    },
+    /// The application of a node lost a message in a crash, before anybody was promised that it has it.
+    Forgotten {
+        /// Whose.
+        node: u32,
+        /// Which.
+        message: u32,
+    },
+    /// A node cannot come up again: its store does not open.
+    Broken {
+        /// Who.
+        node: u32,
+        /// Why.
+        reason: &'a str,
     },
     /// What everybody can read on a bundle.
     Header {
@@ -97,7 +124,7 @@ impl Observation<'_> {
     pub(crate) fn digest(&self) -> [u64; 4] {
         match *self {
             Self::Created { message } => [1, u64::from(message), 0, 0],
-            Self::Transferred { from, to, message } => {
+            Self::Transferred { from, to, message, .. } => {
                 [2, u64::from(from), u64::from(to), u64::from(message)]
             }
             Self::Delivered { node, message } => [3, u64::from(node), u64::from(message), 0],
@@ -107,7 +134,14 @@ impl Observation<'_> {
             }
             Self::Promised { holder, message } => [6, u64::from(holder), u64::from(message), 0],
             Self::Settled { node, message } => [7, u64::from(node), u64::from(message), 0],
-            Self::Restarted { node, holds } => [8, u64::from(node), holds.len() as u64, 0],
+            Self::Restarted { node, holds, has_lost } => {
+                [8, u64::from(node), holds.len() as u64, u64::from(has_lost)]
+            }
+            Self::LinkEnded { from, to, capacity_bytes } => {
+                [12, u64::from(from), u64::from(to), capacity_bytes]
+            }
+            Self::Forgotten { node, message } => [10, u64::from(node), u64::from(message), 0],
+            Self::Broken { node, .. } => [11, u64::from(node), 0, 0],
             Self::Header { message, .. } => [9, u64::from(message), 0, 0],
         }
     }

@@ -1,5 +1,6 @@
 //! One run: a scenario, a seed, a router.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::movement::{Contact, ContactError, contact, contacts};
 use crate::oracle;
+use crate::random::Random;
 use crate::report::Figures;
 use crate::routers::RouterKind;
 use crate::routers::baseline::Baseline;
@@ -30,6 +32,18 @@ pub enum Buffers {
     Unlimited,
 }
 
+/// Where nodes of ours keep custody. Figures are the same but for what crashes take.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StoreKind {
+    /// In memory.
+    #[default]
+    Memory,
+    /// In the real database, on a disk in memory that fails and loses power.
+    Redb,
+    /// Carriers in the real database, on files in this folder; everybody else in memory.
+    Files(PathBuf),
+}
+
 /// A scenario under a seed: what every router meets.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -37,6 +51,7 @@ pub struct Setting {
     seed: u64,
     contacts: Arc<[Contact]>,
     messages: Arc<[Message]>,
+    store: StoreKind,
 }
 
 impl Setting {
@@ -44,7 +59,22 @@ impl Setting {
     pub fn new(scenario: Scenario, seed: u64) -> Result<Self, ContactError> {
         let contacts = contacts(&scenario, seed)?.into();
         let messages = messages(&scenario, seed).into();
-        Ok(Self { scenario: Arc::new(scenario), seed, contacts, messages })
+        let share = scenario.faults.map_or(0.0, |faults| faults.redb_share);
+        let is_redb = Random::new(seed, "store", 0).chance(share);
+        let store = if is_redb { StoreKind::Redb } else { StoreKind::Memory };
+        Ok(Self { scenario: Arc::new(scenario), seed, contacts, messages, store })
+    }
+
+    /// With another store than the scenario says for this seed.
+    #[must_use]
+    pub fn with_store(mut self, store: StoreKind) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Whether custody lies in the real database, on a disk that fails.
+    pub fn is_redb(&self) -> bool {
+        self.store == StoreKind::Redb
     }
 
     /// Who meets whom.
@@ -57,16 +87,33 @@ impl Setting {
         &self.messages
     }
 
-    /// The routers that can be run: ours always pads.
+    /// The routers that can be run: ours always pads, and a flood is made of calls of ours.
     pub fn routers(&self) -> &'static [RouterKind] {
+        const OURS: [RouterKind; 1] = [RouterKind::Ours];
         match self.scenario.traffic.padding {
+            _ if self.scenario.flood.is_some() => &OURS,
             Padding::SizeClasses => &RouterKind::ALL,
             Padding::None => &RouterKind::BASELINES,
         }
     }
 
-    /// Runs a router, one of [`Self::routers`].
+    /// The same contacts and messages without a flood.
+    #[must_use]
+    pub fn calm(&self) -> Self {
+        let calm = Scenario { flood: None, ..Scenario::clone(&self.scenario) };
+        Self { scenario: Arc::new(calm), ..self.clone() }
+    }
+
+    /// Runs a router, one of [`Self::routers`]. Where somebody floods the network, it is run without the flood too.
     pub fn run(&self, router: RouterKind, buffers: Buffers) -> Figures {
+        let figures = self.run_once(router, buffers);
+        if self.scenario.flood.is_none() {
+            return figures;
+        }
+        figures.compared_with_calm(&self.calm().run_once(router, buffers))
+    }
+
+    fn run_once(&self, router: RouterKind, buffers: Buffers) -> Figures {
         let begins = Instant::now();
         let outcome = self.outcome(router, buffers);
         let wall_s = begins.elapsed().as_secs_f64();
@@ -94,8 +141,8 @@ impl Setting {
                 world.run(&mut Baseline::new(Prophet::new(self.scenario.prophet, nodes.len()), &nodes))
             }
             RouterKind::Ours => {
-                let ours = Ours::new(&self.scenario, &nodes, self.seed);
-                world.run(&mut ours.expect("a store in memory does not fail"))
+                let ours = Ours::new(&self.scenario, &nodes, self.seed, &self.store);
+                world.run(&mut ours.expect("a folder in which stores can be made"))
             }
         }
     }

@@ -30,10 +30,8 @@ use crate::{
     storage::Transaction,
 };
 
-use self::{
-    store::{BundleStore, Recogniser},
-    volatile::Volatile,
-};
+pub use self::store::BundleStore;
+use self::{store::Recogniser, volatile::Volatile};
 
 mod arrive;
 pub(crate) use arrive::is_final;

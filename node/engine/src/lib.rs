@@ -68,6 +68,7 @@ pub mod storage;
 pub mod tables;
 mod topics;
 
+pub use carrying::BundleStore;
 pub use engine::{Config, Engine};
 pub use input::{CallFailure, CallId, Caller, Effect, EngineError, Input, Next, Now, Outcome, Work};
 

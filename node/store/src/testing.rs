@@ -10,12 +10,16 @@ mod state;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use qpq_crypto::at_rest::AtRestKey;
 use rand_core::CryptoRng;
 use redb::{Database, DatabaseError, StorageBackend};
 
 use self::file::DiskFile;
 use self::state::{FileState, State, surviving};
 use crate::files::Files;
+use crate::open::{LockedStore, Options};
+use crate::open_error::OpenError;
+use crate::store::Store;
 
 /// A disk with the four files of a store. A clone is another handle to the same disk.
 #[derive(Clone, Default)]
@@ -67,6 +71,14 @@ impl Disk {
             secrets_key: self.file(SECRETS_KEY),
             open_counter: Some(self.file(OPEN_COUNTER)),
         }
+    }
+
+    /// Opens the store on this disk, or makes it, under a key that every test knows.
+    ///
+    /// # Errors
+    /// As [`LockedStore::open_files`] and [`LockedStore::unlock`].
+    pub fn open_store(&self, options: &Options, rng: Box<dyn CryptoRng + Send>) -> Result<Store, OpenError> {
+        LockedStore::open_files(self.files(), options, rng)?.unlock(&known_key())
     }
 
     /// Operations so far.
@@ -228,6 +240,18 @@ impl fmt::Debug for Disk {
             .field("pending", &state.pending.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Opens the store in a folder, or makes it, under a key that every test knows: for measurements on real files.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open_in(folder: &std::path::Path, options: &Options) -> Result<Store, OpenError> {
+    Store::open(folder, &known_key(), options)
+}
+
+fn known_key() -> AtRestKey {
+    AtRestKey::from_bytes(&[42; 32])
 }
 
 const DATABASE: &str = "database";

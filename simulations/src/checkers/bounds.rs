@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::{Facts, Violations};
+use crate::bits::Bits;
 use crate::observation::Observation;
 use crate::time::Time;
 
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
-    /// By message and node, what it takes.
-    held: BTreeMap<(u32, u32), u64>,
-    /// By node, the sum.
+    /// By node, the messages held.
+    held: Vec<Bits>,
+    /// By node, what they take.
     sums: Vec<u64>,
+    /// By message, what it takes: everywhere the same.
+    bytes: BTreeMap<u32, u64>,
 }
 
 impl Bounds {
@@ -23,11 +26,18 @@ impl Bounds {
         observation: &Observation<'_>,
         violations: &mut Violations,
     ) {
-        self.sums.resize(facts.nodes.len(), 0);
+        if self.sums.is_empty() {
+            self.sums.resize(facts.nodes.len(), 0);
+            self.held.resize(facts.nodes.len(), Bits::default());
+        }
         match *observation {
             Observation::Stored { node, message, bytes } => {
-                if self.held.insert((message, node), bytes).is_some() {
+                if !self.held[node as usize].insert(message) {
                     violations.add(at, || format!("node {node} stored message {message} twice"));
+                }
+                if *self.bytes.entry(message).or_insert(bytes) != bytes {
+                    violations
+                        .add(at, || format!("message {message} takes {bytes} bytes of node {node} only"));
                 }
                 let sum = &mut self.sums[node as usize];
                 *sum += bytes;
@@ -37,7 +47,7 @@ impl Bounds {
                 }
             }
             Observation::Removed { node, message, bytes, .. } => {
-                if self.held.remove(&(message, node)) != Some(bytes) {
+                if !self.held[node as usize].remove(message) || self.bytes.get(&message) != Some(&bytes) {
                     violations.add(at, || format!("node {node} removed message {message}, which it had not"));
                 }
                 let sum = &mut self.sums[node as usize];

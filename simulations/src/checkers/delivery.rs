@@ -14,6 +14,8 @@ const LATE_AT_MOST: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
     delivered: BTreeSet<(u32, u32)>,
+    /// By node and message, what the node forgot and must still hold when it is up again.
+    forgotten: BTreeSet<(u32, u32)>,
     /// Somebody has crashed: what its clock charged travels with the messages.
     is_time_doubtful: bool,
 }
@@ -26,8 +28,31 @@ impl Delivery {
         observation: &Observation<'_>,
         violations: &mut Violations,
     ) {
-        self.is_time_doubtful |= matches!(observation, Observation::Restarted { .. });
-        let Observation::Delivered { node, message } = *observation else { return };
+        match *observation {
+            Observation::Delivered { node, message } => {
+                self.delivered(facts, at, (node, message), violations);
+            }
+            Observation::Forgotten { node, message } => {
+                self.forgotten.insert((node, message));
+                if !self.delivered.remove(&(message, node)) {
+                    violations.add(at, || format!("node {node} forgot message {message}, which it had not"));
+                }
+            }
+            Observation::Restarted { node, holds, .. } => {
+                self.is_time_doubtful = true;
+                self.must_hold_forgotten(at, node, holds, violations);
+            }
+            _ => {}
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        facts: Facts<'_>,
+        at: Time,
+        (node, message): (u32, u32),
+        violations: &mut Violations,
+    ) {
         if !self.delivered.insert((message, node)) {
             violations.add(at, || format!("message {message} was delivered twice to node {node}"));
         }
@@ -41,6 +66,17 @@ impl Delivery {
         let is_late = at > written.expires() + LATE_AT_MOST && !self.is_time_doubtful;
         if at < written.created || is_late {
             violations.add(at, || format!("message {message} was delivered outside its lifetime"));
+        }
+    }
+
+    /// What a node forgot it has still to deliver.
+    fn must_hold_forgotten(&mut self, at: Time, node: u32, holds: &[u32], violations: &mut Violations) {
+        let forgotten: Vec<_> = self.forgotten.range((node, 0)..=(node, u32::MAX)).copied().collect();
+        for (node, message) in forgotten {
+            self.forgotten.remove(&(node, message));
+            if holds.binary_search(&message).is_err() {
+                violations.add(at, || format!("node {node} forgot message {message} and does not hold it"));
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What a node has answered to be durable is there after a crash, and leaves only for a reason that holds.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Facts, Violations};
+use crate::bits::{Bits, of};
 use crate::observation::{Cause, Observation};
 use crate::time::Time;
 
@@ -14,8 +14,8 @@ const EARLY_AT_MOST: Duration = Duration::from_secs(60);
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct Durability {
-    /// By holder and message, what was promised and has not left since.
-    promised: BTreeSet<(u32, u32)>,
+    /// By holder, what was promised and has not left since.
+    promised: Vec<Bits>,
     /// Somebody has crashed: what its clock charged travels with the messages.
     is_time_doubtful: bool,
 }
@@ -30,16 +30,19 @@ impl Durability {
     ) {
         match *observation {
             Observation::Promised { holder, message } => {
-                self.promised.insert((holder, message));
+                of(&mut self.promised, holder).insert(message);
             }
             Observation::Removed { node, message, cause, .. } => {
-                let was_promised = self.promised.remove(&(node, message));
+                let was_promised = of(&mut self.promised, node).remove(message);
                 self.left(facts, at, (node, message), (cause, was_promised), violations);
             }
-            Observation::Restarted { node, holds } => {
+            Observation::Broken { node, reason } => {
+                violations.add(at, || format!("node {node} cannot come up again: {reason}"));
+            }
+            Observation::Restarted { node, holds, .. } => {
                 self.is_time_doubtful = true;
-                let promised = self.promised.range((node, 0)..=(node, u32::MAX));
-                for (_, message) in promised.filter(|(_, message)| holds.binary_search(message).is_err()) {
+                let promised = of(&mut self.promised, node).without(&[]);
+                for message in promised.filter(|message| holds.binary_search(message).is_err()) {
                     violations.add(at, || format!("node {node} promised to keep {message} and lost it"));
                 }
             }

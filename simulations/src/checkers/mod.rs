@@ -6,6 +6,7 @@
 mod bounds;
 mod delivery;
 mod durability;
+mod flood;
 mod headers;
 mod settlement;
 #[cfg(test)]
@@ -14,6 +15,8 @@ mod tests;
 use self::bounds::Bounds;
 use self::delivery::Delivery;
 use self::durability::Durability;
+use self::flood::FloodChecker;
+pub use self::flood::FloodFigures;
 use self::headers::Headers;
 use self::settlement::Settlement;
 use crate::observation::Observation;
@@ -28,6 +31,8 @@ pub struct Facts<'a> {
     pub nodes: &'a [Node],
     /// Its messages.
     pub messages: &'a [Message],
+    /// The first of the nodes that flood the network, and the one after the last.
+    pub hostile: &'a std::ops::Range<u32>,
 }
 
 impl Facts<'_> {
@@ -45,6 +50,7 @@ pub struct Checkers {
     durability: Durability,
     settlement: Settlement,
     headers: Headers,
+    flood: FloodChecker,
     violations: Violations,
 }
 
@@ -67,6 +73,12 @@ impl Checkers {
         self.durability.observe(facts, at, observation, violations);
         self.settlement.observe(facts, at, observation, violations);
         self.headers.observe(at, observation, violations);
+        self.flood.observe(facts, at, observation, violations);
+    }
+
+    /// What came of a flood.
+    pub fn flood(&self) -> FloodFigures {
+        self.flood.figures()
     }
 
     /// Everything that was found.

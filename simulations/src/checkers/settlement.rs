@@ -1,8 +1,9 @@
 //! What is settled has arrived, and does not stay or come back where this is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Facts, Violations};
+use crate::bits::{Bits, of};
 use crate::observation::{Cause, Observation};
 use crate::time::Time;
 
@@ -11,8 +12,10 @@ use crate::time::Time;
 pub(super) struct Settlement {
     /// By message, who has it.
     delivered: BTreeMap<u32, u32>,
-    /// By node and message, what the node knows to be settled.
-    known: BTreeSet<(u32, u32)>,
+    /// By node, what it knows to be settled.
+    known: Vec<Bits>,
+    /// By node, what of it the node has come to know since it last promised anything: only a promise makes it durable.
+    fresh: BTreeMap<u32, Vec<u32>>,
 }
 
 impl Settlement {
@@ -26,14 +29,25 @@ impl Settlement {
         match *observation {
             Observation::Delivered { message, .. } => *self.delivered.entry(message).or_default() += 1,
             Observation::Settled { node, message } => {
-                self.known.insert((node, message));
+                if of(&mut self.known, node).insert(message) {
+                    self.fresh.entry(node).or_default().push(message);
+                }
                 self.must_have_arrived(facts, at, message, violations);
             }
             Observation::Removed { message, cause: Cause::Settled, .. } => {
                 self.must_have_arrived(facts, at, message, violations);
             }
-            Observation::Stored { node, message, .. } if self.known.contains(&(node, message)) => {
+            Observation::Stored { node, message, .. } if of(&mut self.known, node).contains(message) => {
                 violations.add(at, || format!("settled message {message} came back to node {node}"));
+            }
+            // It may have forgotten that it knew, and comes to know it again.
+            Observation::Restarted { node, has_lost: true, .. } => {
+                for message in self.fresh.remove(&node).unwrap_or_default() {
+                    of(&mut self.known, node).remove(message);
+                }
+            }
+            Observation::Promised { holder, .. } => {
+                self.fresh.remove(&holder);
             }
             _ => {}
         }

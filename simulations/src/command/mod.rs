@@ -1,5 +1,6 @@
 //! The command line.
 
+mod carrier;
 mod replay;
 mod reports;
 #[cfg(test)]
@@ -11,13 +12,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rayon::prelude::*;
 
 use crate::movement::trace;
 use crate::report::{Figures, bound, table};
 use crate::routers::RouterKind;
-use crate::run::{Buffers, Setting};
+use crate::run::{Buffers, Setting, StoreKind};
 use crate::scenario::Scenario;
 
 /// Simulates the mesh and the routers it must beat.
@@ -40,6 +41,8 @@ enum Command {
     Bound(Bound),
     /// Print the contacts of a scenario as The ONE's connection events.
     Contacts(Contacts),
+    /// Run a scenario with carriers whose stores are real files, and tell how much memory that took.
+    Carrier(carrier::Carrier),
     /// Run scenarios under all routers and seeds: print tables and targets as Markdown, draw curves.
     Report(reports::Report),
 }
@@ -66,6 +69,9 @@ struct Run {
     /// How much nodes can keep.
     #[arg(long, default_value = "scenario")]
     buffers: Buffers,
+    /// Where our own nodes keep custody.
+    #[arg(long, default_value = "scenario")]
+    store: Stores,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -87,6 +93,9 @@ struct Sweep {
     /// How much nodes can keep.
     #[arg(long, default_value = "scenario")]
     buffers: Buffers,
+    /// Where our own nodes keep custody.
+    #[arg(long, default_value = "scenario")]
+    store: Stores,
     /// Print JSON objects, one a line.
     #[arg(long)]
     json: bool,
@@ -110,6 +119,27 @@ struct Contacts {
     seed: u64,
 }
 
+/// Where our own nodes keep custody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stores {
+    /// As the scenario says for the seed.
+    Scenario,
+    /// In memory.
+    Memory,
+    /// In the real database, on a disk in memory that fails and loses power where nodes crash.
+    Redb,
+}
+
+impl Stores {
+    fn of(self, setting: Setting) -> Setting {
+        match self {
+            Self::Scenario => setting,
+            Self::Memory => setting.with_store(StoreKind::Memory),
+            Self::Redb => setting.with_store(StoreKind::Redb),
+        }
+    }
+}
+
 impl Arguments {
     /// Does what was asked for. Violations make the exit code 1.
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
@@ -119,6 +149,7 @@ impl Arguments {
             Command::Replay(replay) => replay.run(out),
             Command::Bound(bound) => bound.run(out),
             Command::Contacts(contacts) => contacts.run(out),
+            Command::Carrier(carrier) => carrier.run(out),
             Command::Report(report) => report.run(out),
         }
     }
@@ -137,11 +168,11 @@ impl Place {
 impl Run {
     fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         let scenario = self.place.scenario()?;
-        let setting = Setting::new(scenario.clone(), self.seed)?;
+        let setting = self.store.of(Setting::new(scenario.clone(), self.seed)?);
         ensure_possible(&setting, self.router)?;
         let figures = setting.run(self.router, self.buffers);
         if let Some(file) = &self.save {
-            replay::save(file, scenario, &figures)?;
+            replay::save(file, scenario, &figures, setting.is_redb())?;
         }
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&figures)?)?;
@@ -156,7 +187,7 @@ impl Run {
 impl Sweep {
     fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         let scenario = self.place.scenario()?;
-        let rows = sweep(&scenario, self.seeds.clone(), &self.router, self.buffers)?;
+        let rows = self.runs(&scenario)?;
         if self.json {
             rows.iter().try_for_each(|row| anyhow::Ok(writeln!(out, "{}", serde_json::to_string(row)?)?))?;
         } else {
@@ -166,21 +197,23 @@ impl Sweep {
     }
 }
 
-/// Runs a scenario under each seed and router, by router and then by seed; under all routers if none is named.
-fn sweep(
-    scenario: &Scenario,
-    seeds: Range<u64>,
-    routers: &[RouterKind],
-    buffers: Buffers,
-) -> anyhow::Result<Vec<Figures>> {
-    let settings: Vec<Setting> =
-        (seeds.into_par_iter()).map(|seed| Setting::new(scenario.clone(), seed)).collect::<Result<_, _>>()?;
-    let Some(first) = settings.first() else { return Ok(Vec::new()) };
-    routers.iter().try_for_each(|router| ensure_possible(first, *router))?;
-    let routers = if routers.is_empty() { first.routers() } else { routers };
-    let runs: Vec<_> =
-        routers.iter().flat_map(|router| settings.iter().map(move |setting| (router, setting))).collect();
-    Ok(runs.into_par_iter().map(|(router, setting)| setting.run(*router, buffers)).collect())
+impl Sweep {
+    /// Runs the scenario under each seed and router, by router and then by seed; under all routers if none is named.
+    fn runs(&self, scenario: &Scenario) -> anyhow::Result<Vec<Figures>> {
+        let by_seed: Vec<_> = (self.seeds.clone().into_par_iter())
+            .map(|seed| self.runs_of(self.store.of(Setting::new(scenario.clone(), seed)?)))
+            .collect::<anyhow::Result<_>>()?;
+        let routers = by_seed.first().map_or(0, Vec::len);
+        let of = |place: usize| by_seed.iter().filter_map(move |rows| rows.get(place).cloned());
+        Ok((0..routers).flat_map(of).collect())
+    }
+
+    /// One seed after the other is let go of, lest the contacts of all are kept.
+    fn runs_of(&self, setting: Setting) -> anyhow::Result<Vec<Figures>> {
+        self.router.iter().try_for_each(|router| ensure_possible(&setting, *router))?;
+        let routers = if self.router.is_empty() { setting.routers() } else { &self.router };
+        Ok(routers.into_par_iter().map(|router| setting.run(*router, self.buffers)).collect())
+    }
 }
 
 impl Bound {
@@ -201,11 +234,13 @@ impl Contacts {
 }
 
 fn ensure_possible(setting: &Setting, router: RouterKind) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        setting.routers().contains(&router),
-        "{} always pads: the scenario must pad too",
-        router.name()
-    );
+    let why = match router {
+        RouterKind::Ours => "ours always pads: the scenario must pad too".to_owned(),
+        other => {
+            format!("{} knows nothing of the calls that the flood of this scenario is made of", other.name())
+        }
+    };
+    anyhow::ensure!(setting.routers().contains(&router), why);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::Figures;
 use crate::routers::RouterKind;
-use crate::run::{Buffers, Setting};
+use crate::run::{Buffers, Setting, StoreKind};
 use crate::scenario::Scenario;
 
 /// `qpq-sim replay`.
@@ -29,19 +29,22 @@ struct Saved {
     seed: u64,
     router: RouterKind,
     buffers: Buffers,
+    #[serde(default)]
+    is_redb: bool,
     trace_hash: String,
 }
 
 const SCHEMA: &str = "qpq-sim.replay/1";
 
 /// Writes what is needed to run it again.
-pub(super) fn save(file: &Path, scenario: Scenario, figures: &Figures) -> anyhow::Result<()> {
+pub(super) fn save(file: &Path, scenario: Scenario, figures: &Figures, is_redb: bool) -> anyhow::Result<()> {
     let saved = Saved {
         schema: SCHEMA.into(),
         scenario,
         seed: figures.seed,
         router: figures.router,
         buffers: figures.buffers,
+        is_redb,
         trace_hash: figures.trace_hash.clone(),
     };
     let text = serde_json::to_string_pretty(&saved)?;
@@ -56,7 +59,8 @@ impl Replay {
         let saved: Saved = serde_json::from_str(&text)
             .with_context(|| format!("{} is nothing that run --save wrote", self.file.display()))?;
         anyhow::ensure!(saved.schema == SCHEMA, "{} is of another version", self.file.display());
-        let setting = Setting::new(saved.scenario, saved.seed)?;
+        let store = if saved.is_redb { StoreKind::Redb } else { StoreKind::Memory };
+        let setting = Setting::new(saved.scenario, saved.seed)?.with_store(store);
         super::ensure_possible(&setting, saved.router)?;
         let figures = setting.run(saved.router, saved.buffers);
         let is_same = figures.trace_hash == saved.trace_hash;

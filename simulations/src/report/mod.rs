@@ -14,10 +14,28 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::book::Sample;
+use crate::checkers::FloodFigures;
 use crate::routers::RouterKind;
 use crate::run::Buffers;
 use crate::scenario::Scenario;
 use crate::world::Outcome;
+
+/// A run with a flood beside the same run without it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flooded {
+    /// What the flood did.
+    #[serde(flatten)]
+    pub figures: FloodFigures,
+    /// `ratio` without it.
+    pub calm_ratio: f64,
+    /// `median_delay_s` without it.
+    pub calm_median_delay_s: Option<f64>,
+    /// What was dropped for want of room without it.
+    pub calm_evicted: u64,
+}
+
+/// How much of the ratio without it a flood may take.
+const FLOOD_COSTS_MAX: f64 = 0.05;
 
 /// The figures of one run. Fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +83,9 @@ pub struct Figures {
     pub violations: u64,
     /// The first of it in words.
     pub first_violations: Vec<String>,
+    /// What came of a flood, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flood: Option<Flooded>,
     /// The hash of everything that happened.
     pub trace_hash: String,
     /// How long the run took on this machine, in seconds.
@@ -75,6 +96,9 @@ pub struct Figures {
     /// Points over time.
     #[serde(skip)]
     pub samples: Vec<Sample>,
+    /// What the checker of floods saw.
+    #[serde(skip)]
+    pub flood_seen: FloodFigures,
 }
 
 impl Figures {
@@ -115,11 +139,33 @@ impl Figures {
             held_mean_bytes: held_mean_bytes(&book.samples),
             violations: violations.count(),
             first_violations: violations.first().to_vec(),
+            flood: None,
             trace_hash: outcome.hash,
             wall_s,
             delay_percentiles_s: (0..=100).filter_map(|part| percentile(&delays, part)).collect(),
             samples: book.samples,
+            flood_seen: outcome.checkers.flood(),
         }
+    }
+}
+
+impl Figures {
+    /// Adds the figures of the same run without a flood; a ratio that is too far below is a violation.
+    #[must_use]
+    pub fn compared_with_calm(mut self, calm: &Self) -> Self {
+        if self.ratio < calm.ratio * (1.0 - FLOOD_COSTS_MAX) {
+            self.violations += 1;
+            let found =
+                format!("the flood leaves a ratio of {:.4} where it was {:.4}", self.ratio, calm.ratio);
+            self.first_violations.push(found);
+        }
+        self.flood = Some(Flooded {
+            figures: self.flood_seen.clone(),
+            calm_ratio: calm.ratio,
+            calm_median_delay_s: calm.median_delay_s,
+            calm_evicted: calm.flood_seen.honest_evicted,
+        });
+        self
     }
 }
 

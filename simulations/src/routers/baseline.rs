@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::Router;
-use super::bits::Bits;
 use super::station::Station;
+use crate::bits::Bits;
 use crate::net::{Net, Way};
 use crate::observation::{Cause, Observation};
 use crate::traffic::Message;
@@ -144,7 +144,8 @@ impl<P: Policy> Baseline<P> {
 
     fn received(&mut self, net: &mut Net<'_, Packet>, way: Way, message: u32, copies: u16) {
         let Way { from, to, .. } = way;
-        net.observe(&Observation::Transferred { from, to, message });
+        let bytes = stored_bytes(net.message(message));
+        net.observe(&Observation::Transferred { from, to, message, bytes });
         self.stations[to as usize].incoming.remove(message);
         let left = self.stations[from as usize].copies(message);
         if left > 1 {

@@ -5,7 +5,6 @@
 //! price of the identifiers alone.
 
 pub mod baseline;
-mod bits;
 pub mod direct;
 pub mod epidemic;
 pub mod ours;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::bits::Bits;
+use crate::bits::Bits;
 use crate::net::Net;
 use crate::observation::{Cause, Observation};
 

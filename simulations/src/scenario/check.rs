@@ -20,10 +20,16 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
         require((0.0..1.0).contains(&link.loss), format!("loss of link {} is not in [0, 1)", link.name))?;
     }
     if let Some(faults) = &scenario.faults {
-        let chances = [faults.crash_chance, faults.wrong_clock];
+        let chances = [faults.crash_chance, faults.wrong_clock, faults.redb_share];
         require(chances.iter().all(|chance| (0.0..=1.0).contains(chance)), "a chance is not in [0, 1]")?;
         let [least, most] = faults.down_s;
         require(0.0 < least && least <= most, "down_s is not a range above 0")?;
+    }
+    if let Some(flood) = &scenario.flood {
+        let known = scenario.groups.iter().any(|group| group.name == flood.group);
+        require(known, format!("the flood names the group {}, which there is not", flood.group))?;
+        require(SIZE_CLASSES.contains(&flood.body_bytes), "body_bytes of the flood is no size class")?;
+        require((1..=64).contains(&flood.bundles_per_call), "bundles_per_call is not from 1 to 64")?;
     }
     check_contacts(scenario)?;
     for group in &scenario.groups {

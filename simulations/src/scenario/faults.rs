@@ -13,4 +13,8 @@ pub struct Faults {
     pub down_s: [f64; 2],
     /// How likely its wall clock is wrong by years then.
     pub wrong_clock: f64,
+    /// In which share of the runs custody lies in the real database, on a disk that fails and loses power: at any
+    /// operation of a commit or of opening the store.
+    #[serde(default)]
+    pub redb_share: f64,
 }

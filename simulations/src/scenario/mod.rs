@@ -7,6 +7,7 @@
 mod check;
 mod contacts;
 mod faults;
+mod flood;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::contacts::{ContactModel, Graph, Movement, Places, Radio, Roads, Spot, TraceFile};
 pub use self::faults::Faults;
+pub use self::flood::{Flood, Standing};
 pub use self::traffic::{Padding, Traffic};
 use crate::link::LinkClass;
 use crate::routers::prophet::Constants;
@@ -42,6 +44,9 @@ pub struct Scenario {
     pub prophet: Constants,
     /// What goes wrong, if anything does.
     pub faults: Option<Faults>,
+    /// Who floods the network, if anybody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flood: Option<Flood>,
     /// How contacts come about.
     pub contacts: ContactModel,
     /// The kinds of links. Two nodes use the first in this list that both have and that reaches.
@@ -159,6 +164,15 @@ impl Scenario {
     pub fn members(&self, group: usize) -> std::ops::Range<usize> {
         let first = self.groups[..group].iter().map(|group| group.count).sum();
         first..first + self.groups[group].count
+    }
+
+    /// The numbers of the nodes that flood the network.
+    pub fn hostile(&self) -> std::ops::Range<u32> {
+        let name = self.flood.as_ref().map(|flood| flood.group.as_str());
+        let group = self.groups.iter().position(|group| Some(group.name.as_str()) == name);
+        let Some(members) = group.map(|group| self.members(group)) else { return 0..0 };
+        let number = |node| u32::try_from(node).expect("a scenario has fewer nodes");
+        number(members.start)..number(members.end)
     }
 
     /// The index of a link class.

@@ -5,10 +5,12 @@ use std::path::Path;
 use super::*;
 use crate::traffic::messages;
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 10] = [
     ("bus-lines", include_str!("../../scenarios/bus-lines.toml")),
     ("community", include_str!("../../scenarios/community.toml")),
     ("faults", include_str!("../../scenarios/faults.toml")),
+    ("carrier", include_str!("../../scenarios/carrier.toml")),
+    ("flood", include_str!("../../scenarios/flood.toml")),
     ("helsinki", include_str!("../../scenarios/helsinki.toml")),
     ("partition-heal", include_str!("../../scenarios/partition-heal.toml")),
     ("random-waypoint", include_str!("../../scenarios/random-waypoint.toml")),

@@ -19,9 +19,24 @@ use super::volatile::Volatile;
 
 /// Bundles, bodies and tombstones as records of the engine's tables. Where custody lives in memory, only this node's own
 /// bundles do, and what was taken before it did.
-pub(super) struct BundleStore<'a> {
+///
+/// The engine makes its own; it is public so that a simulation keeps custody by the very same code.
+pub struct BundleStore<'a> {
     pub(super) tx: &'a mut dyn Transaction,
     pub(super) memory: Option<&'a mut Volatile>,
+}
+
+impl<'a> BundleStore<'a> {
+    /// Within the transaction given; nothing lives in memory.
+    pub fn new(tx: &'a mut dyn Transaction) -> Self {
+        Self { tx, memory: None }
+    }
+}
+
+impl std::fmt::Debug for BundleStore<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("BundleStore").finish_non_exhaustive()
+    }
 }
 
 /// Recognises by routing secrets.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use qpq_mesh::{Bundle, BundleId, Class, Interest, Label, Secret};
 
+use crate::random::Random;
+use crate::routers::baseline::HEADER_BYTES;
 use crate::traffic::Message;
 
 /// All bundles of a run. Maps are looked up and never walked through.
@@ -58,6 +60,26 @@ impl Bundles {
         bundle
     }
 
+    /// A bundle that stands for no message.
+    pub(super) fn add(&mut self, number: u32, bundle: Bundle) {
+        self.by_id.insert(*bundle.id().as_bytes(), number);
+        self.made.insert(number, bundle);
+    }
+
+    /// A bundle that nobody has.
+    pub(super) fn forget(&mut self, number: u32) {
+        if let Some(bundle) = self.made.remove(&number) {
+            self.by_id.remove(bundle.id().as_bytes());
+        }
+    }
+
+    /// The bundle of any message that was written so far.
+    pub(super) fn any(&self, random: &mut Random) -> Option<&Bundle> {
+        let written = u32::try_from(self.by_salt.len()).ok().filter(|written| *written > 0)?;
+        let number = u32::try_from(random.below(written as usize)).ok()?;
+        self.made.get(&number)
+    }
+
     /// The bundle of a message that was made before.
     pub(super) fn made(&self, number: u32) -> Option<Bundle> {
         self.made.get(&number).cloned()
@@ -66,6 +88,17 @@ impl Bundles {
     /// The message of a bundle.
     pub(super) fn message(&self, id: &BundleId) -> Option<u32> {
         self.by_id.get(id.as_bytes()).copied()
+    }
+
+    /// The body of a bundle.
+    pub(super) fn body(&self, id: &BundleId) -> Option<Bytes> {
+        let message = self.message(id)?;
+        self.made.get(&message).map(|bundle| bundle.body().clone())
+    }
+
+    /// What the bundle of a message takes in a store.
+    pub(super) fn stored_bytes(&self, message: u32) -> u64 {
+        self.made.get(&message).map_or(0, |bundle| bundle.body().len() as u64 + HEADER_BYTES)
     }
 
     /// What settles a message, if anything does.

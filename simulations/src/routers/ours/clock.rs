@@ -37,6 +37,16 @@ impl Clock {
         self.started[0]
     }
 
+    /// Node time and wall clock at the last start, ms.
+    pub(super) fn readings_at_start(&self) -> [u64; 2] {
+        self.started
+    }
+
+    /// Both as they lie on the disk after a crash.
+    pub(super) fn set_saved(&mut self, saved: [u64; 2]) {
+        self.saved = saved;
+    }
+
     /// When node time will be this.
     pub(super) fn when(&self, node_ms: u64) -> Time {
         let after_ms = node_ms.saturating_sub(self.started[0]);
@@ -58,7 +68,8 @@ impl Clock {
         self.saved = self.started;
     }
 
-    fn readings(&self, now: Time) -> [u64; 2] {
+    /// Node time and wall clock, ms.
+    pub(super) fn readings(&self, now: Time) -> [u64; 2] {
         let gone_ms = now.as_millis().saturating_sub(self.started_at.as_millis());
         self.started.map(|started| started + gone_ms)
     }

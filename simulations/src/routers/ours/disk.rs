@@ -1,10 +1,23 @@
-//! A node's store: transactions over memory that can be rolled back, and tell what they changed.
+//! A node's storage: what is on it survives a crash, if it was promised to.
+//!
+//! - Where nothing crashes, nothing needs to be written: bodies are looked up in the table of all bundles.
+//! - [`Memory`] is a map that can be rolled back: every commit is durable.
+//! - [`Database`] is the node's own code down to the file: the engine's [`BundleStore`](qpq_engine::BundleStore) over
+//!   `qpq-store` (batches, sealing, journal, redb) over a disk that loses power.
 
-use std::collections::BTreeMap;
+mod database;
+mod lean;
+mod memory;
 
-use bytes::Bytes;
-use qpq_mesh::storage::{Loaded, Record, TombstoneRecord};
-use qpq_mesh::{BundleId, SortKey, StorageError, Store};
+use std::path::PathBuf;
+
+use qpq_mesh::{BundleId, StorageError, Store};
+
+pub(super) use self::database::{Database, Found};
+use self::lean::Lean;
+pub(super) use self::memory::Memory;
+use super::bundles::Bundles;
+use crate::random::Random;
 
 /// A bundle that was written or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,182 +26,124 @@ pub(super) struct Change {
     pub(super) is_put: bool,
 }
 
-/// The store.
-#[derive(Debug, Default)]
-pub(super) struct Disk {
-    bundles: BTreeMap<BundleId, (Record, Bytes)>,
-    tombstones: BTreeMap<SortKey, TombstoneRecord>,
-    instance: Option<[u8; 16]>,
-    changes: Vec<Change>,
-    /// How it was before the transaction, what changed last at the end.
-    before: Vec<Before>,
+/// What a transaction writes besides what the mesh writes, and what its commit is good for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Beside {
+    /// A message that the application gets.
+    pub(super) delivers: Option<u32>,
+    /// A message of the application that the mesh takes.
+    pub(super) deposits: Option<u32>,
+    /// Node time and wall clock, ms.
+    pub(super) clock: [u64; 2],
+    /// A neighbour is answered: the commit must be durable. Any other is made durable by the next that is.
+    pub(super) is_promise: bool,
 }
 
+/// What becomes of a node at a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Lives,
+    FallsBeforeCommit,
+    FallsAfterCommit,
+    FallsAfterEffects,
+    /// The power goes after so many more operations of the disk, in this commit or a later one.
+    PowerGoes(u64),
+    /// The next sync fails.
+    SyncFails,
+    /// The disk is full.
+    DiskIsFull,
+}
+
+/// How a transaction ended.
 #[derive(Debug)]
-enum Before {
-    Bundle(BundleId, Option<(Record, Bytes)>),
-    Tombstone(SortKey, Option<TombstoneRecord>),
-    Instance(Option<[u8; 16]>),
+pub(super) enum Ended<T> {
+    /// Committed; nothing of it is lost by a crash of the process.
+    Committed { result: T, changes: Vec<Change>, fate: Fate },
+    /// Given up: nothing of it was kept.
+    GivenUp,
+    /// The commit failed: whether it is on the disk shows at the next start.
+    Unknown { changes: Vec<Change> },
+}
+
+/// A node's storage.
+#[derive(Debug)]
+pub(super) enum Disk {
+    /// Of a node that never crashes.
+    Lean,
+    Memory(Memory),
+    Database(Box<Database>),
+}
+
+/// Which storage nodes have.
+#[derive(Debug, Clone)]
+pub(super) enum DiskKind {
+    Lean,
+    Memory,
+    /// A database on a disk in memory that loses power.
+    Faulty,
+    /// A database on real files, in a folder for each node.
+    Files(PathBuf),
 }
 
 impl Disk {
-    /// Whether the transaction has changed anything.
-    pub(super) fn is_changed(&self) -> bool {
-        !self.before.is_empty()
-    }
-
-    /// Ends the transaction and returns what it changed, in order.
-    pub(super) fn commit(&mut self) -> Vec<Change> {
-        self.before.clear();
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Gives the transaction up.
-    pub(super) fn roll_back(&mut self) {
-        self.changes.clear();
-        while let Some(before) = self.before.pop() {
-            match before {
-                Before::Bundle(id, bundle) => restore(&mut self.bundles, id, bundle),
-                Before::Tombstone(key, tombstone) => restore(&mut self.tombstones, key, tombstone),
-                Before::Instance(instance) => self.instance = instance,
+    /// Runs a transaction. `decide` says what becomes of the node once it is known whether anything was written.
+    pub(super) fn transact<T>(
+        &mut self,
+        bundles: &Bundles,
+        beside: Beside,
+        run: impl FnOnce(&mut dyn Store) -> Result<T, StorageError>,
+        decide: impl FnOnce(bool) -> Fate,
+    ) -> Ended<T> {
+        match self {
+            Self::Lean => {
+                let mut lean = Lean::new(bundles);
+                let result = run(&mut lean).expect("what stores nothing does not fail");
+                Ended::Committed { result, changes: lean.changes, fate: Fate::Lives }
             }
-        }
-    }
-
-    /// Everything that is held.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &BundleId> {
-        self.bundles.keys()
-    }
-}
-
-fn restore<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
-    match value {
-        Some(value) => map.insert(key, value),
-        None => map.remove(&key),
-    };
-}
-
-impl Store for Disk {
-    fn put(&mut self, record: &Record, body: &Bytes) -> Result<(), StorageError> {
-        let id = *record.header.id();
-        let before = self.bundles.insert(id, (record.clone(), body.clone()));
-        self.changes.push(Change { id, is_put: true });
-        self.before.push(Before::Bundle(id, before));
-        Ok(())
-    }
-
-    fn update(&mut self, record: &Record) -> Result<(), StorageError> {
-        if let Some(stored) = self.bundles.get_mut(record.header.id()) {
-            self.before.push(Before::Bundle(*record.header.id(), Some(stored.clone())));
-            stored.0 = record.clone();
-        }
-        Ok(())
-    }
-
-    fn body(&mut self, id: &BundleId) -> Result<Option<Bytes>, StorageError> {
-        Ok(self.bundles.get(id).map(|(_, body)| body.clone()))
-    }
-
-    fn remove(&mut self, id: &BundleId) -> Result<(), StorageError> {
-        if let Some(bundle) = self.bundles.remove(id) {
-            self.changes.push(Change { id: *id, is_put: false });
-            self.before.push(Before::Bundle(*id, Some(bundle)));
-        }
-        Ok(())
-    }
-
-    fn put_tombstone(&mut self, key: SortKey, tombstone: &TombstoneRecord) -> Result<(), StorageError> {
-        let before = self.tombstones.insert(key, *tombstone);
-        self.before.push(Before::Tombstone(key, before));
-        Ok(())
-    }
-
-    fn remove_tombstone(&mut self, key: SortKey) -> Result<(), StorageError> {
-        let before = self.tombstones.remove(&key);
-        self.before.push(Before::Tombstone(key, before));
-        Ok(())
-    }
-
-    fn put_instance(&mut self, instance: [u8; 16]) -> Result<(), StorageError> {
-        self.before.push(Before::Instance(self.instance.replace(instance)));
-        Ok(())
-    }
-
-    fn load(&mut self, each: &mut dyn FnMut(Loaded)) -> Result<(), StorageError> {
-        self.bundles.values().for_each(|(record, _)| each(Loaded::Bundle(record.clone())));
-        self.tombstones.iter().for_each(|(key, tombstone)| each(Loaded::Tombstone(*key, *tombstone)));
-        self.instance.into_iter().for_each(|instance| each(Loaded::Instance(instance)));
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use qpq_mesh::{Bundle, Class, Label, SortKey};
-
-    use super::*;
-
-    fn bundle(number: u8) -> (Record, Bytes) {
-        let label = Label {
-            class: Class::Message,
-            lifetime_max_s: 60,
-            salt: [number; 8],
-            tag: [0; 16],
-            settle: None,
-        };
-        let bundle = Bundle::new(label, vec![0; 1024].into()).unwrap();
-        let record = Record {
-            header: bundle.header().clone(),
-            expires_ms: 0,
-            arrival: 0,
-            hops_left: 1,
-            copies: 1,
-            bringer: None,
-            tier: qpq_mesh::Tier::Own,
-            is_mine: false,
-            is_opened: false,
-        };
-        (record, bundle.body().clone())
-    }
-
-    /// Writes, changes or removes one of a few bundles and tombstones.
-    fn change(disk: &mut Disk, (kind, number): (u8, u8)) {
-        let (mut record, body) = bundle(number);
-        let (id, key) = (*record.header.id(), SortKey::of(&record.header));
-        let tombstone = TombstoneRecord { secret: None, expires_ms: u64::from(kind), sequence: 0 };
-        match kind {
-            0 => disk.put(&record, &body).unwrap(),
-            1 => disk.remove(&id).unwrap(),
-            2 => disk.put_tombstone(key, &tombstone).unwrap(),
-            3 => disk.remove_tombstone(key).unwrap(),
-            _ => {
-                record.copies = u16::from(kind);
-                disk.update(&record).unwrap();
+            Self::Memory(memory) => {
+                let result = run(memory).expect("a store in memory does not fail");
+                let fate = decide(memory.is_changed());
+                if fate == Fate::FallsBeforeCommit {
+                    memory.roll_back();
+                    return Ended::GivenUp;
+                }
+                Ended::Committed { result, changes: memory.commit(), fate }
             }
+            Self::Database(database) => database.transact(beside, run, decide),
         }
     }
 
-    fn contents(disk: &mut Disk) -> String {
-        let mut all = String::new();
-        disk.load(&mut |loaded| all += &format!("{loaded:?}")).unwrap();
-        all
+    /// What may happen to it at a transaction.
+    pub(super) fn fates(&self, random: &mut Random) -> Fate {
+        const OF_PROCESS: [Fate; 3] =
+            [Fate::FallsBeforeCommit, Fate::FallsAfterCommit, Fate::FallsAfterEffects];
+        /// A commit in the journal takes a write and a sync; one that empties the journal takes some dozens.
+        const OPERATIONS: usize = 12;
+        match self {
+            Self::Lean => Fate::Lives,
+            Self::Memory(_) => OF_PROCESS[random.below(3)],
+            Self::Database(_) => match random.below(8) {
+                process @ 0..3 => OF_PROCESS[process],
+                3..6 => Fate::PowerGoes(random.below(OPERATIONS) as u64),
+                6 => Fate::SyncFails,
+                _ => Fate::DiskIsFull,
+            },
+        }
     }
 
-    proptest! {
-        #[test]
-        fn rolling_back_leaves_what_was_committed(
-            first in prop::collection::vec((0_u8..7, 0_u8..5), 0..20),
-            second in prop::collection::vec((0_u8..7, 0_u8..5), 0..20),
-        ) {
-            let mut disk = Disk::default();
-            first.into_iter().for_each(|one| change(&mut disk, one));
-            disk.commit();
-            let before = contents(&mut disk);
-            second.into_iter().for_each(|one| change(&mut disk, one));
-            disk.roll_back();
-            prop_assert_eq!(contents(&mut disk), before);
-            prop_assert!(!disk.is_changed() && disk.commit().is_empty());
+    /// Every bundle on it, of a node that may crash.
+    pub(super) fn ids(&self) -> Box<dyn Iterator<Item = &BundleId> + '_> {
+        match self {
+            Self::Lean => Box::new(std::iter::empty()),
+            Self::Memory(memory) => Box::new(memory.ids()),
+            Self::Database(database) => Box::new(database.held()),
+        }
+    }
+
+    /// The node crashes.
+    pub(super) fn fall(&mut self, random: &mut Random) {
+        if let Self::Database(database) = self {
+            database.fall(random);
         }
     }
 }

@@ -13,6 +13,8 @@ mod bundles;
 mod clock;
 mod crashes;
 mod disk;
+mod exchange;
+mod flood;
 mod settings;
 mod station;
 #[cfg(test)]
@@ -21,16 +23,20 @@ mod transaction;
 
 use std::collections::VecDeque;
 
-use qpq_mesh::wire::{Request, Response, TransferVerdict};
+use qpq_mesh::wire::{Request, Response};
 use qpq_mesh::work::solve;
-use qpq_mesh::{BundleId, CallFailure, CallId, CallRefused, Effect, Input, StorageError, Tier};
+use qpq_mesh::{CallFailure, CallId, Effect, Input, Tier};
 
 use self::bundles::Bundles;
+use self::disk::DiskKind;
+use self::flood::Flood;
 use self::station::Station;
+use self::transaction::Turn;
 use super::Router;
 use crate::net::{Net, Way};
 use crate::observation::Observation;
 use crate::random::Random;
+use crate::run::StoreKind;
 use crate::scenario::{Faults, Node, Role, Scenario};
 
 /// What a call or an answer has besides its payload.
@@ -62,6 +68,7 @@ pub struct Ours {
     chance: Random,
     /// Nodes that crash at the end of this moment.
     falling: Vec<u32>,
+    flood: Option<Flood>,
 }
 
 /// What is to be carried out.
@@ -71,24 +78,30 @@ impl Ours {
     /// Every node with an empty store.
     ///
     /// # Errors
-    /// None: stores in memory do not fail.
-    pub fn new(scenario: &Scenario, nodes: &[Node], seed: u64) -> Result<Self, StorageError> {
+    /// Those of databases on real files.
+    pub fn new(scenario: &Scenario, nodes: &[Node], seed: u64, store: &StoreKind) -> anyhow::Result<Self> {
         let mut random = Random::new(seed, "mesh", 0);
+        let mut chance = Random::new(seed, "faults", 0);
         let bundles = Bundles::new(seed);
+        let kind = match store {
+            StoreKind::Memory if scenario.faults.is_none() => DiskKind::Lean,
+            StoreKind::Memory => DiskKind::Memory,
+            StoreKind::Redb => DiskKind::Faulty,
+            StoreKind::Files(folder) => DiskKind::Files(folder.clone()),
+        };
         let mut stations = Vec::with_capacity(nodes.len());
         for (number, node) in (0_u32..).zip(nodes) {
-            let mut station = Station::new(*node);
+            let mut station = Station::new((number, *node), &kind, &mut chance)?;
             station.open(number, &bundles, &mut random, &mut Vec::new())?;
-            station.disk.commit();
             stations.push(station);
         }
-        let (faults, chance) = (scenario.faults, Random::new(seed, "faults", 0));
-        Ok(Self { stations, bundles, random, faults, chance, falling: Vec::new() })
+        let (faults, falling, flood) = (scenario.faults, Vec::new(), Flood::new(scenario, seed));
+        Ok(Self { stations, bundles, random, faults, chance, falling, flood })
     }
 
     fn handle(&mut self, net: &mut Net<'_, Packet>, node: u32, input: Input) {
         let mut effects = Effects::new();
-        self.with(net, (node, None), &mut effects, |mesh, cx| mesh.handle(cx, input));
+        self.with(net, Turn::of(node), &mut effects, |mesh, cx| mesh.handle(cx, input));
         self.carry_out(net, node, effects);
     }
 
@@ -118,23 +131,13 @@ impl Ours {
                     return;
                 };
                 let input = Input::Worked { node: asked_by, solution };
-                self.with(net, (node, None), effects, |mesh, cx| mesh.handle(cx, input));
+                self.with(net, Turn::of(node), effects, |mesh, cx| mesh.handle(cx, input));
             }
             Effect::Handed { .. }
             | Effect::Expired { .. }
             | Effect::Evicted { .. }
             | Effect::Refused { .. } => {}
         }
-    }
-
-    /// What the engine does with a bundle: gives a message to the application once, and reveals the secret.
-    fn open(&mut self, net: &mut Net<'_, Packet>, node: u32, id: &BundleId, effects: &mut Effects) {
-        let Some(message) = self.bundles.message(id) else { return };
-        let input = match self.bundles.secret(message) {
-            Some(secret) => Input::Settle { id: *id, secret },
-            None => Input::Opened { id: *id },
-        };
-        self.with(net, (node, Some(message)), effects, |mesh, cx| mesh.handle(cx, input));
     }
 
     fn see_to_waking(&mut self, net: &mut Net<'_, Packet>, node: u32) {
@@ -157,40 +160,10 @@ impl Ours {
         [way.from, way.to].map(|node| self.stations[node as usize].starts)
     }
 
-    fn answer(&mut self, net: &mut Net<'_, Packet>, way: Way, call: CallId, request: Request) {
-        let Way { from, to, .. } = way;
-        let brought = self.brought(net, way, &request);
-        let mut effects = Effects::new();
-        let caller = settings::key(from).into();
-        let answer = self.with(net, (to, None), &mut effects, |mesh, cx| mesh.answer(cx, &caller, request));
-        let Some(answer) = answer else { return };
-        let result = answer.map_err(|refused| match refused {
-            CallRefused::NoSession => CallFailure::NoSession,
-            _ => CallFailure::Refused { retry_after_ms: 0 },
-        });
-        if let Ok(Response::Transfer(verdicts)) = &result {
-            for (message, verdict) in brought.iter().zip(&verdicts.verdicts) {
-                if let (Some(message), TransferVerdict::Accepted(_)) = (*message, verdict) {
-                    net.observe(&Observation::Promised { holder: to, message });
-                }
-            }
-        }
-        self.send(net, way.back(), Content::Answer { call, result });
-        self.carry_out(net, to, effects);
-    }
-
-    /// The messages that a call brings with their bodies.
-    fn brought(&self, net: &mut Net<'_, Packet>, way: Way, request: &Request) -> Vec<Option<u32>> {
-        let Request::Transfer(transfer) = request else { return Vec::new() };
-        let brought: Vec<_> =
-            transfer.bundles.iter().map(|bundle| self.bundles.message(bundle.id())).collect();
-        for message in brought.iter().flatten() {
-            net.observe(&Observation::Transferred { from: way.from, to: way.to, message: *message });
-        }
-        brought
-    }
-
     fn standing(&self, one: u32, other: u32) -> Tier {
+        if let Some(standing) = self.flood.as_ref().and_then(|flood| flood.standing(one, other)) {
+            return standing;
+        }
         let is_carrier = |node: u32| self.stations[node as usize].role == Role::Carrier;
         if is_carrier(one) && is_carrier(other) { Tier::Paired } else { Tier::Contact }
     }
@@ -211,9 +184,7 @@ impl Ours {
         let Some(bundle) = self.bundles.made(message) else { return };
         let mut effects = Effects::new();
         let input = Input::Deposit { bundle };
-        if self.with(net, (node, None), &mut effects, |mesh, cx| mesh.handle(cx, input)).is_some() {
-            self.stations[node as usize].outbox.retain(|other| *other != message);
-        }
+        self.with(net, Turn::deposits(node, message), &mut effects, |mesh, cx| mesh.handle(cx, input));
         self.carry_out(net, node, effects);
     }
 }
@@ -229,7 +200,9 @@ impl Router for Ours {
         let mut fields = vec![header.id().as_bytes().as_slice(), header.salt(), header.tag()];
         fields.extend(settle);
         net.observe(&Observation::Header { message: number, fields: &fields });
-        self.stations[message.source as usize].outbox.push(number);
+        let station = &mut self.stations[message.source as usize];
+        station.outbox.push(number);
+        station.written.insert(number);
         self.deposit(net, number);
         self.fall(net);
     }
@@ -237,6 +210,12 @@ impl Router for Ours {
     fn link_up(&mut self, net: &mut Net<'_, Packet>, way: Way) {
         self.join(net, way);
         self.fall(net);
+        self.flood(net, way);
+        self.flood(net, way.back());
+    }
+
+    fn idle(&mut self, net: &mut Net<'_, Packet>, way: Way) {
+        self.flood(net, way);
     }
 
     fn link_down(&mut self, net: &mut Net<'_, Packet>, way: Way) {
@@ -252,6 +231,7 @@ impl Router for Ours {
         }
         match packet.content {
             Content::Call { call, request } => self.answer(net, way, call, request),
+            Content::Answer { call, result } if self.flood_answered(call, &result) => {}
             Content::Answer { call, result } => self.handle(net, way.to, Input::Answered { call, result }),
         }
         self.fall(net);

@@ -4,7 +4,7 @@ use super::Ours;
 use crate::movement::contact::intervals;
 use crate::oracle::least_delays_s;
 use crate::routers::RouterKind;
-use crate::run::{Buffers, Setting};
+use crate::run::{Buffers, Setting, StoreKind};
 use crate::scenario::{Role, Scenario};
 use crate::testing;
 use crate::traffic::Message;
@@ -29,7 +29,7 @@ fn run(carriers: bool, meetings: Meetings, letters: Letters) -> Outcome {
     let contacts = testing::contacts(meetings);
     let world =
         World { scenario: &scenario, nodes: &nodes, contacts: &contacts, messages: &messages, seed: 1 };
-    let outcome = world.run(&mut Ours::new(&scenario, &nodes, 1).unwrap());
+    let outcome = world.run(&mut Ours::new(&scenario, &nodes, 1, &StoreKind::Memory).unwrap());
     assert_eq!(outcome.checkers.violations().first(), [""; 0]);
     outcome
 }
@@ -115,5 +115,48 @@ fn nothing_is_lost_or_delivered_twice_however_nodes_crash() {
         assert_eq!(figures.first_violations, [""; 0], "seed {seed}");
         assert!(figures.restarts > 20, "seed {seed}: {} restarts", figures.restarts);
         assert!(figures.ratio > 0.9, "seed {seed}: {} delivered", figures.ratio);
+    }
+}
+
+/// Custody in the real database: power lost at any operation, failed syncs, full disks.
+#[test]
+fn nothing_is_lost_or_delivered_twice_when_disks_fail() {
+    let text = include_str!("../../../scenarios/faults.toml")
+        .replace("crash_chance = 0.005", "crash_chance = 0.02")
+        .replace("duration_s = 43200.0", "duration_s = 14400.0")
+        .replace("end_s = 28800.0", "end_s = 10800.0");
+    let scenario = Scenario::parse(&text, std::path::Path::new("faults.toml")).unwrap();
+    for seed in 1..4 {
+        let setting = Setting::new(scenario.clone(), seed).unwrap().with_store(StoreKind::Redb);
+        let figures = setting.run(RouterKind::Ours, Buffers::Scenario);
+        assert_eq!(figures.first_violations, [""; 0], "seed {seed}");
+        assert!(figures.restarts > 5, "seed {seed}: {} restarts", figures.restarts);
+        let again = setting.run(RouterKind::Ours, Buffers::Scenario);
+        assert_eq!(again.trace_hash, figures.trace_hash, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_scenario_says_in_which_share_of_its_runs_custody_lies_in_the_database() {
+    let text = include_str!("../../../scenarios/faults.toml");
+    let scenario = Scenario::parse(text, std::path::Path::new("faults.toml")).unwrap();
+    let count = (1..101).filter(|seed| Setting::new(scenario.clone(), *seed).unwrap().is_redb()).count();
+    assert!((10..45).contains(&count), "{count} of 100, of which a quarter is wanted");
+}
+
+/// A hostile neighbour takes its share and no more.
+#[test]
+fn a_flood_takes_no_more_than_its_share() {
+    let text = include_str!("../../../scenarios/flood.toml")
+        .replace("duration_s = 21600.0", "duration_s = 7200.0")
+        .replace("rate = 100000.0", "rate = 20000.0");
+    for standing in ["stranger", "contact"] {
+        let text = text.replace("standing = \"stranger\"", &format!("standing = \"{standing}\""));
+        let scenario = Scenario::parse(&text, std::path::Path::new("flood.toml")).unwrap().scaled_to(26);
+        let figures = Setting::new(scenario, 1).unwrap().run(RouterKind::Ours, Buffers::Scenario);
+        assert_eq!(figures.first_violations, [""; 0], "{standing}");
+        let flood = figures.flood.unwrap();
+        assert!(flood.figures.sent > 1_000 && flood.figures.stored > 0, "{standing}: {flood:?}");
+        assert!(figures.ratio >= 0.95 * flood.calm_ratio, "{standing}: {flood:?}");
     }
 }

@@ -1,62 +1,104 @@
 //! One transaction of a node, from the input to what can be seen of it.
 
-use qpq_mesh::{Context, Effect, Mesh, StorageError};
+use qpq_mesh::{BundleId, Context, Effect, Mesh, StorageError, Store};
 
 use super::bundles::{Bundles, Recipient};
-use super::disk::Change;
-use super::station::Fate;
+use super::disk::{Beside, Change, Disk, Ended, Fate};
 use super::{Effects, Ours, Packet};
 use crate::net::Net;
 use crate::observation::{Cause, Observation};
-use crate::routers::baseline::stored_bytes;
+
+/// Whose transaction, and what belongs to it besides what the mesh does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) node: u32,
+    pub(super) beside: Beside,
+}
+
+impl Turn {
+    /// Of a node: nobody is answered.
+    pub(super) fn of(node: u32) -> Self {
+        Self { node, beside: Beside::default() }
+    }
+
+    /// Of a node that answers a neighbour.
+    pub(super) fn answering(node: u32) -> Self {
+        Self { node, beside: Beside { is_promise: true, ..Beside::default() } }
+    }
+
+    /// With it the application gets a message.
+    pub(super) fn delivers(node: u32, message: u32) -> Self {
+        Self { node, beside: Beside { delivers: Some(message), ..Beside::default() } }
+    }
+
+    /// With it the mesh takes a message from the application.
+    pub(super) fn deposits(node: u32, message: u32) -> Self {
+        Self { node, beside: Beside { deposits: Some(message), ..Beside::default() } }
+    }
+}
 
 impl Ours {
     /// Runs a transaction of a node and says what came of it; effects are left to be carried out. None if the node is
-    /// down, or crashes before anything could follow. `delivers` is a message that the application gets with it.
+    /// down, or crashes before anything could follow.
     pub(super) fn with<T>(
         &mut self,
         net: &mut Net<'_, Packet>,
-        (node, delivers): (u32, Option<u32>),
+        Turn { node, beside }: Turn,
         effects: &mut Effects,
         run: impl FnOnce(&mut Mesh, &mut Context<'_>) -> Result<T, StorageError>,
     ) -> Option<T> {
         let now = net.now();
         let station = &mut self.stations[node as usize];
+        let mesh = station.mesh.as_mut()?;
         let mut found = Vec::new();
-        let mut cx = Context {
-            now_ms: station.clock.node_ms(now),
-            rng: self.random.generator(),
-            store: &mut station.disk,
-            interest: &mut Recipient { bundles: &self.bundles, node },
-            effects: &mut found,
+        let (now_ms, clock) = (station.clock.node_ms(now), station.clock.readings(now));
+        let (bundles, random, chance) = (&self.bundles, &mut self.random, &mut self.chance);
+        let fate = match self.faults {
+            Some(faults) if chance.chance(faults.crash_chance) => station.disk.fates(chance),
+            _ => Fate::Lives,
         };
-        let result = run(station.mesh.as_mut()?, &mut cx).expect("a store in memory does not fail");
-        let fate = self
-            .faults
-            .filter(|_| station.disk.is_changed())
-            .map_or(Fate::Lives, |faults| faults.fate(&mut self.chance));
-        if fate == Fate::FallsBeforeCommit {
-            station.disk.roll_back();
-            station.mesh = None;
-            self.falling.push(node);
-            return None;
-        }
+        let run = |store: &mut dyn Store| {
+            let (rng, interest) = (random.generator(), &mut Recipient { bundles, node });
+            run(mesh, &mut Context { now_ms, rng, store, interest, effects: &mut found })
+        };
+        let decide = |is_changed| if is_changed { fate } else { Fate::Lives };
+        let ended = station.disk.transact(bundles, Beside { clock, ..beside }, run, decide);
+        let (result, changes, fate) = match ended {
+            Ended::Committed { result, changes, fate } => (result, changes, fate),
+            Ended::GivenUp => return self.falls_at_once(node),
+            Ended::Unknown { changes } => {
+                let removed = changes.iter().filter(|change| !change.is_put);
+                let removed = removed.map(|change| (change.id, cause(&change.id, &found))).collect();
+                if let Disk::Database(database) = &mut station.disk {
+                    database.expect_removed(removed);
+                }
+                return self.falls_at_once(node);
+            }
+        };
         station.clock.save(now);
-        if let Some(message) = delivers.filter(|message| station.opened.insert(*message)) {
+        if let Some(message) = beside.delivers.filter(|message| station.opened.insert(*message)) {
             net.observe(&Observation::Delivered { node, message });
         }
-        for change in station.disk.commit() {
+        if beside.deposits.is_some() {
+            station.outbox.retain(|other| Some(*other) != beside.deposits);
+        }
+        for change in changes {
             observe(net, &self.bundles, node, &change, &found);
         }
-        if fate != Fate::Lives {
-            self.falling.push(node);
-        }
-        if fate == Fate::FallsAfterCommit {
-            station.mesh = None;
-            return None;
+        match fate {
+            Fate::FallsAfterCommit => return self.falls_at_once(node),
+            Fate::FallsAfterEffects => self.falling.push(node),
+            // What else is planned shows when the disk is used again.
+            _ => {}
         }
         effects.extend(found.into_iter().map(|effect| (node, effect)));
         Some(result)
+    }
+
+    fn falls_at_once<T>(&mut self, node: u32) -> Option<T> {
+        self.stations[node as usize].mesh = None;
+        self.falling.push(node);
+        None
     }
 }
 
@@ -69,16 +111,20 @@ pub(super) fn observe(
     effects: &[Effect],
 ) {
     let Some(message) = bundles.message(&change.id) else { return };
-    let bytes = stored_bytes(net.message(message));
+    let bytes = bundles.stored_bytes(message);
     if change.is_put {
         return net.observe(&Observation::Stored { node, message, bytes });
     }
+    net.observe(&Observation::Removed { node, message, bytes, cause: cause(&change.id, effects) });
+}
+
+/// Why a bundle is gone, as the mesh says.
+fn cause(gone: &BundleId, effects: &[Effect]) -> Cause {
     let cause = effects.iter().find_map(|effect| match effect {
-        Effect::Settled { id, .. } if *id == change.id => Some(Cause::Settled),
-        Effect::Expired { id, .. } if *id == change.id => Some(Cause::Expired),
-        Effect::Evicted { id } if *id == change.id => Some(Cause::Evicted),
+        Effect::Settled { id, .. } if id == gone => Some(Cause::Settled),
+        Effect::Expired { id, .. } if id == gone => Some(Cause::Expired),
+        Effect::Evicted { id } if id == gone => Some(Cause::Evicted),
         _ => None,
     });
-    let cause = cause.unwrap_or(Cause::Arrived);
-    net.observe(&Observation::Removed { node, message, bytes, cause });
+    cause.unwrap_or(Cause::Arrived)
 }

@@ -1,15 +1,15 @@
-//! Sets of message numbers.
+//! Sets of small numbers, such as those of messages.
 
 /// A set of small numbers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bits {
+pub(crate) struct Bits {
     words: Vec<u64>,
     count: usize,
 }
 
 impl Bits {
     /// Adds a number; false if it was there.
-    pub(super) fn insert(&mut self, number: u32) -> bool {
+    pub(crate) fn insert(&mut self, number: u32) -> bool {
         let (word, bit) = place(number);
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);
@@ -21,7 +21,7 @@ impl Bits {
     }
 
     /// Takes a number out; false if it was not there.
-    pub(super) fn remove(&mut self, number: u32) -> bool {
+    pub(crate) fn remove(&mut self, number: u32) -> bool {
         let was_there = self.contains(number);
         if was_there {
             let (word, bit) = place(number);
@@ -32,23 +32,23 @@ impl Bits {
     }
 
     /// Whether a number is there.
-    pub(super) fn contains(&self, number: u32) -> bool {
+    pub(crate) fn contains(&self, number: u32) -> bool {
         let (word, bit) = place(number);
         self.words.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count
     }
 
     /// Those that are in none of the others, in order.
-    pub(super) fn without<'a>(&'a self, others: &'a [&Bits]) -> impl Iterator<Item = u32> + 'a {
+    pub(crate) fn without<'a>(&'a self, others: &'a [&Bits]) -> impl Iterator<Item = u32> + 'a {
         (0..self.words.len()).flat_map(move |word| numbers(word, self.word_without(word, others)))
     }
 
     /// The first from `start` on, in a circle, that is in none of the others.
-    pub(super) fn next_without(&self, start: u32, others: &[&Bits]) -> Option<u32> {
+    pub(crate) fn next_without(&self, start: u32, others: &[&Bits]) -> Option<u32> {
         let words = self.words.len();
         if words == 0 {
             return None;
@@ -71,6 +71,14 @@ impl Bits {
         }
         bits
     }
+}
+
+/// The set of a node, of sets by node.
+pub(crate) fn of(sets: &mut Vec<Bits>, node: u32) -> &mut Bits {
+    if sets.len() <= node as usize {
+        sets.resize_with(node as usize + 1, Bits::default);
+    }
+    &mut sets[node as usize]
 }
 
 fn place(number: u32) -> (usize, u64) {
