@@ -170,7 +170,12 @@ impl<'a, P> Net<'a, P> {
     pub fn observe(&mut self, observation: &Observation<'_>) {
         self.hash.add(self.now, observation.digest());
         self.book.observe(self.messages, self.now, observation);
-        let facts = Facts { nodes: self.nodes, messages: self.messages, hostile: &self.hostile };
+        let facts = Facts {
+            nodes: self.nodes,
+            messages: self.messages,
+            hostile: &self.hostile,
+            hostile_share_bytes: self.scenario.hostile_share_bytes(),
+        };
         self.checkers.observe(facts, self.now, observation);
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A bundle is part of a flood if its number is that of no message. What a hostile node sends over its own links cannot
 //! be helped; what honest nodes keep of it and hand on can. On no link between honest nodes may it take more than half
-//! of what the link could carry while it was up, in no store more than the quarter that is for strangers.
+//! of what the link could carry while it was up, in no store more than the quarter that is for strangers, or than the
+//! share of a contact if the hostile node is one.
 
 use std::collections::BTreeMap;
 
@@ -129,7 +130,7 @@ impl FloodChecker {
         let Some(most) = facts.nodes[node as usize].buffer_bytes else { return };
         let share = *held as f64 / most as f64;
         self.figures.store_share_max = self.figures.store_share_max.max(share);
-        if share > STORE_SHARE_MAX {
+        if *held > facts.hostile_share_bytes && share > STORE_SHARE_MAX {
             let percent = share * 100.0;
             violations.add(at, || format!("the flood took {percent:.0} % of the store of node {node}"));
         }

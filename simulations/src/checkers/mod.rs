@@ -33,6 +33,8 @@ pub struct Facts<'a> {
     pub messages: &'a [Message],
     /// The first of the nodes that flood the network, and the one after the last.
     pub hostile: &'a std::ops::Range<u32>,
+    /// What such a node may take of a store for being a contact, bytes; 0 if it is a stranger.
+    pub hostile_share_bytes: u64,
 }
 
 impl Facts<'_> {

@@ -8,7 +8,7 @@ use crate::testing::{message, scenario};
 fn found(observations: &[Observation<'_>]) -> Vec<String> {
     let nodes = scenario(4, 1000.0).nodes();
     let messages = [message(0, &[2], 1.0), message(0, &[1, 2], 1.0)];
-    let facts = Facts { nodes: &nodes, messages: &messages, hostile: &(3..4) };
+    let facts = Facts { nodes: &nodes, messages: &messages, hostile: &(3..4), hostile_share_bytes: 0 };
     let mut checkers = Checkers::default();
     for (second, observation) in observations.iter().enumerate() {
         checkers.observe(facts, Time::from_secs_f64(second as f64 + 1.0), observation);

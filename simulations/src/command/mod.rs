@@ -159,7 +159,10 @@ impl Place {
     fn scenario(&self) -> anyhow::Result<Scenario> {
         let scenario = Scenario::read(&self.scenario)?;
         Ok(match self.nodes {
-            Some(nodes) => scenario.scaled_to(nodes),
+            Some(nodes) => {
+                anyhow::ensure!(nodes > 1, "--nodes {nodes}: a run needs two nodes at least");
+                scenario.scaled_to(nodes)
+            }
             None => scenario,
         })
     }
@@ -251,9 +254,10 @@ fn verdict(rows: &[Figures]) -> ExitCode {
 /// `FIRST..LAST`, both of them included.
 fn seeds(text: &str) -> anyhow::Result<Range<u64>> {
     let (first, last) = text.split_once("..").context("write seeds as FIRST..LAST")?;
-    let (first, last): (u64, u64) = (first.parse()?, last.parse()?);
+    let number = |text: &str| text.parse::<u64>().with_context(|| format!("{text:?} is no seed"));
+    let (first, last) = (number(first)?, number(last)?);
     if last < first {
         bail!("the last seed is before the first");
     }
-    Ok(first..last + 1)
+    Ok(first..last.checked_add(1).context("the last seed is too great")?)
 }

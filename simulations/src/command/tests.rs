@@ -128,7 +128,7 @@ fn a_report_prints_a_table_and_targets_draws_curves_and_goes_on_with_what_it_kep
     }
     let verdicts = ["**met**", "**equal**", "**missed**"];
     let judged = text.lines().filter(|line| verdicts.iter().any(|verdict| line.contains(verdict))).count();
-    assert_eq!(judged, 6, "{text}");
+    assert_eq!(judged, 7, "{text}");
     for name in ["delay", "ratio", "bytes", "held"] {
         let svg = std::fs::read_to_string(folder.path().join(format!("curves/small-{name}.svg"))).unwrap();
         assert!(svg.contains(">oracle<") && svg.contains("<polyline"), "{name}: {svg}");
@@ -142,8 +142,37 @@ fn a_report_prints_a_table_and_targets_draws_curves_and_goes_on_with_what_it_kep
 
 #[test]
 fn bad_seeds_are_refused() {
-    for seeds in ["3", "5..4", "a..b"] {
+    for seeds in ["3", "5..4", "a..b", "1..18446744073709551615"] {
         let line = ["qpq-sim", "sweep", "x.toml", "--seeds", seeds];
         assert!(Arguments::try_parse_from(line).is_err(), "{seeds}");
     }
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), "run DIR/small.toml --router direct");
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    write("broken.toml", "name = \"small".into());
+    write("plain.toml", SCENARIO.replace("[traffic]", "[traffic]\npadding = \"none\""));
+    let flood =
+        "[flood]\ngroup = \"people\"\nbody_bytes = 1024\nbundles_per_call = 4\nstanding = \"stranger\"\n";
+    write("flood.toml", format!("{SCENARIO}{flood}"));
+    let cases = [
+        ("run DIR/broken.toml", "is no scenario"),
+        ("run DIR/nowhere.toml", "cannot read"),
+        ("run DIR/small.toml --nodes 1", "two nodes at least"),
+        ("run DIR/plain.toml", "ours always pads"),
+        ("run DIR/flood.toml --router spray", "spray knows nothing of the calls"),
+        ("replay DIR/broken.toml", "nothing that run --save wrote"),
+        ("carrier DIR/small.toml --folder DIR", "is not empty"),
+    ];
+    for (line, reason) in cases {
+        let line = line.replace("DIR", &folder.path().display().to_string());
+        let arguments =
+            Arguments::try_parse_from(["qpq-sim"].into_iter().chain(line.split_whitespace())).unwrap();
+        let error = arguments.run(&mut Vec::new()).unwrap_err();
+        assert!(format!("{error:#}").contains(reason), "{line}: {error:#}");
+    }
+    assert!(Arguments::try_parse_from(["qpq-sim", "run", "x.toml", "--router", "best"]).is_err());
 }

@@ -8,6 +8,9 @@ use crate::routers::RouterKind;
 const RATIO_OF_ORACLE: f64 = 0.98;
 /// Ours sends at most this part of what epidemic sends.
 const BYTES_OF_EPIDEMIC: f64 = 0.25;
+/// What was aimed at on top: this ratio at this overhead.
+const RATIO_AIM: f64 = 0.95;
+const OVERHEAD_AIM: f64 = 5.0;
 /// Ratios that are no further apart are called equal.
 const RATIO_GRAIN: f64 = 0.0005;
 /// Medians that are no further apart, as a part, are called equal.
@@ -61,6 +64,7 @@ pub fn targets(comparison: &Comparison) -> Vec<Target> {
         targets.extend(higher_ratio(ours, of(router), router.name()));
         targets.extend(lower_median(ours, of(router), router.name()));
     }
+    targets.extend(low_overhead(ours));
     targets
 }
 
@@ -85,6 +89,15 @@ fn of_epidemic(ours: &[Figures], epidemic: &[Figures]) -> Option<Target> {
         aim: format!("at most {:.0} % of epidemic's bytes", BYTES_OF_EPIDEMIC * 100.0),
         found: format!("{:.1} %", part * 100.0),
         verdict: Verdict::of(part <= BYTES_OF_EPIDEMIC),
+    })
+}
+
+fn low_overhead(ours: &[Figures]) -> Option<Target> {
+    let (ratio, overhead) = (ratio(ours)?, mean(ours, |row| row.overhead)?);
+    Some(Target {
+        aim: format!("aim: ratio {RATIO_AIM} at an overhead of {OVERHEAD_AIM}"),
+        found: format!("{ratio:.4} at {overhead:.1}"),
+        verdict: Verdict::of(ratio >= RATIO_AIM && overhead <= OVERHEAD_AIM),
     })
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Scenario;
+
 /// Nodes that hand over bundles nobody wrote, each unlike any other, as fast as their links carry them. They know the
 /// tags of what others write and put them on half of their own; classes, lifetimes, hops and copies are drawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,15 @@ pub struct Flood {
     pub start_s: f64,
     /// How close they stand to whoever they meet.
     pub standing: Standing,
+}
+
+impl Scenario {
+    /// What a hostile node may take of a store for being a contact, bytes; nothing if it is a stranger.
+    pub fn hostile_share_bytes(&self) -> u64 {
+        const CONTACT_BYTES: u64 = 2 << 20;
+        let is_contact = self.flood.as_ref().is_some_and(|flood| flood.standing == Standing::Contact);
+        if is_contact { CONTACT_BYTES } else { 0 }
+    }
 }
 
 /// How close a hostile node stands to others.
