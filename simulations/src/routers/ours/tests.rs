@@ -123,16 +123,18 @@ fn nothing_is_lost_or_delivered_twice_however_nodes_crash() {
 fn nothing_is_lost_or_delivered_twice_when_disks_fail() {
     let text = include_str!("../../../scenarios/faults.toml")
         .replace("crash_chance = 0.005", "crash_chance = 0.02")
-        .replace("duration_s = 43200.0", "duration_s = 14400.0")
-        .replace("end_s = 28800.0", "end_s = 10800.0");
+        .replace("duration_s = 43200.0", "duration_s = 10800.0")
+        .replace("end_s = 28800.0", "end_s = 9000.0");
     let scenario = Scenario::parse(&text, std::path::Path::new("faults.toml")).unwrap();
-    for seed in 1..4 {
+    for seed in 1..3 {
         let setting = Setting::new(scenario.clone(), seed).unwrap().with_store(StoreKind::Redb);
         let figures = setting.run(RouterKind::Ours, Buffers::Scenario);
         assert_eq!(figures.first_violations, [""; 0], "seed {seed}");
         assert!(figures.restarts > 5, "seed {seed}: {} restarts", figures.restarts);
-        let again = setting.run(RouterKind::Ours, Buffers::Scenario);
-        assert_eq!(again.trace_hash, figures.trace_hash, "seed {seed}");
+        if seed == 1 {
+            let again = setting.run(RouterKind::Ours, Buffers::Scenario);
+            assert_eq!(again.trace_hash, figures.trace_hash, "the same seed gives the same run, disks included");
+        }
     }
 }
 
