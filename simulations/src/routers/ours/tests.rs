@@ -133,7 +133,10 @@ fn nothing_is_lost_or_delivered_twice_when_disks_fail() {
         assert!(figures.restarts > 5, "seed {seed}: {} restarts", figures.restarts);
         if seed == 1 {
             let again = setting.run(RouterKind::Ours, Buffers::Scenario);
-            assert_eq!(again.trace_hash, figures.trace_hash, "the same seed gives the same run, disks included");
+            assert_eq!(
+                again.trace_hash, figures.trace_hash,
+                "the same seed gives the same run, disks included"
+            );
         }
     }
 }

@@ -138,7 +138,7 @@ impl Database {
         self.compare(found?)
     }
 
-    fn open(&mut self, random: &mut Random) -> anyhow::Result<Store> {
+    fn open(&self, random: &mut Random) -> anyhow::Result<Store> {
         let disk = self.disk.as_ref().context("only a disk in memory loses power")?;
         loop {
             if random.chance(FALLS_WHILE_OPENING) {
