@@ -1,7 +1,7 @@
 //! What a node does with what arrives: calls that it answers, and bundles that are for it.
 
 use qpq_mesh::wire::{Request, Response, TransferVerdict};
-use qpq_mesh::{BundleId, CallFailure, CallId, Input};
+use qpq_mesh::{BundleId, CallFailure, CallId, CallRefused, Input};
 
 use super::transaction::Turn;
 use super::{Content, Effects, Ours, Packet, settings};
@@ -39,7 +39,10 @@ impl Ours {
         let turn = Turn::answering(to);
         let answer = self.with(net, turn, &mut effects, |mesh, cx| mesh.answer(cx, &caller, request));
         let Some(answer) = answer else { return };
-        let result = answer.map_err(|_| CallFailure::Refused { retry_after_ms: 0 });
+        let result = answer.map_err(|refused| match refused {
+            CallRefused::NoSession => CallFailure::NoSession,
+            _ => CallFailure::Refused { retry_after_ms: 0 },
+        });
         if let Ok(Response::Transfer(verdicts)) = &result {
             for (message, verdict) in brought.iter().zip(&verdicts.verdicts) {
                 if let (Some(message), TransferVerdict::Accepted(_)) = (*message, verdict) {
