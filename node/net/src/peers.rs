@@ -225,9 +225,19 @@ async fn watch_addresses(shared: Arc<Shared>) {
             continue;
         }
         known.clone_from(&addresses);
+        redial(&shared);
         if let Some(permit) = shared.event().await {
             permit.send(PeerEvent::AddressesChanged(addresses));
         }
+    }
+}
+
+/// Has every peer that is wanted and not connected dialled soon: what was out of reach from where this node was may be in
+/// reach from where it is.
+fn redial(shared: &Shared) {
+    let table = shared.table();
+    for peer in table.summaries().iter().filter(|peer| peer.wanted && peer.link.is_none()) {
+        table.task(peer.node).1.notify_one();
     }
 }
 
