@@ -19,10 +19,10 @@ mod incoming;
 mod input;
 mod line;
 mod marks;
+mod mesh;
 mod news;
 mod screen;
 mod slash;
-mod topics;
 
 use std::collections::BTreeMap;
 

@@ -32,7 +32,7 @@ pub(super) const SLASH_COMMANDS: &[Slash] = &[
     slash("members", "", "who is in this group"),
     slash("group-info", "", "this group's members, encryption and open changes"),
     slash("update-key", "", "replace the keys of this conversation"),
-    slash("mesh", "topics|subscribe|broadcast|posts ...", "broadcast topics: /mesh broadcast TOPIC TEXT"),
+    slash("mesh", "[COMMAND ...]", "neighbours, what is carried, topics; alone it lists its commands"),
     slash("whoami", "", "your name and keys"),
     slash("help", "[COMMAND]", "this list"),
     slash("quit", "", "end the chat"),
