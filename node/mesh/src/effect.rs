@@ -220,6 +220,9 @@ pub enum CallRefused {
     /// The neighbour speaks another version of the protocol.
     #[error("this node speaks version 1 of the mesh")]
     Version,
+    /// This node introduces itself already.
+    #[error("this node introduces itself already")]
+    Crossed,
     /// All sessions are taken.
     #[error("this node has as many neighbours as it can serve")]
     Full,
@@ -233,6 +236,7 @@ impl From<CallRefused> for Failure {
         match refused {
             CallRefused::NoSession => Self::conflict(refused.to_string()),
             CallRefused::Version => Self::bad_request("version", refused.to_string()),
+            CallRefused::Crossed => Self::unavailable(refused.to_string(), 1_000),
             CallRefused::Full | CallRefused::TooManyCalls => Self::rate_limited(60_000),
         }
     }

@@ -66,7 +66,7 @@ impl Mesh {
         // Where both introduce themselves at once, the one whose part it is goes on.
         let node = self.link(slot).node;
         if self.node < node && self.calls.is_greeting(slot) {
-            return Err(CallRefused::TooManyCalls);
+            return Err(CallRefused::Crossed);
         }
         let share = cx.random();
         self.link(slot).key_share = share;
@@ -98,6 +98,8 @@ impl Mesh {
         let key = session_key(own_first, share, &hello.key_share);
         let Hello { kind, instance, accepts, is_volatile, encounters, .. } = *hello;
         link.session = Some(Session { kind, instance, key, accepts, is_volatile, encounters });
+        link.talk.resume();
+        link.carry.resume();
         link.forget_all();
         self.dirty |= 1 << slot;
         let from =

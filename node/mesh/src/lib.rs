@@ -58,6 +58,7 @@ pub mod fragment;
 mod hello;
 mod holding;
 mod intake;
+mod lane;
 pub mod lifetime;
 mod link;
 mod mesh;
