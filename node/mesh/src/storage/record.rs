@@ -18,7 +18,7 @@ pub struct RecordError;
 pub fn encode_record(record: &Record) -> Bytes {
     let header = &record.header;
     let mut bytes = Vec::with_capacity(RECORD_BYTES);
-    bytes.put_u8(VERSION);
+    bytes.put_u8(RECORD_VERSION);
     bytes.put_slice(header.id().as_bytes());
     bytes.put_slice(header.salt());
     bytes.put_slice(header.tag());
@@ -36,20 +36,24 @@ pub fn encode_record(record: &Record) -> Bytes {
     bytes.into()
 }
 
-/// Reads what [`encode_record`] wrote.
+/// Reads what [`encode_record`] wrote, now or in its first version, which had one field more.
 ///
 /// # Errors
 /// [`RecordError`].
 pub fn decode_record(mut bytes: &[u8]) -> Result<Record, RecordError> {
-    if bytes.len() != RECORD_BYTES || bytes.get_u8() != VERSION {
-        return Err(RecordError);
-    }
+    let is_first = match (bytes.first(), bytes.len()) {
+        (Some(&RECORD_VERSION), RECORD_BYTES) => false,
+        (Some(&FIRST_VERSION), FIRST_RECORD_BYTES) => true,
+        _ => return Err(RecordError),
+    };
+    bytes.advance(1);
     let id = BundleId::from_bytes(array(&mut bytes));
     let (salt, tag, settle) = (array(&mut bytes), array(&mut bytes), array(&mut bytes));
     let kind = Kind::from_byte(bytes.get_u8()).ok_or(RecordError)?;
     let lifetime_max_s = bytes.get_u32();
     let (expires_ms, arrival) = (bytes.get_u64(), bytes.get_u64());
     let (hops_left, copies) = (bytes.get_u8(), bytes.get_u16());
+    bytes.advance(usize::from(is_first));
     let bringer = NodeKey::from_bytes(array(&mut bytes));
     let tier = *TIERS.get(usize::from(bytes.get_u8())).ok_or(RecordError)?;
     let flags = bytes.get_u8();
@@ -101,6 +105,10 @@ fn array<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
 }
 
 const VERSION: u8 = 1;
+const RECORD_VERSION: u8 = 2;
+const FIRST_VERSION: u8 = 1;
+/// A byte after the copies counted those that had been given in addition.
+const FIRST_RECORD_BYTES: usize = RECORD_BYTES + 1;
 const RECORD_BYTES: usize = 1 + 32 + 8 + 16 + 32 + 1 + 4 + 8 + 8 + 1 + 2 + 32 + 1 + 1;
 const TOMBSTONE_BYTES: usize = 1 + 1 + 32 + 8 + 8;
 const TIERS: [Tier; 4] = [Tier::Own, Tier::Paired, Tier::Contact, Tier::Stranger];
@@ -152,11 +160,21 @@ mod tests {
     }
 
     #[test]
+    fn records_of_the_first_version_are_read() {
+        let record = record(Some([4; 32]), Some([5; 32]), (true, false));
+        let mut first = encode_record(&record).to_vec();
+        first[0] = FIRST_VERSION;
+        let after_copies = RECORD_BYTES - 32 - 1 - 1;
+        first.insert(after_copies, 3);
+        assert_eq!(decode_record(&first), Ok(record));
+    }
+
+    #[test]
     fn other_lengths_and_versions_are_refused() {
         let good = encode_record(&record(None, None, (false, false)));
         assert_eq!(decode_record(&good[1..]), Err(RecordError));
         let mut newer = good.to_vec();
-        newer[0] = 2;
+        newer[0] = RECORD_VERSION + 1;
         assert_eq!(decode_record(&newer), Err(RecordError));
         assert_eq!(decode_tombstone(&[VERSION; 12]), Err(RecordError));
     }
