@@ -147,8 +147,6 @@ pub const IN_BACKUP: &[Table] = &[
     DELIVERIES,
     SEEN,
     SEEN_ORDER,
-    ROLES,
-    PAIRS,
     TOPICS,
     POSTS,
     POST_IDS,
