@@ -140,9 +140,7 @@ impl Engine {
                 self.other_members(cx, &group).map_err(EngineError::from)?
             }
         };
-        let kinds = self.with_mesh(cx, |mesh, _| {
-            Ok(mesh.neighbours().filter_map(|view| view.kind).collect::<Vec<_>>())
-        })?;
+        let kinds = self.with_mesh(cx, |mesh, _| Ok(mesh.neighbour_kinds().collect::<Vec<_>>()))?;
         let carriers = kinds.iter().filter(|kind| **kind == NodeKind::Carrier).count();
         let mobiles = kinds.iter().filter(|kind| **kind == NodeKind::Mobile).count();
         let waiting = self.waiting_deliveries(cx)?;

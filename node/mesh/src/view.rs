@@ -62,16 +62,29 @@ pub struct BundleView<'a> {
 }
 
 impl Mesh {
-    /// The neighbours on live links.
+    /// The neighbours on live links, from one walk over all that is held.
     pub fn neighbours(&self) -> impl Iterator<Item = NeighbourView> {
-        self.links.iter().flatten().map(|link| NeighbourView {
+        let mut known = [0; u64::BITS as usize];
+        for (_, entry) in self.custody.iter() {
+            let mut bits = entry.known_by;
+            while bits != 0 {
+                known[bits.trailing_zeros() as usize] += 1;
+                bits &= bits - 1;
+            }
+        }
+        self.links.iter().flatten().map(move |link| NeighbourView {
             node: link.node,
             standing: link.standing,
             kind: link.session.as_ref().map(|session| session.kind),
-            known: self.custody.iter().filter(|(_, entry)| entry.known_by & link.bit() != 0).count(),
+            known: known[link.slot],
             to_offer: link.to_offer.len(),
             to_send: link.to_send.len(),
         })
+    }
+
+    /// What kind of node each neighbour is that has introduced itself.
+    pub fn neighbour_kinds(&self) -> impl Iterator<Item = NodeKind> {
+        self.links.iter().flatten().filter_map(|link| link.session.as_ref().map(|session| session.kind))
     }
 
     /// Whether it holds a bundle.
