@@ -230,8 +230,9 @@ fn refused(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 const CHUNK_BYTES: usize = 65_536;
-/// Bundles given to the engine at once: what a request holds, whatever their size.
-const PAGE_BUNDLES: usize = if TAKEN_BUNDLES_MAX < 32 { TAKEN_BUNDLES_MAX } else { 32 };
+/// Bundles given to the engine at once, at most 2 MiB of them.
+const PAGE_BUNDLES: usize = 32;
+const _: () = assert!(PAGE_BUNDLES <= TAKEN_BUNDLES_MAX);
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,8 @@
 //!
 //! A node remembers of a neighbour how far it was offered what is held, as long as the neighbour has the same store
 //! ([`Hello::instance`]), and which of the settled bundles it holds. What arrived since is offered. If that is much, or
-//! nothing is remembered, both compare what they hold ([`reconcile`](crate::reconcile)); the side with the smaller key starts it, for the needs of both.
+//! nothing is remembered, both compare what they hold ([`reconcile`](crate::reconcile)); the side with the smaller key
+//! starts it, for the needs of both.
 
 use std::collections::BTreeSet;
 

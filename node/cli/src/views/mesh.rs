@@ -1,12 +1,9 @@
 //! The mesh around a node.
 
-use std::time::Duration;
-
 use qpq_proto::v1;
 use serde::Serialize;
 
-use super::{count, hex, short, uuid};
-use crate::durations::describe;
+use super::{count, hex, short};
 use crate::output::{Show, Style, columns};
 use crate::printable::printable;
 

@@ -2,23 +2,14 @@
 
 use qpq_proto::{Method, Status, v1};
 
-use super::world::World;
-
-const ALICE: usize = 0;
-const BOB: usize = 1;
-const CAROL: usize = 2;
-
-const MINUTE_MS: u64 = 60_000;
-const DAY_MS: u64 = 1_440 * MINUTE_MS;
+use super::{
+    carrying::{ALICE, BOB, CAROL, DAY_MS, MINUTE_MS, apart_but},
+    world::World,
+};
 
 /// Alice, bob and carol know each other; alice and carol never meet.
 fn apart() -> World {
-    let mut world = World::friends(&["alice", "bob", "carol"]);
-    world.befriend(ALICE, CAROL);
-    world.befriend(BOB, CAROL);
-    world.pass(MINUTE_MS);
-    world.cut(ALICE, CAROL);
-    world
+    apart_but(&[(ALICE, BOB), (BOB, CAROL)])
 }
 
 fn mesh(world: &mut World, node: usize) -> v1::ShowMeshResponse {

@@ -1,6 +1,15 @@
 //! What a node carries.
 
-use super::*;
+use std::time::Duration;
+
+use qpq_proto::v1;
+use serde::Serialize;
+
+use super::bytes;
+use crate::durations::describe;
+use crate::output::{Show, Style, columns};
+use crate::printable::printable;
+use crate::views::{count, hex, short, uuid};
 
 /// A part of what is carried.
 #[derive(Debug, Serialize)]
