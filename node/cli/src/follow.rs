@@ -11,6 +11,53 @@ use crate::durations::wire_ms;
 use crate::exit::Error;
 use crate::patience::POLL_MAX;
 
+/// What is printed up to its end, and on as it grows.
+pub(crate) trait Feed {
+    /// Whether an event says that there is more of it.
+    fn grows_by(event: &v1::event::Kind) -> bool;
+
+    /// Prints what is there and was not printed. May be called again after an error: nothing is printed twice.
+    async fn print(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error>;
+}
+
+/// Prints a feed up to its end, or for ever.
+pub(crate) async fn print<F: Feed>(context: &Context, mut feed: F, is_followed: bool) -> Result<(), Error> {
+    let mut daemon = context.daemon().await?;
+    if !is_followed {
+        return feed.print(context, &daemon).await;
+    }
+    // Taken before the first look, so that nothing comes between the two unseen.
+    let mut cursor = Cursor::newest(&daemon).await?;
+    let mut has_news = true;
+    loop {
+        if let Err(error) = print_next(context, &daemon, &mut feed, &mut cursor, &mut has_news).await {
+            daemon = await_return(context, error).await?;
+            // What came in between may be no event any more.
+            has_news = true;
+        }
+    }
+}
+
+/// Waits for more of a feed, unless there is some, and prints it.
+async fn print_next<F: Feed>(
+    context: &Context,
+    daemon: &Daemon,
+    feed: &mut F,
+    cursor: &mut Cursor,
+    has_news: &mut bool,
+) -> Result<(), Error> {
+    if !*has_news {
+        let answer = cursor.poll(daemon, POLL_MAX).await?;
+        let kinds = answer.events.iter().filter_map(|event| event.kind.as_ref());
+        *has_news = answer.lagged > 0 || kinds.into_iter().any(F::grows_by);
+    }
+    if *has_news {
+        feed.print(context, daemon).await?;
+        *has_news = false;
+    }
+    Ok(())
+}
+
 /// A place in the stream of events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor(u64);

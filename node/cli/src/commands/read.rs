@@ -1,7 +1,6 @@
 //! `qpq read`: the messages of a conversation, or of all.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use qpq_proto::v1;
 
@@ -9,7 +8,7 @@ use super::{parse_count, parse_cursor};
 use crate::connect::Daemon;
 use crate::context::Context;
 use crate::exit::Error;
-use crate::follow::{Cursor, await_return};
+use crate::follow::{self, Feed};
 use crate::views::message::MessageView;
 
 /// Which messages.
@@ -33,25 +32,14 @@ pub(crate) struct ReadArgs {
 
 /// Prints the messages, one a line.
 pub(crate) async fn run(context: &Context, args: ReadArgs) -> Result<(), Error> {
-    let mut daemon = context.daemon().await?;
-    // Taken before the first look, so that nothing comes between the two unseen.
-    let events = if args.follow { Some(Cursor::newest(&daemon).await?) } else { None };
-    let mut reader = Reader {
+    let reader = Reader {
         conversation: args.conversation.unwrap_or_default(),
         since: args.since.unwrap_or(0),
         newest: args.last,
         marks: !args.peek,
         unmarked: BTreeMap::new(),
-        has_news: true,
     };
-    let Some(mut cursor) = events else { return reader.print_all(context, &daemon).await };
-    loop {
-        if let Err(error) = reader.print_next(context, &daemon, &mut cursor).await {
-            daemon = await_return(context, error).await?;
-            // What came in between may be no event any more.
-            reader.has_news = true;
-        }
-    }
+    follow::print(context, reader, args.follow).await
 }
 
 /// Where the reading of a conversation stands.
@@ -63,32 +51,15 @@ struct Reader {
     marks: bool,
     /// Printed, and not marked as read yet.
     unmarked: BTreeMap<String, u64>,
-    /// There may be messages after the cursor.
-    has_news: bool,
 }
 
-impl Reader {
-    /// Waits for messages and prints them. May be called again after an error: nothing is printed twice.
-    async fn print_next(
-        &mut self,
-        context: &Context,
-        daemon: &Daemon,
-        cursor: &mut Cursor,
-    ) -> Result<(), Error> {
-        if !self.has_news {
-            let answer = cursor.poll(daemon, Duration::from_secs(60)).await?;
-            let has_messages = |event: &v1::Event| matches!(event.kind, Some(v1::event::Kind::Message(_)));
-            self.has_news = answer.lagged > 0 || answer.events.iter().any(has_messages);
-        }
-        if self.has_news {
-            self.print_all(context, daemon).await?;
-            self.has_news = false;
-        }
-        Ok(())
+impl Feed for Reader {
+    fn grows_by(event: &v1::event::Kind) -> bool {
+        matches!(event, v1::event::Kind::Message(_))
     }
 
     /// Prints what there is after the cursor, and marks it as read once it is printed.
-    async fn print_all(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
+    async fn print(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
         loop {
             let newest = self.newest;
             let request = v1::ReadMessagesRequest {
@@ -113,7 +84,9 @@ impl Reader {
             }
         }
     }
+}
 
+impl Reader {
     async fn mark_read(&mut self, daemon: &Daemon) -> Result<(), Error> {
         while let Some((conversation, cursor)) = self.unmarked.first_key_value() {
             let request = v1::MarkReadRequest { conversation: conversation.clone(), cursor: *cursor };

@@ -1,7 +1,6 @@
 //! `qpq mesh subscribe` and its kin: broadcast topics.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use clap::Subcommand;
 use qpq_proto::v1;
@@ -10,7 +9,7 @@ use super::{parse_cursor, send};
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::exit::Error;
-use crate::follow::{Cursor, await_return};
+use crate::follow::{self, Feed};
 use crate::printable::printable;
 use crate::views::post::PostView;
 use crate::views::topic::{SubscriptionView, TopicsView, UnsubscribedView};
@@ -112,51 +111,22 @@ pub(crate) async fn post(daemon: &Daemon, topic: String, text: String) -> Result
     Ok(PostView::from(required(answer.post, "the post")?))
 }
 
-async fn posts(context: &Context, topic: String, follow: bool, since: Option<u64>) -> Result<(), Error> {
-    let mut daemon = context.daemon().await?;
-    // Taken before the first look, so that nothing comes between the two unseen.
-    let events = if follow { Some(Cursor::newest(&daemon).await?) } else { None };
-    let mut reader = Reader { topic, since: since.unwrap_or(0), has_news: true };
-    let Some(mut cursor) = events else { return reader.print_all(context, &daemon).await };
-    loop {
-        if let Err(error) = reader.print_next(context, &daemon, &mut cursor).await {
-            daemon = await_return(context, error).await?;
-            // What came in between may be no event any more.
-            reader.has_news = true;
-        }
-    }
+async fn posts(context: &Context, topic: String, is_followed: bool, since: Option<u64>) -> Result<(), Error> {
+    follow::print(context, Reader { topic, since: since.unwrap_or(0) }, is_followed).await
 }
 
 /// Where the reading of a topic stands.
 struct Reader {
     topic: String,
     since: u64,
-    /// There may be posts after the cursor.
-    has_news: bool,
 }
 
-impl Reader {
-    /// Waits for posts and prints them. May be called again after an error: nothing is printed twice.
-    async fn print_next(
-        &mut self,
-        context: &Context,
-        daemon: &Daemon,
-        cursor: &mut Cursor,
-    ) -> Result<(), Error> {
-        if !self.has_news {
-            let answer = cursor.poll(daemon, Duration::from_secs(60)).await?;
-            let is_post = |event: &v1::Event| matches!(event.kind, Some(v1::event::Kind::Post(_)));
-            self.has_news = answer.lagged > 0 || answer.events.iter().any(is_post);
-        }
-        if self.has_news {
-            self.print_all(context, daemon).await?;
-            self.has_news = false;
-        }
-        Ok(())
+impl Feed for Reader {
+    fn grows_by(event: &v1::event::Kind) -> bool {
+        matches!(event, v1::event::Kind::Post(_))
     }
 
-    /// Prints what there is after the cursor.
-    async fn print_all(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
+    async fn print(&mut self, context: &Context, daemon: &Daemon) -> Result<(), Error> {
         loop {
             let request =
                 v1::ReadPostsRequest { topic: self.topic.clone(), since: self.since, limit: POSTS_PER_CALL };
