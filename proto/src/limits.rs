@@ -5,8 +5,13 @@
 //! everything larger. A count or a size in memory is a `usize`; times and sizes on disk are `u64`.
 
 mod profile;
+mod relay;
 
 pub use profile::Limits;
+pub use relay::RelayLimits;
+
+const KIB: usize = 1_024;
+const MIB: usize = 1_024 * KIB;
 
 /// The wire version that this crate describes; `Health` carries the lowest and highest that a node speaks.
 pub const WIRE_VERSION: u32 = 1;
@@ -29,6 +34,9 @@ pub const FETCH_ENVELOPES_MAX: usize = 1_024;
 
 /// Longest time that `FetchWait` waits.
 pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
+
+/// Tokens that one `SetDeliveryTokens` adds, and as many that it revokes.
+pub const DELIVERY_TOKENS_PER_CALL_MAX: usize = 1_024;
 
 /// Longest key package.
 pub const KEY_PACKAGE_BYTES_MAX: usize = 1_048_576;

@@ -1,4 +1,6 @@
-//! BLAKE3 digests by which sealed payloads are named.
+//! Digests by which payloads and tokens are named.
+
+use sha2::{Digest as _, Sha256};
 
 /// Bytes in a delivery id.
 pub const DELIVERY_ID_BYTES: usize = 16;
@@ -12,9 +14,26 @@ pub fn delivery_id(payload: &[u8]) -> [u8; DELIVERY_ID_BYTES] {
     id
 }
 
+/// SHA-256 (FIPS 180-4), of the parts as one.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_hashed_as_one() {
+        // SHA-256 of "abc" (FIPS 180-4).
+        let expected = [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23];
+        assert_eq!(sha256(&[b"a", b"", b"bc"])[..16], expected);
+        assert_eq!(sha256(&[b"abc"])[..16], expected);
+    }
 
     #[test]
     fn is_the_start_of_blake3() {

@@ -46,6 +46,8 @@ pub enum Domain {
     PostingDevice,
     /// A device signs a post.
     TopicPost,
+    /// A node says that a batch of deliveries is durable.
+    DeliveryBatch,
 }
 
 impl Domain {
@@ -61,6 +63,7 @@ impl Domain {
             Self::EndpointRecord => "qpq/v1/endpoint record",
             Self::PostingDevice => "qpq/v1/posting device",
             Self::TopicPost => "qpq/v1/topic post",
+            Self::DeliveryBatch => "qpq/v1/delivery batch",
         }
     }
 
@@ -126,7 +129,7 @@ mod tests {
     use super::*;
     use crate::identity::DeviceSecret;
 
-    const DOMAINS: [Domain; 10] = [
+    const DOMAINS: [Domain; 11] = [
         Domain::DeviceCertificate,
         Domain::DeviceList,
         Domain::HybridKey,
@@ -137,6 +140,7 @@ mod tests {
         Domain::EndpointRecord,
         Domain::PostingDevice,
         Domain::TopicPost,
+        Domain::DeliveryBatch,
     ];
 
     #[test]

@@ -1,5 +1,7 @@
 //! The limits that a node sets itself, and their two profiles.
 
+use super::{KIB, MIB, RelayLimits};
+
 /// What a node decides for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -131,10 +133,11 @@ pub struct Limits {
     pub database_cache_bytes: usize,
     /// Commits that the database on disk does not hold yet, in a file in front of it.
     pub database_journal_bytes_max: u64,
+
+    /// What it does for others as a relay.
+    pub relay: RelayLimits,
 }
 
-const KIB: usize = 1_024;
-const MIB: usize = 1_024 * KIB;
 const MINUTE_MS: u64 = 60_000;
 const DAY_S: u64 = 86_400;
 
@@ -207,6 +210,8 @@ impl Limits {
         batch_bytes_max: 4 * MIB,
         database_cache_bytes: 4 * MIB,
         database_journal_bytes_max: 256 * KIB as u64,
+
+        relay: RelayLimits::ROUTER,
     };
 
     /// For everything with more memory.
@@ -259,6 +264,8 @@ impl Limits {
         batch_bytes_max: 32 * MIB,
         database_cache_bytes: 4 * MIB,
         database_journal_bytes_max: 256 * KIB as u64,
+
+        relay: RelayLimits::SERVER,
         ..Self::ROUTER
     };
 }

@@ -1,0 +1,138 @@
+//! What comes into a relay and what goes out of it.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use qpq_proto::ids::NodeKey;
+use qpq_proto::v1::PushEvent;
+use qpq_proto::{Failure, Method};
+
+use crate::storage::StorageError;
+
+/// The time, as the driver sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since some moment before the node started; never goes back.
+    pub monotonic_ms: u64,
+    /// Unix time in milliseconds; may jump.
+    pub wall_ms: u64,
+}
+
+/// Names a connection for as long as it lasts. Never used again within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// Names a call until it is answered. Never used again within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// At the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A program of the owner's.
+    Owner,
+    /// A node that proved that it holds this key.
+    Node(NodeKey),
+    /// Somebody who has shown nothing.
+    Anyone,
+}
+
+/// Who calls, as the connection has shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// Over which connection.
+    pub connection: ConnectionId,
+    /// Who is at its other end.
+    pub peer: Peer,
+    /// Where its packets come from; nothing over the local socket.
+    pub address: Option<IpAddr>,
+    /// Value that both ends export from the connection's TLS session (RFC 8446, 7.5), and nobody else knows. What is
+    /// signed over it is worth nothing on another connection.
+    pub exporter: [u8; EXPORTER_BYTES],
+}
+
+/// Bytes of a TLS exporter's value.
+pub const EXPORTER_BYTES: usize = 32;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A method was called.
+    Call {
+        /// Names the call.
+        call: CallId,
+        /// Who calls.
+        caller: Caller,
+        /// Which method.
+        method: Method,
+        /// The request, as it came.
+        payload: Bytes,
+    },
+    /// Whoever made a call no longer wants its answer.
+    Dropped(CallId),
+    /// A connection has ended.
+    Disconnected(ConnectionId),
+    /// The moment that [`Relay::wake_at`](crate::Relay::wake_at) named has come.
+    Tick,
+}
+
+/// Something the driver must do after the transaction is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Answer a call.
+    Answer {
+        /// Which.
+        call: CallId,
+        /// The response's payload, or why there is none.
+        result: Result<Bytes, Failure>,
+    },
+    /// Push an event to whoever is connected.
+    Push {
+        /// Over which connection.
+        connection: ConnectionId,
+        /// What kind of event.
+        event: PushEvent,
+        /// The event.
+        payload: Bytes,
+    },
+}
+
+/// What came of an input.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is to be done once the transaction is committed.
+    pub effects: Vec<Effect>,
+    /// Whether the transaction is to be committed; otherwise it is to be dropped.
+    pub keep: bool,
+}
+
+/// A fault inside: of storage, or of what lies in it. A refused call is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A record does not decode.
+    #[error("a record of {table} is damaged: {reason}")]
+    Corrupt {
+        /// Where it lies.
+        table: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+}
+
+impl From<RelayError> for Failure {
+    /// The caller learns nothing of what is inside.
+    fn from(error: RelayError) -> Self {
+        tracing::error!(%error, "a call failed inside");
+        Self::internal()
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        RelayError::from(error).into()
+    }
+}

@@ -1,0 +1,194 @@
+//! The end of lifetimes: queues are looked at when something in them ends, a bounded number of deliveries at a time.
+//!
+//! The queues that are due in an hour are listed under that hour, each once: under the earliest that any of its
+//! deliveries asked for. Whoever reads never sees what has ended; this gives its room back.
+
+use std::collections::BTreeSet;
+
+use qpq_crypto::digest::sha256;
+
+use crate::context::Context;
+use crate::input::RelayError;
+use crate::queues::acknowledge::release;
+use crate::queues::fetch::deliveries;
+use crate::queues::key::{Contents, QueueKey};
+use crate::records::{DeliveryRecord, ExpiryRecord, GraveRecord, QueueRecord};
+use crate::relay::Relay;
+use crate::storage::{Direction, Transaction};
+use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, GRAVES, QUEUES, TOKENS, at, key};
+
+/// Milliseconds of an hour.
+pub(super) const HOUR_MS: u64 = 3_600_000;
+
+/// What is to be removed, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Expiry {
+    /// Queues from which devices have acknowledged more than was removed in one step.
+    to_clear: BTreeSet<QueueKey>,
+    /// Monotonic ms at which the list of this hour is looked at.
+    next_look_ms: u64,
+}
+
+impl Expiry {
+    /// When there is something to do, in monotonic ms.
+    pub(crate) fn wake_at(&self) -> Option<u64> {
+        Some(if self.to_clear.is_empty() { self.next_look_ms } else { 0 })
+    }
+
+    /// More is to be removed from these queues.
+    pub(crate) fn clear_soon(&mut self, queues: &[QueueKey]) {
+        self.to_clear.extend(queues.iter().cloned());
+    }
+}
+
+impl Relay {
+    /// Does one step of what is to be removed.
+    pub(crate) fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), RelayError> {
+        if let Some(queue) = self.expiry.to_clear.pop_first() {
+            self.clear_more(cx, &queue)?;
+            self.expiry.clear_soon(&cx.to_clear);
+        } else if cx.now.monotonic_ms >= self.expiry.next_look_ms {
+            let is_more = self.look(cx)? | self.empty_grave(cx)?;
+            self.expiry.next_look_ms = cx.now.monotonic_ms + if is_more { 0 } else { LOOK_INTERVAL_MS };
+        }
+        Ok(())
+    }
+
+    fn clear_more(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
+        let Some(mut record) = tables::load(cx.tx, QUEUES, key(queue.as_bytes()))? else { return Ok(()) };
+        self.clear(cx, queue, &mut record)?;
+        tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
+    }
+
+    /// Looks at the first queues that are due. Returns whether there may be more.
+    fn look(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
+        let hour = cx.now.wall_ms / HOUR_MS;
+        let due: Vec<(u64, ExpiryRecord)> = tables::scan(cx.tx, EXPIRIES, b"", 0..place(hour + 1, 0), 1)?;
+        let Some((ordinal, ExpiryRecord { queues })) = due.into_iter().next() else { return Ok(false) };
+        cx.tx.delete(EXPIRIES, at(b"", ordinal))?;
+        for queue in queues.into_iter().filter_map(QueueKey::from_record) {
+            self.expire_queue(cx, &queue)?;
+        }
+        Ok(true)
+    }
+
+    /// Removes from the front of a queue what has ended, and has it looked at again when the next ends.
+    fn expire_queue(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
+        let Some(mut record) = tables::load::<QueueRecord>(cx.tx, QUEUES, key(queue.as_bytes()))? else {
+            return Ok(());
+        };
+        let limit = self.limits.removals_per_step_max;
+        let contents = queue.contents(&record);
+        let found = deliveries(cx.tx, &contents, record.first_seq, record.next_seq, limit)?;
+        let is_whole = found.len() < limit;
+        let mut next_end_ms = None;
+        for (seq, delivery) in found {
+            if delivery.expires_at_ms > cx.now.wall_ms {
+                next_end_ms = Some(next_end_ms.unwrap_or(u64::MAX).min(delivery.expires_at_ms));
+                continue;
+            }
+            release(&mut record, &delivery);
+            remove(cx.tx, &contents, seq, &delivery)?;
+            if next_end_ms.is_none() {
+                record.first_seq = seq + 1;
+            }
+        }
+        record.due_hour = 0;
+        match next_end_ms {
+            Some(end_ms) => look_at(cx.tx, queue, &mut record, end_ms / HOUR_MS + 1)?,
+            None if is_whole => record.first_seq = record.next_seq,
+            None => look_at(cx.tx, queue, &mut record, cx.now.wall_ms / HOUR_MS)?,
+        }
+        tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
+    }
+
+    /// Removes some of what closed mailboxes left. Returns whether there may be more.
+    fn empty_grave(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
+        let first: Vec<(u64, GraveRecord)> = tables::scan(cx.tx, GRAVES, b"", 0..u64::MAX, 1)?;
+        let Some((ordinal, mut grave)) = first.into_iter().next() else { return Ok(false) };
+        let limit = self.limits.removals_per_step_max;
+        if let Some(contents) = grave.queues.pop() {
+            if empty(cx.tx, &Contents(contents), limit)? < limit {
+                tables::save(cx.tx, GRAVES, at(b"", ordinal), &grave)?;
+            }
+            return Ok(true);
+        }
+        let tokens = cx.tx.scan(TOKENS, &grave.tokens, 0..u64::MAX, Direction::Forward, limit)?;
+        for (place, _) in &tokens {
+            cx.tx.delete(TOKENS, at(&grave.tokens, *place))?;
+        }
+        if tokens.len() < limit {
+            cx.tx.delete(GRAVES, at(b"", ordinal))?;
+        }
+        Ok(true)
+    }
+}
+
+/// Removes the first deliveries of a queue that has no record any more. Returns how many there were.
+fn empty(tx: &mut dyn Transaction, contents: &Contents, limit: usize) -> Result<usize, RelayError> {
+    let found = deliveries(tx, contents, 0, u64::MAX, limit)?;
+    for (seq, delivery) in &found {
+        remove(tx, contents, *seq, delivery)?;
+    }
+    Ok(found.len())
+}
+
+/// Removes a delivery and the memory of it.
+fn remove(
+    tx: &mut dyn Transaction,
+    contents: &Contents,
+    seq: u64,
+    delivery: &DeliveryRecord,
+) -> Result<(), RelayError> {
+    tx.delete(DELIVERIES, at(&contents.0, seq))?;
+    Ok(tx.delete(DELIVERY_IDS, key(&contents.with_delivery(&delivery.delivery_id)))?)
+}
+
+/// Has a queue looked at in an hour, and not at the one that was set before. The caller writes the queue's record.
+pub(super) fn look_at(
+    tx: &mut dyn Transaction,
+    queue: &QueueKey,
+    record: &mut QueueRecord,
+    hour: u64,
+) -> Result<(), RelayError> {
+    forget(tx, queue, record)?;
+    let ordinal = place_of(queue, hour);
+    let mut list: ExpiryRecord = tables::load(tx, EXPIRIES, at(b"", ordinal))?.unwrap_or_default();
+    list.queues.push(queue.as_bytes().to_vec());
+    tables::save(tx, EXPIRIES, at(b"", ordinal), &list)?;
+    record.due_hour = hour;
+    Ok(())
+}
+
+/// Takes a queue off the list on which it stands.
+pub(super) fn forget(
+    tx: &mut dyn Transaction,
+    queue: &QueueKey,
+    record: &QueueRecord,
+) -> Result<(), RelayError> {
+    if record.due_hour == 0 {
+        return Ok(());
+    }
+    let ordinal = place_of(queue, record.due_hour);
+    let Some(mut list) = tables::load::<ExpiryRecord>(tx, EXPIRIES, at(b"", ordinal))? else { return Ok(()) };
+    list.queues.retain(|listed| listed != queue.as_bytes());
+    match list.queues.is_empty() {
+        true => Ok(tx.delete(EXPIRIES, at(b"", ordinal))?),
+        false => tables::save(tx, EXPIRIES, at(b"", ordinal), &list),
+    }
+}
+
+fn place_of(queue: &QueueKey, hour: u64) -> u64 {
+    let hash = sha256(&[queue.as_bytes()]);
+    place(hour, u64::from_be_bytes([0, 0, 0, 0, 0, hash[0], hash[1], hash[2]]))
+}
+
+/// Where the list of queues lies that are due in an hour and share some bits of their hashes: ordered by hour, and so
+/// spread that a list holds one queue as a rule.
+const fn place(hour: u64, hash: u64) -> u64 {
+    (hour << HASH_BITS) | hash
+}
+
+const HASH_BITS: u32 = 24;
+/// How often the list is looked at when nothing was due.
+const LOOK_INTERVAL_MS: u64 = 60_000;

@@ -1,0 +1,163 @@
+//! What a relay keeps, as protobuf messages. Never sent to anybody.
+
+use bytes::Bytes;
+use prost::Message;
+
+/// A queue and who may use it. Read and written with every delivery, and so all in one record.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct QueueRecord {
+    /// Identity key of the account it belongs to.
+    #[prost(bytes = "vec", tag = "1")]
+    pub owner: Vec<u8>,
+    /// As the mailbox's policy says.
+    #[prost(message, required, tag = "2")]
+    pub policy: PolicyRecord,
+    /// Sequence of the next delivery, from 1.
+    #[prost(uint64, tag = "3")]
+    pub next_seq: u64,
+    /// The first sequence under which there may be a record.
+    #[prost(uint64, tag = "4")]
+    pub first_seq: u64,
+    /// Up to here nothing is held any more: every device has it.
+    #[prost(uint64, tag = "5")]
+    pub cleared_seq: u64,
+    /// Bytes of the payloads that are held.
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+    /// Deliveries that are held.
+    #[prost(uint64, tag = "7")]
+    pub deliveries: u64,
+    /// How far each device is.
+    #[prost(message, repeated, tag = "8")]
+    pub cursors: Vec<CursorRecord>,
+    /// As the mailbox's.
+    #[prost(bytes = "vec", tag = "10")]
+    pub incarnation: Vec<u8>,
+    /// Hour of Unix time at which the queue is looked at for what has ended; 0 if nothing is in it.
+    #[prost(uint64, tag = "9")]
+    pub due_hour: u64,
+}
+
+/// How far a device is in a queue.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct CursorRecord {
+    /// Device key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub device: Vec<u8>,
+    /// What it acknowledged, and all before.
+    #[prost(uint64, tag = "2")]
+    pub acknowledged_seq: u64,
+}
+
+/// Who may write to a mailbox, and how much.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PolicyRecord {
+    /// Only callers with a token.
+    #[prost(bool, tag = "1")]
+    pub tokens_only: bool,
+    /// Most bytes in one queue of it.
+    #[prost(uint64, tag = "2")]
+    pub quota_bytes: u64,
+    /// Longest lifetime of a delivery, seconds.
+    #[prost(uint64, tag = "3")]
+    pub ttl_max_s: u64,
+}
+
+/// A delivery that waits, or what is left to know it again.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct DeliveryRecord {
+    /// Unix time in ms.
+    #[prost(uint64, tag = "1")]
+    pub enqueued_at_ms: u64,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "2")]
+    pub expires_at_ms: u64,
+    /// Delivery id, 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub delivery_id: Vec<u8>,
+    /// As enqueued.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub payload: Bytes,
+}
+
+/// Under which sequence a delivery id was taken.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TakenRecord {
+    /// The sequence.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+}
+
+/// A mailbox.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MailboxRecord {
+    /// Identity key of the account it belongs to.
+    #[prost(bytes = "vec", tag = "1")]
+    pub owner: Vec<u8>,
+    /// Who may write to it.
+    #[prost(message, required, tag = "2")]
+    pub policy: PolicyRecord,
+    /// Channels that have a queue, 16 bytes each, none for the default queue.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub channels: Vec<Vec<u8>>,
+    /// Tokens that are not used yet.
+    #[prost(uint64, tag = "6")]
+    pub tokens: u64,
+    /// Random, 8 bytes: what lies in it is not found under the same id after it was closed.
+    #[prost(bytes = "vec", tag = "4")]
+    pub incarnation: Vec<u8>,
+    /// Its place in the account's sequence of mailboxes.
+    #[prost(uint64, tag = "5")]
+    pub ordinal: u64,
+}
+
+/// A mailbox of an account.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AccountMailboxRecord {
+    /// Its id.
+    #[prost(bytes = "vec", tag = "1")]
+    pub mailbox: Vec<u8>,
+}
+
+/// Queues that are to be looked at in the same hour.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ExpiryRecord {
+    /// Their keys.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub queues: Vec<Vec<u8>>,
+}
+
+/// What a mailbox that was closed leaves to be removed.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct GraveRecord {
+    /// Under which its tokens lie.
+    #[prost(bytes = "vec", tag = "1")]
+    pub tokens: Vec<u8>,
+    /// Under which the deliveries of its queues lie that still hold something.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub queues: Vec<Vec<u8>>,
+}
+
+/// Hashes of tokens that begin alike.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TokensRecord {
+    /// SHA-256 of each.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub hashes: Vec<Vec<u8>>,
+}
+
+/// An account.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AccountRecord {
+    /// Its devices, at most five.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: Vec<DeviceRecord>,
+}
+
+/// A device of an account.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct DeviceRecord {
+    /// Device key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub device: Vec<u8>,
+}

@@ -1,0 +1,66 @@
+//! The relay's side of the method table: each method leads to the function that does it.
+
+use qpq_proto::{Failure, services, v1};
+
+use crate::context::Context;
+use crate::relay::Relay;
+
+/// Methods whose handler takes the context and the request by reference.
+macro_rules! methods {
+    ($($method:ident($request:ident) -> $response:ident;)*) => {
+        $(
+            fn $method(
+                &mut self,
+                context: &mut Context<'a>,
+                request: v1::$request,
+            ) -> Result<v1::$response, Failure> {
+                Relay::$method(self, context, &request)
+            }
+        )*
+    };
+}
+
+impl<'a> services::Delivery<Context<'a>> for Relay {
+    fn enqueue(
+        &mut self,
+        context: &mut Context<'a>,
+        request: v1::EnqueueRequest,
+    ) -> Result<v1::EnqueueResponse, Failure> {
+        Self::enqueue(self, context, request)
+    }
+
+    fn batch_enqueue(
+        &mut self,
+        context: &mut Context<'a>,
+        request: v1::BatchEnqueueRequest,
+    ) -> Result<v1::BatchEnqueueResponse, Failure> {
+        Self::batch_enqueue(self, context, request)
+    }
+
+    methods! {
+        fetch(FetchRequest) -> FetchResponse;
+        fetch_wait(FetchWaitRequest) -> FetchWaitResponse;
+        peek(PeekRequest) -> PeekResponse;
+        ack(AckRequest) -> AckResponse;
+        register_mailbox(RegisterMailboxRequest) -> RegisterMailboxResponse;
+        revoke_mailbox(RevokeMailboxRequest) -> RevokeMailboxResponse;
+        set_delivery_tokens(SetDeliveryTokensRequest) -> SetDeliveryTokensResponse;
+    }
+}
+
+impl<'a> services::Auth<Context<'a>> for Relay {}
+impl<'a> services::Keys<Context<'a>> for Relay {}
+impl<'a> services::Channels<Context<'a>> for Relay {}
+impl<'a> services::Groups<Context<'a>> for Relay {}
+impl<'a> services::Moderation<Context<'a>> for Relay {}
+impl<'a> services::Users<Context<'a>> for Relay {}
+impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
+impl<'a> services::Blobs<Context<'a>> for Relay {}
+impl<'a> services::Devices<Context<'a>> for Relay {}
+impl<'a> services::Recovery<Context<'a>> for Relay {}
+impl<'a> services::Peers<Context<'a>> for Relay {}
+impl<'a> services::Account<Context<'a>> for Relay {}
+// Not a relay's: refused.
+impl<'a> services::Mesh<Context<'a>> for Relay {}
+impl<'a> services::Federation<Context<'a>> for Relay {}
+impl<'a> services::Owner<Context<'a>> for Relay {}

@@ -1,0 +1,108 @@
+//! Who is logged in over which connection.
+//!
+//! A session lies in storage under the hash of its token; a connection is bound to it by the holder of its device key.
+//! Only what is bound is held in memory, and what ends a session ends its bindings in the same step: a revoked device
+//! makes no further call.
+
+use std::collections::BTreeMap;
+
+use qpq_proto::ids::{DeviceKey, Identity};
+
+use crate::input::ConnectionId;
+
+/// A session that a connection is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Whose.
+    pub identity: Identity,
+    /// Which of its devices.
+    pub device: DeviceKey,
+    /// Unix time in ms at which it ends.
+    pub expires_at_ms: u64,
+    /// Whether the account administers the relay.
+    pub is_administrator: bool,
+}
+
+/// The sessions that connections are bound to.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    by_connection: BTreeMap<ConnectionId, Session>,
+    /// Connections of each account, in order.
+    by_account: BTreeMap<(Identity, ConnectionId), ()>,
+}
+
+impl Sessions {
+    /// The session of a connection, if it has one that has not ended.
+    pub(crate) fn of(&self, connection: ConnectionId, wall_ms: u64) -> Option<Session> {
+        self.by_connection.get(&connection).filter(|session| session.expires_at_ms > wall_ms).copied()
+    }
+
+    /// Binds a connection, in place of what it was bound to.
+    #[cfg_attr(not(test), expect(dead_code, reason = "accounts come with OPAQUE"))]
+    pub(crate) fn bind(&mut self, connection: ConnectionId, session: Session) {
+        self.unbind(connection);
+        self.by_account.insert((session.identity, connection), ());
+        self.by_connection.insert(connection, session);
+    }
+
+    /// The connection has ended.
+    pub(crate) fn unbind(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.by_connection.remove(&connection) {
+            self.by_account.remove(&(session.identity, connection));
+        }
+    }
+
+    /// The connections over which an account is logged in, with the devices.
+    pub(crate) fn connections(
+        &self,
+        identity: Identity,
+    ) -> impl Iterator<Item = (ConnectionId, DeviceKey)> + '_ {
+        let range = (identity, ConnectionId(0))..=(identity, ConnectionId(u64::MAX));
+        self.by_account.range(range).filter_map(|((_, connection), ())| {
+            self.by_connection.get(connection).map(|session| (*connection, session.device))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(person: u8, device: u8) -> Session {
+        Session {
+            identity: Identity::from_bytes([person; 32]),
+            device: DeviceKey::from_bytes([device; 32]),
+            expires_at_ms: 1_000,
+            is_administrator: false,
+        }
+    }
+
+    #[test]
+    fn a_session_ends_in_time_and_with_its_connection() {
+        let mut sessions = Sessions::default();
+        sessions.bind(ConnectionId(1), session(7, 1));
+        assert_eq!(sessions.of(ConnectionId(1), 999), Some(session(7, 1)));
+        assert_eq!(sessions.of(ConnectionId(1), 1_000), None);
+        assert_eq!(sessions.of(ConnectionId(2), 0), None);
+        sessions.unbind(ConnectionId(1));
+        assert_eq!(sessions.of(ConnectionId(1), 0), None);
+        assert_eq!(sessions.connections(Identity::from_bytes([7; 32])).count(), 0);
+    }
+
+    #[test]
+    fn an_account_is_found_on_each_of_its_connections_and_on_no_other() {
+        let mut sessions = Sessions::default();
+        for (connection, person, device) in [(1, 7, 1), (2, 8, 2), (3, 7, 3), (u64::MAX, 7, 4)] {
+            sessions.bind(ConnectionId(connection), session(person, device));
+        }
+        // Bound anew, to somebody else.
+        sessions.bind(ConnectionId(3), session(8, 5));
+        let found = |person: u8| {
+            let found = sessions.connections(Identity::from_bytes([person; 32]));
+            found.map(|(connection, device)| (connection.0, device.as_bytes()[0])).collect::<Vec<_>>()
+        };
+        assert_eq!(found(7), [(1, 1), (u64::MAX, 4)]);
+        assert_eq!(found(8), [(2, 2), (3, 5)]);
+        assert_eq!(found(9), []);
+    }
+}

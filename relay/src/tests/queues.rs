@@ -1,0 +1,310 @@
+//! Queues: order, acknowledgement, lifetime, idempotency, waiting, quotas, mailboxes and tokens.
+
+use prost::Message;
+use qpq_crypto::digest::sha256;
+use qpq_proto::limits::RelayLimits;
+use qpq_proto::v1::{
+    BatchEnqueueRequest, BatchEnqueueResponse, BatchRecipient, EnqueueRequest, EnqueueResponse,
+    FetchWaitResponse, RevokeMailboxRequest, RevokeMailboxResponse, SetDeliveryTokensRequest,
+    SetDeliveryTokensResponse,
+};
+use qpq_proto::{Method, Status};
+
+use super::world::{Device, STRANGER, World, delivery, texts};
+use crate::input::Input;
+use crate::tables::{DELIVERIES, DELIVERY_IDS, EXPIRIES, GRAVES, MAILBOXES, TOKENS};
+
+const ALICE: Device = Device { person: 1, number: 1 };
+const ALICES_PHONE: Device = Device { person: 1, number: 2 };
+const BOB: Device = Device { person: 2, number: 1 };
+const BOX: [u8; 32] = [0xb0; 32];
+const DAY_MS: u64 = 86_400_000;
+
+fn both() -> World {
+    let mut world = World::new();
+    world.enrol(ALICE);
+    world.enrol(BOB);
+    world
+}
+
+fn own(texts: &[(u64, &str)]) -> Vec<(u64, String)> {
+    texts.iter().map(|(seq, text)| (*seq, (*text).to_owned())).collect()
+}
+
+fn set_tokens(world: &mut World, add: &[&[u8; 32]], revoke: &[&[u8; 32]]) -> Result<u32, Status> {
+    let hashes = |tokens: &[&[u8; 32]]| tokens.iter().map(|token| sha256(&[*token]).to_vec()).collect();
+    let request = SetDeliveryTokensRequest {
+        mailbox: BOX.to_vec(),
+        add_hashes: hashes(add),
+        revoke_hashes: hashes(revoke),
+    };
+    let answer: Result<SetDeliveryTokensResponse, _> =
+        world.call(BOB.caller(), Method::SetDeliveryTokens, &request);
+    answer.map(|response| response.held).map_err(|failure| failure.status)
+}
+
+fn enqueue_with(world: &mut World, token: &[u8], text: &str) -> Result<u64, Status> {
+    let request = EnqueueRequest { token: token.to_vec(), ..delivery(&BOX, text) };
+    let answer: Result<EnqueueResponse, _> = world.call(STRANGER, Method::Enqueue, &request);
+    answer.map(|response| response.seq).map_err(|failure| failure.status)
+}
+
+#[test]
+fn what_is_put_in_comes_out_in_order_and_stays_until_it_is_acknowledged() {
+    let mut world = both();
+    let bob = BOB.identity();
+    for (seq, text) in [(1, "one"), (2, "two"), (3, "three")] {
+        assert_eq!(world.enqueue(ALICE.caller(), bob.as_bytes(), text).unwrap().seq, seq);
+    }
+    for _ in 0..2 {
+        assert_eq!(world.fetch(BOB), own(&[(1, "one"), (2, "two"), (3, "three")]));
+    }
+    assert_eq!(world.ack(BOB, 2), Ok(2));
+    assert_eq!(world.fetch(BOB), own(&[(3, "three")]));
+    assert_eq!(world.ack(BOB, 1), Ok(0), "a cursor never goes back");
+    assert_eq!(world.ack(BOB, 4).unwrap_err().status, Status::BadRequest);
+    assert_eq!(world.fetch(ALICE), own(&[]));
+}
+
+#[test]
+fn the_same_delivery_is_stored_once_even_after_it_was_acknowledged() {
+    let mut world = both();
+    let bob = BOB.identity();
+    let first = world.enqueue(ALICE.caller(), bob.as_bytes(), "once").unwrap();
+    world.pass(5_000);
+    let again = world.enqueue(ALICE.caller(), bob.as_bytes(), "once").unwrap();
+    assert_eq!((first.seq, first.duplicate, again.seq, again.duplicate), (1, false, 1, true));
+    let at_ms = |response: &EnqueueResponse| response.delivery_proof.as_ref().unwrap().at_ms;
+    assert_eq!(at_ms(&first), at_ms(&again));
+    world.ack(BOB, 1).unwrap();
+    assert!(world.enqueue(ALICE.caller(), bob.as_bytes(), "once").unwrap().duplicate);
+    assert_eq!(world.fetch(BOB), own(&[]));
+    assert_eq!(world.enqueue(ALICE.caller(), bob.as_bytes(), "twice").unwrap().seq, 2);
+}
+
+#[test]
+fn every_device_gets_what_came_since_it_was_registered() {
+    let mut world = both();
+    let alice = ALICE.identity();
+    world.enqueue(BOB.caller(), alice.as_bytes(), "one").unwrap();
+    world.enrol(ALICES_PHONE);
+    assert_eq!(world.fetch(ALICES_PHONE), own(&[]), "it cannot read what was sealed before");
+    world.enqueue(BOB.caller(), alice.as_bytes(), "two").unwrap();
+    world.ack(ALICE, 2).unwrap();
+    assert_eq!(world.fetch(ALICES_PHONE), own(&[(2, "two")]), "no device acknowledges for another");
+    world.enqueue(BOB.caller(), alice.as_bytes(), "three").unwrap();
+    world.expel(ALICES_PHONE);
+    world.ack(ALICE, 3).unwrap();
+    assert_eq!(world.enqueue(BOB.caller(), alice.as_bytes(), &"x".repeat(1_000_000)).unwrap().seq, 4);
+    assert!(
+        world.enqueue(BOB.caller(), alice.as_bytes(), &"y".repeat(50_000)).is_err(),
+        "the room of what a revoked device did not fetch is given back, and no more"
+    );
+}
+
+#[test]
+fn a_delivery_ends_with_its_lifetime_and_nothing_of_it_stays() {
+    let mut world = both();
+    let bob = BOB.identity();
+    let short = EnqueueRequest { ttl_secs: 60, ..delivery(bob.as_bytes(), "short") };
+    let _: EnqueueResponse = world.call(ALICE.caller(), Method::Enqueue, &short).unwrap();
+    for text in ["a", "b", "c", "d", "e", "f"] {
+        world.enqueue(ALICE.caller(), bob.as_bytes(), text).unwrap();
+    }
+    assert_eq!(world.fetch(BOB).len(), 7);
+    world.pass(60_000);
+    assert_eq!(world.fetch(BOB).first().unwrap().0, 2, "not given although not removed yet");
+    world.ack(BOB, 4).unwrap();
+    for _ in 0..16 * 24 {
+        world.pass(3_600_000);
+    }
+    assert_eq!(world.fetch(BOB), own(&[]));
+    for table in [DELIVERIES, DELIVERY_IDS, EXPIRIES] {
+        assert_eq!(world.memory.count(table), 0, "{table:?}");
+    }
+    assert_eq!(world.enqueue(ALICE.caller(), bob.as_bytes(), "a").unwrap().seq, 8, "no sequence twice");
+}
+
+#[test]
+fn a_clock_that_jumps_loses_nothing_that_lives() {
+    let mut world = both();
+    let bob = BOB.identity();
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "kept").unwrap();
+    world.now.wall_ms -= 50 * 365 * DAY_MS;
+    world.pass(120_000);
+    assert_eq!(world.fetch(BOB), own(&[(1, "kept")]));
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "of another time").unwrap();
+    assert_eq!(world.fetch(BOB).len(), 2);
+    world.now.wall_ms += 50 * 365 * DAY_MS;
+    world.pass(120_000);
+    assert_eq!(world.fetch(BOB), own(&[(1, "kept")]));
+}
+
+#[test]
+fn a_call_that_waits_is_answered_by_the_batch_that_brings_something() {
+    let mut world = both();
+    let bob = BOB.identity();
+    let (laptop, other) = (world.wait(BOB, 60_000), world.wait(BOB, 60_000));
+    assert_eq!((world.answer(laptop), world.answer(other)), (None, None));
+    let put = world.submit(ALICE.caller(), Method::Enqueue, &delivery(bob.as_bytes(), "there"));
+    for call in [laptop, other] {
+        let answer = world.answer(call).unwrap().unwrap();
+        assert_eq!(texts(FetchWaitResponse::decode(answer).unwrap().envelopes), own(&[(1, "there")]));
+    }
+    assert!(world.answer(put).unwrap().is_ok());
+    assert_eq!(world.pushed(), [BOB.connection()]);
+}
+
+#[test]
+fn waiting_ends_in_time_or_with_whoever_waits() {
+    let mut world = both();
+    let (patient, impatient, dropped) = (world.wait(BOB, 60_000), world.wait(BOB, 10), world.wait(BOB, 10));
+    world.give(Input::Dropped(dropped));
+    assert_eq!(world.relay.waits.next_end(), Some(world.now.monotonic_ms + 10));
+    world.pass(10);
+    let nothing = Some(Ok(FetchWaitResponse::default().encode_to_vec().into()));
+    assert_eq!((world.answer(patient), world.answer(impatient)), (None, nothing.clone()));
+    assert_eq!(world.answer(dropped), None);
+    world.give(Input::Disconnected(BOB.connection()));
+    assert_eq!(world.relay.waits.next_end(), None);
+    world.log_in(BOB, false);
+    let at_once = world.wait(BOB, 0);
+    assert_eq!(world.answer(at_once), nothing);
+}
+
+#[test]
+fn only_so_many_calls_wait() {
+    let mut world = both();
+    for _ in 0..RelayLimits::ROUTER.waits_per_connection_max {
+        world.wait(BOB, 60_000);
+    }
+    let one_more = world.wait(BOB, 60_000);
+    assert_eq!(world.answer(one_more).unwrap().unwrap_err().status, Status::RateLimited);
+}
+
+#[test]
+fn a_full_queue_refuses_and_takes_again_when_there_is_room() {
+    let mut world = World::with(RelayLimits { queue_deliveries_max: 2, ..RelayLimits::ROUTER });
+    world.enrol(ALICE);
+    world.enrol(BOB);
+    let bob = BOB.identity();
+    let put = |world: &mut World, text: &str| {
+        world.enqueue(ALICE.caller(), bob.as_bytes(), text).map(|response| response.seq)
+    };
+    assert_eq!((put(&mut world, "one"), put(&mut world, "two")), (Ok(1), Ok(2)));
+    assert_eq!(put(&mut world, "three").unwrap_err().status, Status::QuotaExceeded);
+    assert_eq!(put(&mut world, "two"), Ok(2), "what it holds it can say");
+    world.ack(BOB, 1).unwrap();
+    assert_eq!(put(&mut world, "three"), Ok(3));
+}
+
+#[test]
+fn a_batch_is_for_all_or_for_none() {
+    let mut world = both();
+    let batch = |world: &mut World, mailboxes: &[[u8; 32]]| -> Result<BatchEnqueueResponse, Status> {
+        let recipient = |mailbox: &[u8; 32]| BatchRecipient { mailbox: mailbox.to_vec(), token: Vec::new() };
+        let EnqueueRequest { payload, delivery_id, .. } = delivery(&[], "to all");
+        let recipients = mailboxes.iter().map(recipient).collect();
+        let request =
+            BatchEnqueueRequest { recipients, payload, delivery_id, ..BatchEnqueueRequest::default() };
+        world.call(ALICE.caller(), Method::BatchEnqueue, &request).map_err(|failure| failure.status)
+    };
+    let (alice, bob) = (*ALICE.identity().as_bytes(), *BOB.identity().as_bytes());
+    assert_eq!(batch(&mut world, &[alice, bob, [9; 32]]), Err(Status::NotFound));
+    assert_eq!(batch(&mut world, &[alice, bob, alice]), Err(Status::BadRequest));
+    assert_eq!(batch(&mut world, &[]), Err(Status::BadRequest));
+    assert_eq!((world.fetch(ALICE), world.fetch(BOB)), (own(&[]), own(&[])));
+    let answered = batch(&mut world, &[alice, bob]).unwrap();
+    assert_eq!(answered.results.iter().map(|result| result.seq).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!((world.fetch(ALICE), world.fetch(BOB)), (own(&[(1, "to all")]), own(&[(1, "to all")])));
+}
+
+#[test]
+fn a_token_is_good_for_one_delivery() {
+    let mut world = both();
+    world.register_mailbox(BOB, BOX, true).unwrap();
+    assert_eq!(set_tokens(&mut world, &[&[1; 32], &[2; 32], &[1; 32]], &[]), Ok(2));
+    assert_eq!(enqueue_with(&mut world, &[1; 32], "first"), Ok(1));
+    assert_eq!(enqueue_with(&mut world, &[1; 32], "second"), Err(Status::Forbidden));
+    assert_eq!(set_tokens(&mut world, &[&[3; 32]], &[&[2; 32], &[9; 32]]), Ok(1));
+    assert_eq!(enqueue_with(&mut world, &[2; 32], "second"), Err(Status::Forbidden));
+    assert_eq!(enqueue_with(&mut world, &[3; 31], "second"), Err(Status::BadRequest));
+    assert_eq!(enqueue_with(&mut world, &[], "second"), Err(Status::Forbidden));
+    assert_eq!(enqueue_with(&mut world, &[3; 32], "second"), Ok(2));
+    let by_session = world.enqueue(ALICE.caller(), &BOX, "third");
+    assert_eq!(by_session.unwrap_err().status, Status::Forbidden, "tokens only");
+}
+
+#[test]
+fn a_refused_delivery_costs_no_token() {
+    let mut world = both();
+    world.register_mailbox(BOB, BOX, true).unwrap();
+    set_tokens(&mut world, &[&[1; 32]], &[]).unwrap();
+    let bad = EnqueueRequest { delivery_id: vec![0; 16], token: vec![1; 32], ..delivery(&BOX, "x") };
+    let answer: Result<EnqueueResponse, _> = world.call(STRANGER, Method::Enqueue, &bad);
+    assert_eq!(answer.unwrap_err().field, "delivery_id");
+    assert_eq!(enqueue_with(&mut world, &[1; 32], "x"), Ok(1));
+}
+
+#[test]
+fn a_mailbox_is_its_owners_alone() {
+    let mut world = both();
+    world.register_mailbox(BOB, BOX, false).unwrap();
+    world.register_mailbox(BOB, BOX, false).unwrap();
+    let taken = world.register_mailbox(ALICE, BOX, false);
+    assert_eq!(taken.unwrap_err().status, Status::Conflict);
+    let of_an_account = world.register_mailbox(ALICE, *BOB.identity().as_bytes(), false);
+    assert_eq!(of_an_account.unwrap_err().status, Status::Conflict);
+    let revoke = RevokeMailboxRequest { mailbox: BOX.to_vec() };
+    let stolen: Result<RevokeMailboxResponse, _> = world.call(ALICE.caller(), Method::RevokeMailbox, &revoke);
+    assert_eq!(stolen.unwrap_err().status, Status::Forbidden);
+}
+
+#[test]
+fn a_mailbox_that_was_given_up_is_gone_at_once_and_leaves_nothing() {
+    let mut world = both();
+    world.register_mailbox(BOB, BOX, false).unwrap();
+    set_tokens(&mut world, &[&[1; 32], &[2; 32]], &[]).unwrap();
+    for number in 0..10 {
+        world.enqueue(ALICE.caller(), &BOX, &number.to_string()).unwrap();
+    }
+    let revoke = RevokeMailboxRequest { mailbox: BOX.to_vec() };
+    let revoked: RevokeMailboxResponse = world.call(BOB.caller(), Method::RevokeMailbox, &revoke).unwrap();
+    assert_eq!(revoked.removed, 10);
+    let late = world.enqueue(ALICE.caller(), &BOX, "late");
+    assert_eq!(late.unwrap_err().status, Status::NotFound);
+    world.register_mailbox(ALICE, BOX, false).unwrap();
+    assert_eq!(world.enqueue(BOB.caller(), &BOX, "new").unwrap().seq, 1);
+    assert_eq!(enqueue_with(&mut world, &[1; 32], "old token"), Err(Status::Forbidden));
+    world.pass(60_000);
+    for (table, left) in [(DELIVERIES, 1), (DELIVERY_IDS, 1), (EXPIRIES, 1), (TOKENS, 0), (GRAVES, 0)] {
+        assert_eq!(world.memory.count(table), left, "{table:?}");
+    }
+    assert_eq!(world.memory.count(MAILBOXES), 3, "the new one, and those of the identities");
+}
+
+#[test]
+fn whoever_squats_on_an_identitys_mailbox_loses_it_when_the_identity_registers() {
+    let mut world = World::new();
+    world.enrol(ALICE);
+    world.register_mailbox(ALICE, *BOB.identity().as_bytes(), false).unwrap();
+    world.enqueue(ALICE.caller(), BOB.identity().as_bytes(), "a trap").unwrap();
+    world.enrol(BOB);
+    world.pass(60_000);
+    assert_eq!(world.fetch(BOB), own(&[]));
+    world.enqueue(ALICE.caller(), BOB.identity().as_bytes(), "hello").unwrap();
+    assert_eq!(world.fetch(BOB), own(&[(1, "hello")]));
+}
+
+#[test]
+fn one_delivery_touches_few_records_however_long_the_queue_is() {
+    let mut world = both();
+    let bob = BOB.identity();
+    for number in 0..1_000 {
+        world.enqueue(ALICE.caller(), bob.as_bytes(), &number.to_string()).unwrap();
+    }
+    (world.memory.writes, _) = (0, world.memory.reads.replace(0));
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "measured").unwrap();
+    // Read: queue, account, delivery id, and once more the queue to announce it.
+    assert_eq!((world.memory.reads.get(), world.memory.writes), (4, 3));
+}
