@@ -12,9 +12,11 @@
 //! | [`route`], [`padding`], [`digest`] | what a carrier sees of a parcel, and what it does not |
 //! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
 //! | [`topic`] | keys of broadcast topics, and signed posts |
+//! | [`opaque`], [`account`] | accounts of a relay: passwords, and what is signed to use one |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
+pub mod account;
 pub mod at_rest;
 pub mod backup;
 pub mod certificate;
@@ -27,6 +29,7 @@ pub mod ids;
 pub mod key_value;
 pub mod link;
 pub mod mls;
+pub mod opaque;
 pub mod padding;
 pub mod passphrase;
 pub mod route;

@@ -4,5 +4,6 @@
 mod curve25519;
 mod hybrid;
 mod kem;
+mod opaque;
 mod support;
 mod symmetric;
