@@ -13,7 +13,7 @@
 //! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
 //! | [`topic`] | keys of broadcast topics, and signed posts |
 //! | [`opaque`], [`account`] | accounts of a relay: passwords, and what is signed to use one |
-//! | [`vrf`] | outputs that look random and can be verified |
+//! | [`vrf`], [`transparency`] | the log in which a relay shows everybody the same identity behind a name |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
@@ -39,4 +39,5 @@ pub mod sealed;
 pub mod signature;
 pub mod text;
 pub mod topic;
+pub mod transparency;
 pub mod vrf;
