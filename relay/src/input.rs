@@ -95,6 +95,11 @@ pub enum Effect {
         /// The event.
         payload: Bytes,
     },
+    /// End a connection whose session was ended. The answers of the same batch come first.
+    Disconnect {
+        /// Which.
+        connection: ConnectionId,
+    },
 }
 
 /// What came of an input.
@@ -113,6 +118,9 @@ pub enum RelayError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Something that only a call can ask for was done without one.
+    #[error("there is no call to answer")]
+    NoCall,
     /// A record does not decode.
     #[error("a record of {table} is damaged: {reason}")]
     Corrupt {

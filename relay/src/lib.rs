@@ -25,6 +25,7 @@
 
 mod accounts;
 mod context;
+mod devices;
 mod input;
 mod proofs;
 mod queues;
@@ -38,7 +39,7 @@ pub mod tables;
 pub use input::{
     CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,
 };
-pub use relay::{Config, Relay};
+pub use relay::{Config, Registration, Relay};
 
 #[cfg(test)]
 mod tests;

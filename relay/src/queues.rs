@@ -26,4 +26,5 @@ mod waits;
 
 pub(crate) use expiry::Expiry;
 pub(crate) use key::QueueKey;
+pub(crate) use mailboxes::close_mailboxes;
 pub(crate) use waits::{Wait, Waits};

@@ -1,12 +1,14 @@
 //! The relay itself: what it holds in memory, and how an input is taken through a transaction.
 
 use qpq_crypto::identity::DeviceSecret;
+use qpq_proto::ids::{DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::{CallerClass, Failure, Method, dispatch};
 use rand_core::CryptoRng;
 
 use bytes::Bytes;
 
+use crate::accounts::{Logins, Secrets};
 use crate::context::{Call, Context, Later};
 use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, Peer, RelayError};
 use crate::proofs::Proofs;
@@ -20,6 +22,17 @@ pub struct Config {
     pub node: DeviceSecret,
     /// Limits of the profile in use.
     pub limits: RelayLimits,
+    /// Who may register.
+    pub registration: Registration,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever has an invitation.
+    Closed,
+    /// Everybody.
+    Open,
 }
 
 impl std::fmt::Debug for Config {
@@ -32,6 +45,9 @@ impl std::fmt::Debug for Config {
 pub struct Relay {
     pub(crate) node: DeviceSecret,
     pub(crate) limits: RelayLimits,
+    pub(crate) registration: Registration,
+    pub(crate) secrets: Secrets,
+    pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
@@ -45,12 +61,27 @@ impl std::fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// A relay to which nobody is connected.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let Config { node, limits } = config;
-        let (sessions, waits, expiry) = (Sessions::default(), Waits::default(), Expiry::default());
-        Self { node, limits, sessions, waits, expiry, proofs: Proofs::default() }
+    /// A relay to which nobody is connected. Makes its secrets if it is one for the first time.
+    ///
+    /// # Errors
+    /// [`RelayError`] if storage fails or the secrets cannot be read.
+    pub fn open(
+        config: Config,
+        rng: &mut dyn CryptoRng,
+        tx: &mut dyn Transaction,
+    ) -> Result<Self, RelayError> {
+        let Config { node, limits, registration } = config;
+        Ok(Self {
+            node,
+            limits,
+            registration,
+            secrets: Secrets::open(tx, rng)?,
+            logins: Logins::default(),
+            sessions: Sessions::default(),
+            waits: Waits::default(),
+            expiry: Expiry::default(),
+            proofs: Proofs::default(),
+        })
     }
 
     /// Takes one input through one transaction.
@@ -78,6 +109,7 @@ impl Relay {
             }
             Input::Disconnected(connection) => {
                 self.sessions.unbind(connection);
+                self.logins.forget(connection);
                 self.waits.disconnected(connection);
                 Ok(Outcome::default())
             }
@@ -129,9 +161,31 @@ impl Relay {
             Some(Later::Wait(wait)) => self.waits.add(wait),
             Some(Later::Proof(proved)) => self.proofs.add(call, proved),
         }
+        if let Some(session) = cx.bind.take() {
+            self.sessions.bind(cx.call().map_err(|_| RelayError::NoCall)?.caller.connection, session);
+        }
+        for (identity, device) in std::mem::take(&mut cx.unbind) {
+            self.unbind(&mut cx, identity, device);
+        }
         self.announce(&mut cx)?;
         self.expiry.clear_soon(&cx.to_clear);
         Ok(Outcome { effects: cx.effects, keep })
+    }
+}
+
+impl Relay {
+    /// Ends the connections of an account, or of one of its devices.
+    fn unbind(&mut self, cx: &mut Context<'_>, identity: Identity, device: Option<DeviceKey>) {
+        let connections: Vec<_> = self
+            .sessions
+            .connections(identity)
+            .filter(|(_, bound)| device.is_none_or(|device| device == *bound))
+            .collect();
+        for (connection, _) in connections {
+            self.sessions.unbind(connection);
+            self.waits.disconnected(connection);
+            cx.effects.push(Effect::Disconnect { connection });
+        }
     }
 }
 

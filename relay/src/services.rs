@@ -48,7 +48,22 @@ impl<'a> services::Delivery<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Auth<Context<'a>> for Relay {}
+impl<'a> services::Auth<Context<'a>> for Relay {
+    methods! {
+        opaque_register_start(OpaqueRegisterStartRequest) -> OpaqueRegisterStartResponse;
+        opaque_register_finish(OpaqueRegisterFinishRequest) -> OpaqueRegisterFinishResponse;
+        opaque_login_start(OpaqueLoginStartRequest) -> OpaqueLoginStartResponse;
+        opaque_login_finish(OpaqueLoginFinishRequest) -> OpaqueLoginFinishResponse;
+        resume_session(ResumeSessionRequest) -> ResumeSessionResponse;
+    }
+}
+
+impl<'a> services::Account<Context<'a>> for Relay {
+    methods! {
+        delete_account(DeleteAccountRequest) -> DeleteAccountResponse;
+    }
+}
+
 impl<'a> services::Keys<Context<'a>> for Relay {}
 impl<'a> services::Channels<Context<'a>> for Relay {}
 impl<'a> services::Groups<Context<'a>> for Relay {}
@@ -56,10 +71,15 @@ impl<'a> services::Moderation<Context<'a>> for Relay {}
 impl<'a> services::Users<Context<'a>> for Relay {}
 impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
 impl<'a> services::Blobs<Context<'a>> for Relay {}
-impl<'a> services::Devices<Context<'a>> for Relay {}
+impl<'a> services::Devices<Context<'a>> for Relay {
+    methods! {
+        register_device(RegisterDeviceRequest) -> RegisterDeviceResponse;
+        revoke_device(RevokeDeviceRequest) -> RevokeDeviceResponse;
+    }
+}
+
 impl<'a> services::Recovery<Context<'a>> for Relay {}
 impl<'a> services::Peers<Context<'a>> for Relay {}
-impl<'a> services::Account<Context<'a>> for Relay {}
 // Not a relay's: refused.
 impl<'a> services::Mesh<Context<'a>> for Relay {}
 impl<'a> services::Federation<Context<'a>> for Relay {}

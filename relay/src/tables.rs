@@ -28,10 +28,37 @@ pub const ACCOUNT_MAILBOXES: Table = Table("relay_account_mailboxes");
 pub const GRAVES: Table = Table("relay_graves");
 /// Accounts, by identity key.
 pub const ACCOUNTS: Table = Table("relay_accounts");
+/// The newest signed device list of an account, by identity key.
+pub const DEVICE_LISTS: Table = Table("relay_device_lists");
+/// Folded names, to identity keys.
+pub const USERNAMES: Table = Table("relay_usernames");
+/// Sessions, by SHA-256 of their tokens.
+pub const SESSIONS: Table = Table("relay_sessions");
+/// The sessions of an account, by identity key, in order.
+pub const ACCOUNT_SESSIONS: Table = Table("relay_account_sessions");
+/// Invitations to register, by SHA-256 of their tokens.
+pub const INVITATIONS: Table = Table("relay_invitations");
+/// What only this relay knows, by its purpose.
+pub const SECRETS: Table = Table("relay_secrets");
 
 /// Every table.
-pub const ALL: &[Table] =
-    &[QUEUES, DELIVERIES, DELIVERY_IDS, MAILBOXES, TOKENS, EXPIRIES, ACCOUNT_MAILBOXES, GRAVES, ACCOUNTS];
+pub const ALL: &[Table] = &[
+    QUEUES,
+    DELIVERIES,
+    DELIVERY_IDS,
+    MAILBOXES,
+    TOKENS,
+    EXPIRIES,
+    ACCOUNT_MAILBOXES,
+    GRAVES,
+    ACCOUNTS,
+    DEVICE_LISTS,
+    USERNAMES,
+    SESSIONS,
+    ACCOUNT_SESSIONS,
+    INVITATIONS,
+    SECRETS,
+];
 
 /// The key of the one record of a prefix.
 pub(crate) fn key(prefix: &[u8]) -> Key<'_> {

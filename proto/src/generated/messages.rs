@@ -32,6 +32,9 @@ pub struct OpaqueRegisterStartResponse {
     /// RegistrationResponse of RFC 9807, at most 512 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub response: ::prost::alloc::vec::Vec<u8>,
+    /// Who may register.
+    #[prost(enumeration = "RegistrationPolicy", tag = "2")]
+    pub policy: i32,
 }
 /// Completes a registration.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -48,6 +51,9 @@ pub struct OpaqueRegisterFinishRequest {
     /// Signature of the identity key over the domain label and the transcript, 64 bytes.
     #[prost(bytes = "vec", tag = "4")]
     pub proof_of_possession: ::prost::alloc::vec::Vec<u8>,
+    /// An invitation of the relay's administrators, 32 bytes; empty where everybody may register.
+    #[prost(bytes = "vec", tag = "5")]
+    pub invitation: ::prost::alloc::vec::Vec<u8>,
 }
 /// Registered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -91,6 +97,9 @@ pub struct OpaqueLoginFinishRequest {
     /// Ed25519 of the device over the domain label, the OPAQUE session key and the connection's TLS exporter, 64 bytes.
     #[prost(bytes = "vec", tag = "5")]
     pub device_signature: ::prost::alloc::vec::Vec<u8>,
+    /// The identity's signed device list that names the device, at most 65,536 bytes; empty if the relay has it already.
+    #[prost(bytes = "vec", tag = "6")]
+    pub device_list: ::prost::alloc::vec::Vec<u8>,
 }
 /// A session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -126,6 +135,39 @@ pub struct ResumeSessionResponse {
     /// Unix time in ms at which the session ends.
     #[prost(uint64, tag = "3")]
     pub expires_at_ms: u64,
+}
+/// Who may register on a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RegistrationPolicy {
+    /// Not said.
+    Unspecified = 0,
+    /// Whoever has an invitation.
+    Closed = 1,
+    /// Everybody.
+    Open = 2,
+}
+impl RegistrationPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REGISTRATION_POLICY_UNSPECIFIED",
+            Self::Closed => "REGISTRATION_POLICY_CLOSED",
+            Self::Open => "REGISTRATION_POLICY_OPEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REGISTRATION_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "REGISTRATION_POLICY_CLOSED" => Some(Self::Closed),
+            "REGISTRATION_POLICY_OPEN" => Some(Self::Open),
+            _ => None,
+        }
+    }
 }
 /// Stores a piece of a blob.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
