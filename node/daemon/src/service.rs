@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_engine::Engine;
-use qpq_net::{Answer, Caller, Peers, Service};
+use qpq_net::{Answer, Caller, Peer, Peers, Service};
 use qpq_proto::limits::WIRE_VERSION;
 use qpq_proto::{Failure, Method, v1};
 use qpq_store::Store;
@@ -93,7 +93,11 @@ impl NodeService {
                 let response = carried_file::import(&self.writer, decode(payload)?).await?;
                 Ok(encode(&response))
             }
-            _ => self.writer.call(engine_caller(caller)?, method, payload).await,
+            _ => {
+                // Nobody can log in at a node that is no relay.
+                caller.check_without_session(method)?;
+                self.writer.call(engine_caller(caller), method, payload).await
+            }
         }
     }
 
@@ -171,13 +175,11 @@ impl Service for NodeService {
     }
 }
 
-fn engine_caller(caller: Caller) -> Result<qpq_engine::Caller, Failure> {
-    match caller {
-        Caller::Owner => Ok(qpq_engine::Caller::Owner),
-        Caller::Node(node) => Ok(qpq_engine::Caller::Node(node)),
-        Caller::Public { .. } => Ok(qpq_engine::Caller::Public),
-        // A kind of caller that the network learned and this node did not.
-        _ => Err(Failure::forbidden("this node does not know this kind of caller")),
+fn engine_caller(caller: Caller) -> qpq_engine::Caller {
+    match caller.peer {
+        Peer::Owner => qpq_engine::Caller::Owner,
+        Peer::Node(node) => qpq_engine::Caller::Node(node),
+        Peer::Anyone => qpq_engine::Caller::Public,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ALPN `qpq`, TLS 1.3, X25519MLKEM768 preferred. The server shows a certificate, self-signed unless one is configured;
 //! a client checks it against certification authorities or pins it. Whoever connects has shown nothing yet and is
-//! [`Caller::Public`](crate::Caller::Public).
+//! [`Peer::Anyone`](crate::Peer::Anyone).
 
 mod certificate;
 mod client;

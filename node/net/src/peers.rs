@@ -44,7 +44,7 @@ pub use state::{PathKind, PeerEvent, PeerState};
 
 use crate::admission::Admissions;
 use crate::budget::Budget;
-use crate::caller::Service;
+use crate::caller::{Exporter, Service};
 use crate::discovery::{self, Discovery, DiscoveryState};
 use crate::lock;
 use crate::rpc::Server;
@@ -121,6 +121,12 @@ impl Peers {
             || CallError::transport(TransportErrorKind::Unreachable, "the peer is not connected");
         let deadline = Duration::from_millis(self.shared.limits.call_timeout_ms);
         current.ok_or_else(unreachable)?.calls.call(method, payload, deadline).await
+    }
+
+    /// What to sign over to log in at a peer, over the connection with it that is there now; none without a connection.
+    /// The peer knows the same value for this connection, and nobody else does.
+    pub fn exporter(&self, node: NodeKey) -> Option<Exporter> {
+        self.shared.table().current(node).map(|link| link.exporter)
     }
 
     /// Wants a connection with the peer until [`release`](Self::release). It is dialled at the given addresses and at

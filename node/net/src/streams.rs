@@ -6,6 +6,8 @@ use std::future::Future;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::caller::{EXPORTER_BYTES, EXPORTER_LABEL, Exporter};
+
 /// Application error codes, of streams and of connections. They are hints for logs; nothing depends on them.
 pub(crate) mod code {
     /// All is well, or the node goes away in order.
@@ -35,8 +37,22 @@ pub(crate) trait Streams: Clone + Send + Sync + 'static {
     /// Waits for the peer's next stream, in the order in which it opened them. Fails when the connection has ended.
     fn accept(&self) -> impl Future<Output = Result<(Self::Send, Self::Recv), Ended>> + Send;
 
+    /// What both ends export from the TLS session.
+    fn exporter(&self) -> Result<Exporter, Ended>;
+
     /// Ends the connection. What has not been delivered is lost.
     fn close(&self, code: u32, reason: &str);
+}
+
+/// Has the TLS session fill in the value. It fails only before the handshake is complete; a value that anybody knows must
+/// never take its place.
+fn exported<E: std::fmt::Debug>(
+    export: impl FnOnce(&mut [u8], &[u8], &[u8]) -> Result<(), E>,
+) -> Result<Exporter, Ended> {
+    let mut value = [0; EXPORTER_BYTES];
+    let exported = export(&mut value, EXPORTER_LABEL, b"");
+    exported.map_err(|_| Ended("the TLS session exports nothing".to_owned()))?;
+    Ok(Exporter(value))
 }
 
 /// The half of a stream that is written.
@@ -77,6 +93,10 @@ impl Streams for iroh::endpoint::Connection {
         self.accept_bi().await.map_err(|error| Ended(error.to_string()))
     }
 
+    fn exporter(&self) -> Result<Exporter, Ended> {
+        exported(|value, label, context| self.export_keying_material(value, label, context))
+    }
+
     fn close(&self, code: u32, reason: &str) {
         Self::close(self, code.into(), reason.as_bytes());
     }
@@ -112,7 +132,7 @@ impl RecvHalf for iroh::endpoint::RecvStream {
 
 #[cfg(feature = "direct")]
 mod direct {
-    use super::{Ended, RecvHalf, SendHalf, Streams};
+    use super::{Ended, Exporter, RecvHalf, SendHalf, Streams, exported};
 
     impl Streams for quinn::Connection {
         type Send = quinn::SendStream;
@@ -124,6 +144,10 @@ mod direct {
 
         async fn accept(&self) -> Result<(Self::Send, Self::Recv), Ended> {
             self.accept_bi().await.map_err(|error| Ended(error.to_string()))
+        }
+
+        fn exporter(&self) -> Result<Exporter, Ended> {
+            exported(|value, label, context| self.export_keying_material(value, label, context))
         }
 
         fn close(&self, code: u32, reason: &str) {

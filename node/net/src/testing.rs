@@ -8,14 +8,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::{Limits, WIRE_VERSION};
 use qpq_proto::v1::HealthResponse;
 use qpq_proto::{Failure, Method};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 
-use crate::caller::{Answer, Caller, Service};
+use crate::caller::{Answer, Caller, ConnectionId, EXPORTER_BYTES, Exporter, Peer, Service};
 use crate::streams::{Ended, RecvHalf, SendHalf, Streams};
+
+/// A node that calls, over a connection of its own.
+pub(crate) fn node_caller(byte: u8) -> Caller {
+    Caller {
+        connection: ConnectionId::next(),
+        peer: Peer::Node(NodeKey::from_bytes([byte; 32])),
+        address: None,
+        exporter: Exporter([byte; EXPORTER_BYTES]),
+    }
+}
 
 /// Answers `Health` as a node does, `Enqueue` and `SendMessage` with their own payload, `Fetch` and `ReadEvents` when
 /// the gate is opened, and panics on `ResolveEndpoint`. Tells the test who calls what.
@@ -23,20 +34,25 @@ pub(crate) struct Echo {
     pub(crate) wire_versions: (u32, u32),
     gate: watch::Receiver<bool>,
     calls: mpsc::UnboundedSender<(Caller, Method)>,
+    ended: mpsc::UnboundedSender<ConnectionId>,
 }
 
 /// The test's end of an [`Echo`].
 pub(crate) struct EchoControl {
     pub(crate) gate: watch::Sender<bool>,
     pub(crate) calls: mpsc::UnboundedReceiver<(Caller, Method)>,
+    /// Connections that have ended.
+    pub(crate) ended: mpsc::UnboundedReceiver<ConnectionId>,
 }
 
 impl Echo {
     pub(crate) fn new() -> (Self, EchoControl) {
         let (gate, gate_receiver) = watch::channel(false);
         let (sender, calls) = mpsc::unbounded_channel();
-        let echo = Self { wire_versions: (WIRE_VERSION, WIRE_VERSION), gate: gate_receiver, calls: sender };
-        (echo, EchoControl { gate, calls })
+        let (ended_sender, ended) = mpsc::unbounded_channel();
+        let wire_versions = (WIRE_VERSION, WIRE_VERSION);
+        let echo = Self { wire_versions, gate: gate_receiver, calls: sender, ended: ended_sender };
+        (echo, EchoControl { gate, calls, ended })
     }
 }
 
@@ -52,9 +68,14 @@ impl Service for Echo {
                     Ok(payload)
                 }
                 Method::ResolveEndpoint => panic!("the test asks for it"),
-                _ => Err(Failure::not_offered(method)),
+                // Nobody ever logs in.
+                _ => caller.check_without_session(method).and(Err(Failure::not_offered(method))),
             }
         })
+    }
+
+    fn disconnected(&self, connection: ConnectionId) {
+        let _ = self.ended.send(connection);
     }
 }
 
@@ -143,6 +164,10 @@ impl Streams for Wire {
             stream = accepted.recv() => stream.ok_or_else(|| Ended("the other end is gone".to_owned())),
             _ = closed.wait_for(Option::is_some) => Err(Ended("closed".to_owned())),
         }
+    }
+
+    fn exporter(&self) -> Result<Exporter, Ended> {
+        Ok(Exporter::NONE)
     }
 
     fn close(&self, code: u32, _: &str) {

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::certificate::Pin;
 use super::{ALPN, transport};
 use crate::budget::Budget;
+use crate::caller::Exporter;
 use crate::calls::Calls;
 use crate::serve::Activity;
 use crate::streams::{Streams, code};
@@ -74,6 +75,7 @@ pub struct DirectClient {
     calls: Calls<Connection>,
     connection: Connection,
     call_timeout: Duration,
+    exporter: Exporter,
     /// Keeps the socket.
     _endpoint: Endpoint,
 }
@@ -96,11 +98,17 @@ impl DirectClient {
         let time = Duration::from_millis(limits.handshake_timeout_ms);
         let connected = timeout(time, connecting).await.map_err(|_| ConnectError::TimedOut { address })?;
         let connection = connected.map_err(|error| handshake_error(address, &error))?;
+        let exporter = Streams::exporter(&connection).map_err(|error| local(&error))?;
         let budget = Budget::new(limits.call_bytes_in_memory_max, FRAME_PAYLOAD_BYTES_MAX);
         let calls = Calls::new(connection.clone(), limits, Activity::new(), budget);
         calls.health((WIRE_VERSION, WIRE_VERSION), time).await?;
         let call_timeout = Duration::from_millis(limits.call_timeout_ms);
-        Ok(Self { calls, connection, call_timeout, _endpoint: endpoint })
+        Ok(Self { calls, connection, call_timeout, exporter, _endpoint: endpoint })
+    }
+
+    /// What to sign over to log in: the server knows the same value for this connection, and nobody else does.
+    pub fn exporter(&self) -> Exporter {
+        self.exporter
     }
 }
 

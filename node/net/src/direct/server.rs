@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::certificate::Certificate;
 use super::{ALPN, transport};
 use crate::admission::{Admissions, Handshake, Verdict};
-use crate::caller::{Caller, Service};
+use crate::caller::{Caller, ConnectionId, Peer, Service};
 use crate::rpc::Server;
 use crate::serve::{Activity, ServeError, Serving};
 use crate::streams::{Streams, code};
@@ -172,10 +172,19 @@ impl Listener {
             Err(_) => return tracing::debug!("a direct handshake took too long"),
         };
         let _slot = Admissions::anonymous(handshake);
+        let exporter = match Streams::exporter(&connection) {
+            Ok(exporter) => exporter,
+            Err(error) => return tracing::debug!(%error, "a direct handshake failed"),
+        };
+        let caller = Caller {
+            connection: ConnectionId::next(),
+            peer: Peer::Anyone,
+            address: Some(connection.remote_address().ip().to_canonical()),
+            exporter,
+        };
         let serving = Serving {
-            caller: Caller::Public { address: connection.remote_address() },
             streams: connection.clone(),
-            server: self.server.for_connection(),
+            server: self.server.for_connection(caller),
             calls_max: self.limits.streams_per_connection_max,
             activity: Activity::new(),
         };

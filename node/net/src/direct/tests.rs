@@ -6,7 +6,7 @@ use qpq_proto::{CallError, Client, Method, Status, Transport, TransportErrorKind
 use rustls::RootCertStore;
 
 use super::*;
-use crate::caller::Caller;
+use crate::caller::{Exporter, Peer};
 use crate::testing::{Echo, EchoControl, soon};
 
 struct Node {
@@ -49,7 +49,7 @@ async fn a_stranger_connects_and_calls_as_the_public() {
     let client = node.client().await;
     echo(&client).await;
     let (caller, method) = node.control.calls.recv().await.unwrap();
-    assert!(matches!(caller, Caller::Public { address } if address.ip().is_loopback()), "{caller:?}");
+    assert_eq!((caller.peer, caller.address), (Peer::Anyone, Some(Ipv4Addr::LOCALHOST.into())));
     assert_eq!(method, Method::Health);
     for (method, status) in [
         (Method::NodeStatus, Status::Forbidden),
@@ -59,6 +59,27 @@ async fn a_stranger_connects_and_calls_as_the_public() {
         let error = soon(client.call(method, Bytes::new())).await.unwrap_err();
         assert_eq!(error.failure().unwrap().status, status, "{method:?}");
     }
+}
+
+#[tokio::test]
+async fn both_ends_export_one_value_from_the_connection_and_each_connection_another() {
+    let mut node = node();
+    let clients = [node.client().await, node.client().await];
+    let mut callers = Vec::new();
+    for client in &clients {
+        let (caller, _) = soon(node.control.calls.recv()).await.unwrap();
+        assert_eq!(caller.exporter, client.exporter());
+        callers.push(caller);
+    }
+    assert_ne!(callers[0].exporter, callers[1].exporter);
+    assert_ne!(callers[0].connection, callers[1].connection);
+    assert!(callers.iter().all(|caller| caller.exporter != Exporter::NONE));
+    echo(&clients[0]).await;
+    assert_eq!(soon(node.control.calls.recv()).await.unwrap().0, callers[0]);
+    drop(clients);
+    let ended =
+        [soon(node.control.ended.recv()).await.unwrap(), soon(node.control.ended.recv()).await.unwrap()];
+    assert!(callers.iter().all(|caller| ended.contains(&caller.connection)), "{ended:?}");
 }
 
 #[tokio::test]

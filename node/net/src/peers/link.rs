@@ -15,10 +15,10 @@ use tokio::time::{Instant, timeout};
 use super::table::{Admission, Departure, Dialler};
 use super::{PathKind, PeerEvent, Shared};
 use crate::admission::Slot;
-use crate::caller::Caller;
+use crate::caller::{Caller, ConnectionId, Exporter, Peer};
 use crate::calls::{Calls, check_versions};
 use crate::serve::{Activity, ServeError, Serving};
-use crate::streams::{Streams, code};
+use crate::streams::{Ended, Streams, code};
 
 /// How long a connection may take to show a sign of life when there is reason to doubt it: so many round trips, within
 /// bounds. What waits for the peer waits as long, so that it should not be longer than needed.
@@ -38,6 +38,8 @@ pub(super) struct Link {
     pub(super) connection: Connection,
     /// Our own calls over it.
     pub(super) calls: Calls<Connection>,
+    /// What both ends sign over to log in.
+    pub(super) exporter: Exporter,
     dialler: Dialler,
     activity: Activity,
     retiring: watch::Sender<bool>,
@@ -60,10 +62,17 @@ impl PartialEq for Link {
 }
 
 impl Link {
-    pub(super) fn new(shared: &Shared, connection: Connection, dialler: Dialler, slot: Slot) -> Self {
+    /// A connection whose handshake is complete.
+    pub(super) fn new(
+        shared: &Shared,
+        connection: Connection,
+        dialler: Dialler,
+        slot: Slot,
+    ) -> Result<Self, Ended> {
         let activity = Activity::new();
         let budget = shared.responses.clone();
-        Self {
+        Ok(Self {
+            exporter: Streams::exporter(&connection)?,
             node: NodeKey::from_bytes(*connection.remote_id().as_bytes()),
             calls: Calls::new(connection.clone(), &shared.limits, activity.clone(), budget),
             connection,
@@ -71,7 +80,7 @@ impl Link {
             activity,
             retiring: watch::Sender::new(false),
             _slot: slot,
-        }
+        })
     }
 
     /// Ends the connection as soon as no call is under way on it.
@@ -144,10 +153,15 @@ pub(super) async fn accepted(shared: Arc<Shared>, link: Arc<Link>) {
 }
 
 fn serving(shared: &Shared, link: &Link) -> Serving<Connection> {
+    let caller = Caller {
+        connection: ConnectionId::next(),
+        peer: Peer::Node(link.node),
+        address: link.address().map(|address| address.ip().to_canonical()),
+        exporter: link.exporter,
+    };
     Serving {
         streams: link.connection.clone(),
-        server: shared.server.for_connection(),
-        caller: Caller::Node(link.node),
+        server: shared.server.for_connection(caller),
         calls_max: shared.limits.streams_per_connection_max,
         activity: link.activity.clone(),
     }
@@ -167,13 +181,21 @@ async fn greet(shared: &Shared, link: &Link, serving: &Serving<Connection>) -> R
     Ok(false)
 }
 
-/// Serves the connection until it ends, retires, or the node stops.
+/// Serves the connection until it ends, and sees to what follows.
 async fn carry(shared: Arc<Shared>, link: Arc<Link>, serving: Serving<Connection>) {
+    let reason = serve(&shared, &link, &serving).await;
+    // The service learns of the end now, and does not wait for whoever takes the events.
+    drop(serving);
+    depart(&shared, &link, &reason).await;
+}
+
+/// Serves the connection until it ends, retires, or the node stops, and says why it ended.
+async fn serve(shared: &Shared, link: &Link, serving: &Serving<Connection>) -> String {
     let call_timeout = Duration::from_millis(shared.limits.call_timeout_ms);
     let mut served = pin!(serving.run());
     // Calls under way go on only while `served` is polled.
-    let reason = tokio::select! {
-        error = &mut served => end(&shared, &link, error),
+    tokio::select! {
+        error = &mut served => end(shared, link, error),
         () = link.may_close(call_timeout) => {
             link.close(code::DUPLICATE, "no longer used");
             "no longer used".to_owned()
@@ -186,8 +208,7 @@ async fn carry(shared: Arc<Shared>, link: Arc<Link>, serving: Serving<Connection
             link.close(code::DONE, "the node stops");
             "the node stops".to_owned()
         }
-    };
-    depart(&shared, &link, &reason).await;
+    }
 }
 
 /// Enters the connection into the table; closes it and returns false if the peer has too many.

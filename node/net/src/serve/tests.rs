@@ -2,12 +2,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qpq_proto::Status;
 use qpq_proto::frame::{Header, RESPONSE_HEADER_BYTES, RequestHeader, ResponseHeader};
-use qpq_proto::ids::NodeKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::testing::{Echo, EchoControl, MemoryRecv, MemorySend, Wire, impatient, soon, wire};
+use crate::rpc::Server;
+use crate::testing::{Echo, EchoControl, MemoryRecv, MemorySend, Wire, impatient, node_caller, soon, wire};
 
 const CALLS_MAX: usize = 3;
 
@@ -24,8 +24,7 @@ impl Stage {
         let (echo, control) = Echo::new();
         let serving = Serving {
             streams: ours,
-            server: Server::new(Arc::new(echo), &impatient()),
-            caller: Caller::Node(NodeKey::from_bytes([7; 32])),
+            server: Server::new(Arc::new(echo), &impatient()).for_connection(node_caller(7)),
             calls_max: CALLS_MAX,
             activity: Activity::new(),
         };
@@ -148,9 +147,8 @@ async fn only_health_may_be_replayed() {
         SendHalf::finish(&mut send);
         let (answer, mut asked) = ours.accept().await.unwrap();
         asked.is_replayable = true;
-        let server = Server::new(Arc::new(Echo::new().0), &impatient());
-        let caller = Caller::Node(NodeKey::from_bytes([7; 32]));
-        let (outcome, answered) = tokio::join!(serve_one(server, caller, answer, asked), async {
+        let server = Server::new(Arc::new(Echo::new().0), &impatient()).for_connection(node_caller(7));
+        let (outcome, answered) = tokio::join!(serve_one(server, answer, asked), async {
             let answered = status(&mut recv).await;
             RecvHalf::stop(&mut recv, code::DONE);
             answered
@@ -194,6 +192,36 @@ async fn a_call_is_dropped_when_its_caller_wants_no_answer() {
     soon(stage.serving.activity.idle()).await;
     assert_eq!(stage.exchange(&request(Method::Enqueue, b"x")).await, Status::Ok);
     assert!(!run.is_finished(), "and that is no fault");
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_is_told_once_and_after_its_last_call() {
+    let mut stage = Stage::new();
+    let run = stage.run();
+    let connection = stage.serving.server.caller().connection;
+    let _waiting = stage.open(&request(Method::PublishEndpoint, b"")).await;
+    stage.called(Method::PublishEndpoint, 1).await;
+    assert!(stage.control.ended.try_recv().is_err(), "not while it lasts");
+    stage.peer.close(code::DONE, "");
+    soon(run).await.unwrap();
+    let Stage { serving, mut control, .. } = stage;
+    drop(serving);
+    assert_eq!(soon(control.ended.recv()).await, Some(connection));
+    assert_eq!(soon(control.ended.recv()).await, None, "and not again");
+}
+
+#[tokio::test]
+async fn a_connection_of_which_the_service_never_heard_ends_unheard() {
+    let stage = Stage::new();
+    let run = stage.run();
+    let unknown = RequestHeader { method: Err(65_000), request_id: 1, payload_bytes: 0 }.encode();
+    assert_eq!(stage.exchange(&unknown).await, Status::UnknownMethod);
+    assert_eq!(stage.exchange(&request(Method::NodeStatus, b"")).await, Status::Forbidden);
+    stage.peer.close(code::DONE, "");
+    soon(run).await.unwrap();
+    let Stage { serving, mut control, .. } = stage;
+    drop(serving);
+    assert_eq!(soon(control.ended.recv()).await, None);
 }
 
 #[tokio::test(start_paused = true)]
