@@ -15,6 +15,7 @@
 //! | [`opaque`], [`account`] | accounts of a relay: passwords, and what is signed to use one |
 //! | [`vrf`], [`transparency`] | the log in which a relay shows everybody the same identity behind a name |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
+//! | [`recovery`] | codes on paper, and what a relay keeps for them |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
 pub mod account;
@@ -33,6 +34,7 @@ pub mod mls;
 pub mod opaque;
 pub mod padding;
 pub mod passphrase;
+pub mod recovery;
 pub mod route;
 pub mod safety;
 pub mod sealed;
