@@ -26,6 +26,35 @@
 //! prefix tree and see that each root follows from the one before ([`audit`]): a client does not see that a
 //! version was taken back between two entries.
 //!
+//! A relay appends an entry by reading a few nodes and writing a few; where they are stored is its own affair:
+//!
+//! ```
+//! # use std::collections::BTreeMap;
+//! # use std::convert::Infallible;
+//! # use qpq_crypto::identity::LogSecret;
+//! # use qpq_crypto::ids::Identity;
+//! # use qpq_crypto::transparency::prefix::PrefixLeaf;
+//! # use qpq_crypto::transparency::{LogEntry, Subject, TreeHead, Value, label, log, prefix};
+//! # use qpq_crypto::vrf::VrfSecret;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (vrf, key) = (VrfSecret::from_seed(&[1; 32]), LogSecret::from_seed(&[2; 32]));
+//! # let (mut prefix_nodes, mut log_nodes) = (BTreeMap::new(), BTreeMap::new());
+//! # let (identity, opening, size, version, now_ms) = (Identity::from_bytes([3; 32]), [4; 32], 0, 1, 5);
+//! let alice = Subject::Name("alice");
+//! let (output, vrf_proof) = vrf.prove(&alice.vrf_input());
+//! let commitment = alice.commit(version, Value::Identity(&identity), &opening);
+//! let leaf = PrefixLeaf { label: label(&output), version, commitment };
+//! let update = prefix::insert(leaf, |place| Ok::<_, Infallible>(prefix_nodes.get(&place).copied()))?;
+//! prefix_nodes.extend(update.written);
+//! let entry = LogEntry { leaf, prefix_root: update.root };
+//! let written = log::append(size, entry.hash(), |place| Ok::<_, Infallible>(log_nodes.get(&place).copied()))?;
+//! log_nodes.extend(written);
+//! let root = log::root(size + 1, |place| Ok::<_, Infallible>(log_nodes.get(&place).copied()))?;
+//! let head = TreeHead::sign(&key, "relay.example", size + 1, root, now_ms);
+//! # assert_eq!((head.verify("relay.example", &key.public()), vrf_proof.len()), (Ok(()), 80));
+//! # Ok(()) }
+//! ```
+//!
 //! Building blocks as in CONIKS (<https://eprint.iacr.org/2014/1004>) and SEEMless
 //! (<https://eprint.iacr.org/2018/607>); the log makes it auditable by anyone in time that grows with the
 //! changes alone.
