@@ -119,6 +119,9 @@ pub const ROLES_MAX: usize = 16;
 /// Longest delivery that a push event carries itself.
 pub const PUSH_ENVELOPE_BYTES_MAX: usize = 16_384;
 
+/// Longest payload of a push event: a delivery of [`PUSH_ENVELOPE_BYTES_MAX`] with what is said about it.
+pub const PUSH_PAYLOAD_BYTES_MAX: usize = PUSH_ENVELOPE_BYTES_MAX + 1_024;
+
 /// Most messages or events of one answer to the owner.
 pub const PAGE_ITEMS_MAX: usize = 1_024;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use qpq_engine::storage::{Key, StorageError, Transaction};
-use qpq_net::Service;
 use qpq_net::direct::{Certificate, CertificateError, DirectConfig, DirectServer, ListenError, serve};
+use qpq_net::{Pushes, Service};
 use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
 use qpq_store::{CommitError, Storage};
@@ -67,7 +67,8 @@ impl Direct {
             None => writer.work(|core| kept(&mut core.storage)).await??,
         };
         let pin = certificate.pin();
-        let server = serve(DirectConfig { listen, certificate, limits }, service)?;
+        let pushes = Pushes::new(&limits);
+        let server = serve(DirectConfig { listen, certificate, limits, pushes }, service)?;
         let address = server.address().unwrap_or(listen);
         Ok(Some(Self { server, ready: format!(" rpc={address} pin={pin}") }))
     }

@@ -14,6 +14,8 @@
 //! does not know what messages mean, with one exception: `Health`, the first call on a connection between nodes, from
 //! which each side learns the wire versions of the other.
 //!
+//! The other way, the service pushes events over any connection but the owner's, and ends it, by [`Pushes`].
+//!
 //! Everything that others can make a node spend has a bound, which comes from [`qpq_proto::limits`]: handshakes,
 //! connections, calls, time, and the memory of payloads, of which none is read before its length is reserved.
 //!
@@ -27,6 +29,7 @@ mod calls;
 pub mod direct;
 mod discovery;
 mod peers;
+mod push;
 mod rpc;
 mod seldom;
 mod serve;
@@ -41,6 +44,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use caller::{Answer, Caller, ConnectionId, EXPORTER_BYTES, EXPORTER_LABEL, Exporter, Peer, Service};
 pub use discovery::{Discovery, DiscoveryState};
 pub use peers::{ALPN, PathKind, PeerConfig, PeerEvent, PeerState, Peers, StartError};
+pub use push::{Events, Pushed, Pushes};
 
 /// What the locks of this crate protect is consistent between any two statements: a panic elsewhere does no harm.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

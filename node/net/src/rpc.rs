@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use qpq_proto::frame::{self, Frame, FrameError, Header, REQUEST_HEADER_BYTES, RequestHeader};
-use qpq_proto::limits::{FETCH_WAIT_MS_MAX, FRAME_PAYLOAD_BYTES_MAX, Limits};
+use qpq_proto::limits::{FETCH_WAIT_MS_MAX, FRAME_PAYLOAD_BYTES_MAX, Limits, PUSH_PAYLOAD_BYTES_MAX};
 use qpq_proto::{Failure, Method};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -113,6 +113,9 @@ pub(crate) enum Violation {
     /// A call other than `Health` came as 0-RTT data, which can be replayed.
     #[error("only Health may arrive as 0-RTT data")]
     Replayable,
+    /// An event is longer than any may be.
+    #[error("an event of more than {PUSH_PAYLOAD_BYTES_MAX} bytes")]
+    EventTooLong,
 }
 
 impl Server {

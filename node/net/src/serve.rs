@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+use crate::push::{self, Subscription};
 use crate::rpc::{ConnectionServer, NO_REQUEST_ID, ReadError, Request, Violation};
 use crate::streams::{Ended, RecvHalf, SendHalf, Streams, code};
 
@@ -26,6 +27,8 @@ const DELIVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Serving<S> {
     pub(crate) streams: S,
     pub(crate) server: ConnectionServer,
+    /// Over it the service pushes events to the other side, and ends the connection.
+    pub(crate) subscription: Subscription,
     /// Calls that may be under way at once.
     pub(crate) calls_max: usize,
     pub(crate) activity: Activity,
@@ -43,6 +46,9 @@ pub(crate) enum ServeError {
     /// The first call did not come in time.
     #[error("the peer made no call")]
     Silent,
+    /// The service ended it.
+    #[error("ended by the node: {0}")]
+    Unwanted(String),
 }
 
 /// How one call went, as far as the connection is concerned.
@@ -78,8 +84,16 @@ impl<S: Streams> Serving<S> {
         Ok(health)
     }
 
-    /// Serves every call that follows, until the connection ends or the peer has misbehaved too often.
+    /// Serves every call that follows and pushes events, until the connection ends, the service ends it, or the peer has
+    /// misbehaved too often.
     pub(crate) async fn run(&self) -> ServeError {
+        tokio::select! {
+            error = self.serve() => error,
+            reason = push::send(&self.subscription, &self.streams) => ServeError::Unwanted(reason),
+        }
+    }
+
+    async fn serve(&self) -> ServeError {
         let mut calls = JoinSet::new();
         let mut faults = 0;
         loop {

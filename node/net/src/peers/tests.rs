@@ -6,11 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iroh::Endpoint;
 use qpq_proto::limits::Limits;
+use qpq_proto::v1::PushEvent;
 use qpq_proto::{Status, TransportErrorKind};
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::caller::Peer;
+use crate::push::Pushed;
 use crate::testing::{Echo, EchoControl, impatient, soon};
 
 mod hostile;
@@ -99,6 +101,18 @@ impl Node {
         assert_eq!(self.call(other, Method::Enqueue, "hello").await.unwrap(), "hello");
     }
 
+    /// Has the other node call, and pushes an event over that connection.
+    async fn pushes_to(&mut self, other: &Node) {
+        let mut events = other.peers.events(self.key()).unwrap();
+        assert!(other.peers.events(self.key()).is_none() && other.peers.events(other.key()).is_none());
+        other.echo(self).await;
+        let caller = std::iter::from_fn(|| self.control.calls.try_recv().ok()).last().unwrap().0;
+        assert_eq!(caller.peer, Peer::Node(other.key()));
+        let payload = Bytes::from_static(b"news");
+        assert!(self.peers.shared.pushes.push(caller.connection, PushEvent::Presence, payload.clone()));
+        assert_eq!(soon(events.next()).await, Some(Pushed { event: PushEvent::Presence, payload }));
+    }
+
     fn state(&self, other: NodeKey) -> PeerState {
         self.peers.states().into_iter().find(|state| state.node == other).unwrap()
     }
@@ -145,6 +159,13 @@ async fn nodes_call_each_other_over_one_connection() {
     }
     assert!(a.peers.exporter(a_key).is_none());
     assert_eq!((a.links(b_key), b.links(a_key)), (1, 1));
+}
+
+#[tokio::test]
+async fn either_node_pushes_events_to_the_other() {
+    let (mut a, mut b) = connected().await;
+    a.pushes_to(&b).await;
+    b.pushes_to(&a).await;
 }
 
 #[tokio::test]

@@ -6,8 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::push::Pushes;
 use crate::rpc::Server;
 use crate::testing::{Echo, EchoControl, MemoryRecv, MemorySend, Wire, impatient, node_caller, soon, wire};
+
+mod endings;
 
 const CALLS_MAX: usize = 3;
 
@@ -15,6 +18,7 @@ const CALLS_MAX: usize = 3;
 struct Stage {
     peer: Wire,
     control: EchoControl,
+    pushes: Pushes,
     serving: Arc<Serving<Wire>>,
 }
 
@@ -22,13 +26,15 @@ impl Stage {
     fn new() -> Self {
         let (ours, peer) = wire();
         let (echo, control) = Echo::new();
+        let (pushes, caller) = (Pushes::new(&impatient()), node_caller(7));
         let serving = Serving {
             streams: ours,
-            server: Server::new(Arc::new(echo), &impatient()).for_connection(node_caller(7)),
+            server: Server::new(Arc::new(echo), &impatient()).for_connection(caller),
+            subscription: pushes.enter(caller.connection),
             calls_max: CALLS_MAX,
             activity: Activity::new(),
         };
-        Self { peer, control, serving: Arc::new(serving) }
+        Self { peer, control, pushes, serving: Arc::new(serving) }
     }
 
     /// Serves what comes, until the connection has to end.
@@ -192,36 +198,6 @@ async fn a_call_is_dropped_when_its_caller_wants_no_answer() {
     soon(stage.serving.activity.idle()).await;
     assert_eq!(stage.exchange(&request(Method::Enqueue, b"x")).await, Status::Ok);
     assert!(!run.is_finished(), "and that is no fault");
-}
-
-#[tokio::test]
-async fn the_end_of_a_connection_is_told_once_and_after_its_last_call() {
-    let mut stage = Stage::new();
-    let run = stage.run();
-    let connection = stage.serving.server.caller().connection;
-    let _waiting = stage.open(&request(Method::PublishEndpoint, b"")).await;
-    stage.called(Method::PublishEndpoint, 1).await;
-    assert!(stage.control.ended.try_recv().is_err(), "not while it lasts");
-    stage.peer.close(code::DONE, "");
-    soon(run).await.unwrap();
-    let Stage { serving, mut control, .. } = stage;
-    drop(serving);
-    assert_eq!(soon(control.ended.recv()).await, Some(connection));
-    assert_eq!(soon(control.ended.recv()).await, None, "and not again");
-}
-
-#[tokio::test]
-async fn a_connection_of_which_the_service_never_heard_ends_unheard() {
-    let stage = Stage::new();
-    let run = stage.run();
-    let unknown = RequestHeader { method: Err(65_000), request_id: 1, payload_bytes: 0 }.encode();
-    assert_eq!(stage.exchange(&unknown).await, Status::UnknownMethod);
-    assert_eq!(stage.exchange(&request(Method::NodeStatus, b"")).await, Status::Forbidden);
-    stage.peer.close(code::DONE, "");
-    soon(run).await.unwrap();
-    let Stage { serving, mut control, .. } = stage;
-    drop(serving);
-    assert_eq!(soon(control.ended.recv()).await, None);
 }
 
 #[tokio::test(start_paused = true)]
