@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     conversations::GroupView,
     engine::Engine,
-    input::EngineError,
+    input::{Effect, EngineError, Next},
     records::{ChangeRecord, ChangeStateRecord, ConversationRecord, PersonRecord, Stage},
     sealing::Audience,
     tables::{self, CHANGE_IDS, CHANGES},
@@ -44,6 +44,15 @@ pub(crate) struct Followed {
     pub removed_us: bool,
 }
 
+/// A change that waits, asked for by this node.
+struct Requested {
+    conversation: ConversationRecord,
+    id: [u8; 16],
+    signed: SignedChange,
+    /// Whether this node makes it.
+    is_committer: bool,
+}
+
 impl Engine {
     /// Makes a change if this node commits, or else asks the committer for it.
     pub(crate) fn request_change(
@@ -52,23 +61,15 @@ impl Engine {
         conversation: &ConversationRecord,
         kind: change::Kind,
     ) -> Result<GroupChange, Failure> {
-        let mut conversation = conversation.clone();
-        let group = self.group_view(cx, &conversation.group_id)?;
-        let (id, signed) = self.sign_change(cx, &group, kind)?;
-        let change = authority::check_change(&group, &signed)
-            .map_err(|refusal| Failure::forbidden(refusal.to_string()))?;
-        let own = self.me()?.id();
-        self.note_away(cx, &mut conversation, &group, &change)?;
-        self.save_change(cx, &conversation, &id, &own, &signed)?;
+        let Requested { conversation, id, signed, is_committer } =
+            self.note_request(cx, conversation.clone(), kind)?;
         let state =
             ChangeStateRecord { conversation: conversation.id.clone(), ..ChangeStateRecord::default() };
         tables::save(cx.tx, CHANGE_IDS, tables::key(&id), &state)?;
-        let is_committer = self.is_committer(&group, &conversation)?;
         if is_committer {
             self.commit_pending(cx, &conversation.id)?;
         } else {
-            let content = self.unnumbered(cx, content::Kind::Change(signed));
-            self.seal_content(cx, &conversation, &content, Audience::Everybody)?;
+            self.send_change(cx, &conversation, signed)?;
         }
         let view = self.change_view(cx, &id)?;
         if is_committer && !view.failed.is_empty() {
@@ -87,6 +88,55 @@ impl Engine {
         let view = self.request_change(cx, conversation, kind)?;
         // What nobody asks about is not kept: others could make it grow without end.
         Ok(cx.tx.delete(CHANGE_IDS, tables::key(&view.change))?)
+    }
+
+    /// The same in one of several groups: if this node is to make the change, an input of its own does ([`Next::Resume`]),
+    /// and a refusal leaves nothing behind, so that neither takes back what was done in the others.
+    ///
+    /// # Errors
+    /// If the change is refused; with [`Status::Internal`](qpq_proto::Status::Internal), if the transaction must be
+    /// dropped.
+    pub(crate) fn request_apart(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        kind: change::Kind,
+    ) -> Result<(), Failure> {
+        let requested = self.note_request(cx, conversation.clone(), kind)?;
+        if requested.is_committer {
+            cx.effects.push(Effect::Next(Next::Resume(requested.conversation.id)));
+            return Ok(());
+        }
+        Ok(self.send_change(cx, &requested.conversation, requested.signed)?)
+    }
+
+    /// Signs a change and lets it wait. If it is refused, nothing was written.
+    fn note_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut conversation: ConversationRecord,
+        kind: change::Kind,
+    ) -> Result<Requested, Failure> {
+        let group = self.group_view(cx, &conversation.group_id)?;
+        let (id, signed) = self.sign_change(cx, &group, kind)?;
+        let change = authority::check_change(&group, &signed)
+            .map_err(|refusal| Failure::forbidden(refusal.to_string()))?;
+        let own = self.me()?.id();
+        self.save_change(cx, &conversation, &id, &own, &signed)?;
+        self.note_away(cx, &mut conversation, &group, &change)?;
+        let is_committer = self.is_committer(&group, &conversation)?;
+        Ok(Requested { conversation, id, signed, is_committer })
+    }
+
+    /// Asks the committer, and lets everybody know, for any member may be the next.
+    fn send_change(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        signed: SignedChange,
+    ) -> Result<(), EngineError> {
+        let content = self.unnumbered(cx, content::Kind::Change(signed));
+        self.seal_content(cx, conversation, &content, Audience::Everybody)
     }
 
     /// Whether this node makes the group's commits.
