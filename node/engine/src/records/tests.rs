@@ -191,9 +191,9 @@ fn the_outbox_and_what_came_in() {
         request: two(11),
         bundles: two(12),
         payload_bytes: 1_300,
+        is_refused: true,
     };
-    let hex =
-        "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b62020c0c68940a";
+    let hex = "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b62020c0c68940a7001";
     reads(hex, &parcel);
     let cursor = CursorRecord { through: 100, stored: vec![200, 201], done: vec![300, 400] };
     reads("08641204c801c9011a04ac029003", &cursor);
