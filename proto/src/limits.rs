@@ -35,6 +35,9 @@ pub const FETCH_ENVELOPES_MAX: usize = 1_024;
 /// Longest time that `FetchWait` waits.
 pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
 
+/// UDP port of a relay's direct listener, unless its settings name another.
+pub const RPC_PORT: u16 = 5001;
+
 /// Tokens that one `SetDeliveryTokens` adds, and as many that it revokes.
 pub const DELIVERY_TOKENS_PER_CALL_MAX: usize = 1_024;
 

@@ -8,7 +8,7 @@ mod certificate;
 mod client;
 mod server;
 
-pub use certificate::{Certificate, CertificateError, Pin};
+pub use certificate::{Certificate, CertificateError, Pin, PinError};
 pub use client::{ConnectError, DirectClient, Trust};
 pub use server::{DirectConfig, DirectServer, ListenError, serve};
 
