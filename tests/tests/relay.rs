@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
@@ -172,20 +173,18 @@ async fn burst(node: &Node, users: &[RelayUser], cut: u32, after: Duration, know
     let reading = relay.connect().await.unwrap();
     users[0].log_in(&reading).await.unwrap();
     let to = users[0].identity();
+    let promised = Arc::new(Mutex::new(Vec::new()));
     let mut senders = JoinSet::new();
     for (sender, user) in users[1..].iter().enumerate() {
         let connection = relay.connect().await.unwrap();
         user.log_in(&connection).await.unwrap();
+        let promised = Arc::clone(&promised);
         senders.spawn(async move {
-            let mut promised = Vec::new();
             for number in 0.. {
                 let text = format!("{cut} {sender} {number}");
-                match connection.enqueue(&delivery(to, text.clone().into())).await {
-                    Ok(answer) => promised.push((answer.seq, text)),
-                    Err(_) => break,
-                }
+                let sent = connection.enqueue(&delivery(to, text.clone().into())).await;
+                promised.lock().unwrap().push((sent.unwrap().seq, text));
             }
-            promised
         });
     }
     let strike = async {
@@ -193,8 +192,13 @@ async fn burst(node: &Node, users: &[RelayUser], cut: u32, after: Duration, know
         tokio::time::sleep(after).await;
         node.strike();
     };
-    let ((), ()) = tokio::join!(strike, known.read(&reading, 10_000));
-    for (seq, text) in senders.join_all().await.into_iter().flatten() {
+    tokio::select! {
+        () = strike => {}
+        () = known.read(&reading, 60_000) => panic!("nothing came"),
+    }
+    // Nobody waits for a relay that is gone.
+    senders.shutdown().await;
+    for (seq, text) in promised.lock().unwrap().drain(..) {
         let other = known.promised.insert(seq, text);
         assert_eq!(other, None, "sequence {seq} was promised twice");
     }
