@@ -8,7 +8,7 @@ mod profile;
 mod relay;
 
 pub use profile::Limits;
-pub use relay::RelayLimits;
+pub use relay::{RateLimit, RelayLimits};
 
 const KIB: usize = 1_024;
 const MIB: usize = 1_024 * KIB;
@@ -43,6 +43,12 @@ pub const KEY_PACKAGE_BYTES_MAX: usize = 1_048_576;
 
 /// Most key packages of one `UploadKeyPackage`.
 pub const KEY_PACKAGES_PER_UPLOAD_MAX: usize = 256;
+
+/// Contact tokens that one `UploadKeyPackage` adds, and as many that it revokes.
+pub const CONTACT_TOKENS_PER_CALL_MAX: usize = 256;
+
+/// Most people of one `FetchHybridKeys`.
+pub const HYBRID_KEYS_PER_CALL_MAX: usize = 256;
 
 /// Most key packages that a profile carries.
 pub const PROFILE_KEY_PACKAGES_MAX: usize = 4;

@@ -25,13 +25,17 @@
 
 mod accounts;
 mod context;
+mod graves;
 mod input;
+mod keys;
 mod proofs;
 mod queues;
+mod rates;
 mod records;
 mod relay;
 mod services;
 mod sessions;
+mod sets;
 pub mod storage;
 pub mod tables;
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::context::{Call, Context, Later};
 use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, Peer, RelayError};
+use crate::keys::KeyRates;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
 use crate::sessions::Sessions;
@@ -35,6 +36,7 @@ pub struct Relay {
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
+    pub(crate) key_rates: KeyRates,
     proofs: Proofs,
 }
 
@@ -49,8 +51,15 @@ impl Relay {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let Config { node, limits } = config;
-        let (sessions, waits, expiry) = (Sessions::default(), Waits::default(), Expiry::default());
-        Self { node, limits, sessions, waits, expiry, proofs: Proofs::default() }
+        Self {
+            node,
+            sessions: Sessions::default(),
+            waits: Waits::default(),
+            expiry: Expiry::default(),
+            key_rates: KeyRates::new(&limits),
+            proofs: Proofs::default(),
+            limits,
+        }
     }
 
     /// Takes one input through one transaction.

@@ -49,7 +49,17 @@ impl<'a> services::Delivery<Context<'a>> for Relay {
 }
 
 impl<'a> services::Auth<Context<'a>> for Relay {}
-impl<'a> services::Keys<Context<'a>> for Relay {}
+
+impl<'a> services::Keys<Context<'a>> for Relay {
+    methods! {
+        upload_key_package(UploadKeyPackageRequest) -> UploadKeyPackageResponse;
+        fetch_key_package(FetchKeyPackageRequest) -> FetchKeyPackageResponse;
+        upload_hybrid_key(UploadHybridKeyRequest) -> UploadHybridKeyResponse;
+        fetch_hybrid_key(FetchHybridKeyRequest) -> FetchHybridKeyResponse;
+        fetch_hybrid_keys(FetchHybridKeysRequest) -> FetchHybridKeysResponse;
+    }
+}
+
 impl<'a> services::Channels<Context<'a>> for Relay {}
 impl<'a> services::Groups<Context<'a>> for Relay {}
 impl<'a> services::Moderation<Context<'a>> for Relay {}

@@ -24,14 +24,39 @@ pub const TOKENS: Table = Table("relay_tokens");
 pub const EXPIRIES: Table = Table("relay_expiries");
 /// The mailboxes of an account, by identity key.
 pub const ACCOUNT_MAILBOXES: Table = Table("relay_account_mailboxes");
-/// Mailboxes that were closed and are not empty yet, in order, under one key.
+/// What was given up and is not removed yet, in order, under one key.
 pub const GRAVES: Table = Table("relay_graves");
 /// Accounts, by identity key.
 pub const ACCOUNTS: Table = Table("relay_accounts");
 
+/// Contact tokens and where they lie, by identity key.
+pub const KEYS: Table = Table("relay_keys");
+/// Hashes of contact tokens, by identity key.
+pub const CONTACT_TOKENS: Table = Table("relay_contact_tokens");
+/// Which key packages are held, by identity key and device key.
+pub const KEY_SUPPLIES: Table = Table("relay_key_supplies");
+/// Key packages, by identity key and device key, in the order in which they came.
+pub const KEY_PACKAGES: Table = Table("relay_key_packages");
+/// Hybrid public keys, by identity key.
+pub const HYBRID_KEYS: Table = Table("relay_hybrid_keys");
+
 /// Every table.
-pub const ALL: &[Table] =
-    &[QUEUES, DELIVERIES, DELIVERY_IDS, MAILBOXES, TOKENS, EXPIRIES, ACCOUNT_MAILBOXES, GRAVES, ACCOUNTS];
+pub const ALL: &[Table] = &[
+    QUEUES,
+    DELIVERIES,
+    DELIVERY_IDS,
+    MAILBOXES,
+    TOKENS,
+    EXPIRIES,
+    ACCOUNT_MAILBOXES,
+    GRAVES,
+    ACCOUNTS,
+    KEYS,
+    CONTACT_TOKENS,
+    KEY_SUPPLIES,
+    KEY_PACKAGES,
+    HYBRID_KEYS,
+];
 
 /// The key of the one record of a prefix.
 pub(crate) fn key(prefix: &[u8]) -> Key<'_> {

@@ -1,6 +1,8 @@
 //! The relay as a whole, over storage in memory.
 
 mod access;
+mod keys;
+mod keys_model;
 mod memory;
 mod model;
 mod queues;

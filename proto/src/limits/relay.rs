@@ -27,9 +27,43 @@ pub struct RelayLimits {
     pub fetch_envelopes_default: usize,
     /// Deliveries that are removed in one step, so that nobody waits long for it.
     pub removals_per_step_max: usize,
+
+    /// Callers, accounts, tokens or addresses that are remembered for one kind of rate.
+    pub rate_keys_max: usize,
+    /// Single-use key packages of one device.
+    pub key_packages_per_device_max: usize,
+    /// Bytes of the single-use key packages of one device; also the longest key package.
+    pub key_package_bytes_per_device_max: u64,
+    /// So many left, or fewer, and the device is told.
+    pub key_packages_low: usize,
+    /// Contact tokens of one account.
+    pub contact_tokens_per_account_max: usize,
+    /// Calls with one contact token that get single-use key packages.
+    pub key_packages_per_token: RateLimit,
+    /// Calls that get last-resort key packages of one person.
+    pub last_resort_per_identity: RateLimit,
+    /// Calls by which one caller gets last-resort key packages.
+    pub last_resort_per_caller: RateLimit,
 }
 
-const DAY_S: u64 = 86_400;
+/// How often something may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// So often at once.
+    pub burst: u32,
+    /// And then once in so many microseconds.
+    pub interval_us: u64,
+}
+
+impl RateLimit {
+    /// So often at once, and then once in so many seconds.
+    const fn once_in_s(interval_s: u64, burst: u32) -> Self {
+        Self { burst, interval_us: interval_s * 1_000_000 }
+    }
+}
+
+const HOUR_S: u64 = 3_600;
+const DAY_S: u64 = 24 * HOUR_S;
 
 impl RelayLimits {
     /// For a device with 64 MB of RAM.
@@ -45,6 +79,15 @@ impl RelayLimits {
         waits_per_connection_max: 16,
         fetch_envelopes_default: 64,
         removals_per_step_max: 64,
+
+        rate_keys_max: 1_024,
+        key_packages_per_device_max: 64,
+        key_package_bytes_per_device_max: MIB as u64,
+        key_packages_low: 8,
+        contact_tokens_per_account_max: 1_024,
+        key_packages_per_token: RateLimit::once_in_s(HOUR_S, 16),
+        last_resort_per_identity: RateLimit::once_in_s(60, 32),
+        last_resort_per_caller: RateLimit::once_in_s(60, 16),
     };
 
     /// For everything with more memory.
@@ -57,6 +100,10 @@ impl RelayLimits {
         waits_max: 65_536,
         waits_per_connection_max: 64,
         removals_per_step_max: 256,
+        rate_keys_max: 65_536,
+        key_packages_per_device_max: 128,
+        key_package_bytes_per_device_max: 4 * MIB as u64,
+        contact_tokens_per_account_max: 16 * KIB,
         ..Self::ROUTER
     };
 }

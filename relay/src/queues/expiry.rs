@@ -12,10 +12,10 @@ use crate::input::RelayError;
 use crate::queues::acknowledge::release;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::{Contents, QueueKey};
-use crate::records::{DeliveryRecord, ExpiryRecord, GraveRecord, QueueRecord};
+use crate::records::{DeliveryRecord, ExpiryRecord, QueueRecord};
 use crate::relay::Relay;
-use crate::storage::{Direction, Transaction};
-use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, GRAVES, QUEUES, TOKENS, at, key};
+use crate::storage::Transaction;
+use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, QUEUES, at, key};
 
 /// Milliseconds of an hour.
 pub(super) const HOUR_MS: u64 = 3_600_000;
@@ -101,31 +101,14 @@ impl Relay {
         }
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
     }
-
-    /// Removes some of what closed mailboxes left. Returns whether there may be more.
-    fn empty_grave(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let first: Vec<(u64, GraveRecord)> = tables::scan(cx.tx, GRAVES, b"", 0..u64::MAX, 1)?;
-        let Some((ordinal, mut grave)) = first.into_iter().next() else { return Ok(false) };
-        let limit = self.limits.removals_per_step_max;
-        if let Some(contents) = grave.queues.pop() {
-            if empty(cx.tx, &Contents(contents), limit)? < limit {
-                tables::save(cx.tx, GRAVES, at(b"", ordinal), &grave)?;
-            }
-            return Ok(true);
-        }
-        let tokens = cx.tx.scan(TOKENS, &grave.tokens, 0..u64::MAX, Direction::Forward, limit)?;
-        for (place, _) in &tokens {
-            cx.tx.delete(TOKENS, at(&grave.tokens, *place))?;
-        }
-        if tokens.len() < limit {
-            cx.tx.delete(GRAVES, at(b"", ordinal))?;
-        }
-        Ok(true)
-    }
 }
 
 /// Removes the first deliveries of a queue that has no record any more. Returns how many there were.
-fn empty(tx: &mut dyn Transaction, contents: &Contents, limit: usize) -> Result<usize, RelayError> {
+pub(crate) fn empty(
+    tx: &mut dyn Transaction,
+    contents: &Contents,
+    limit: usize,
+) -> Result<usize, RelayError> {
     let found = deliveries(tx, contents, 0, u64::MAX, limit)?;
     for (seq, delivery) in &found {
         remove(tx, contents, *seq, delivery)?;

@@ -10,14 +10,16 @@ use qpq_proto::v1::{
 use rand_core::CryptoRng;
 
 use crate::context::Context;
+use crate::graves;
 use crate::input::RelayError;
 use crate::queues::expiry::forget;
 use crate::queues::key::{MAILBOX_BYTES, QueueKey, mailbox_field};
 use crate::queues::tokens;
 use crate::records::{AccountMailboxRecord, GraveRecord, MailboxRecord, PolicyRecord, QueueRecord};
 use crate::relay::Relay;
+use crate::sets;
 use crate::storage::{Direction, Transaction};
-use crate::tables::{self, ACCOUNT_MAILBOXES, GRAVES, MAILBOXES, QUEUES, at, key};
+use crate::tables::{self, ACCOUNT_MAILBOXES, MAILBOXES, QUEUES, TOKENS, at, key};
 
 impl Relay {
     pub(crate) fn register_mailbox(
@@ -92,11 +94,11 @@ impl Relay {
         let all = tokens::all_of(&mailbox, &record);
         for hash in &request.revoke_hashes {
             let hash = tokens::hash_field("revoke_hashes", hash)?;
-            record.tokens -= u64::from(tokens::remove(cx.tx, &all, &hash)?);
+            record.tokens -= u64::from(sets::remove(cx.tx, TOKENS, &all, &hash)?);
         }
         for hash in &request.add_hashes {
             let hash = tokens::hash_field("add_hashes", hash)?;
-            record.tokens += u64::from(tokens::add(cx.tx, &all, &hash)?);
+            record.tokens += u64::from(sets::add(cx.tx, TOKENS, &all, &hash)?);
         }
         if record.tokens > self.limits.tokens_per_mailbox_max as u64 {
             let message = format!("a mailbox holds at most {} tokens", self.limits.tokens_per_mailbox_max);
@@ -184,7 +186,7 @@ pub(crate) fn close_mailbox(
     record: MailboxRecord,
 ) -> Result<u64, RelayError> {
     let mut dropped = 0;
-    let mut grave = GraveRecord { tokens: tokens::all_of(mailbox, &record), queues: Vec::new() };
+    let mut grave = GraveRecord { tokens: tokens::all_of(mailbox, &record), ..GraveRecord::default() };
     for queue in queues_of(mailbox, &record) {
         let Some(queued) = tables::load::<QueueRecord>(tx, QUEUES, key(queue.as_bytes()))? else { continue };
         forget(tx, &queue, &queued)?;
@@ -192,8 +194,7 @@ pub(crate) fn close_mailbox(
         dropped += queued.deliveries;
         grave.queues.push(queue.contents(&queued).0);
     }
-    let ordinal = tables::next_ordinal(tx, GRAVES, b"")?;
-    tables::save(tx, GRAVES, at(b"", ordinal), &grave)?;
+    graves::dig(tx, &grave)?;
     tx.delete(ACCOUNT_MAILBOXES, at(&record.owner, record.ordinal))?;
     tx.delete(MAILBOXES, key(mailbox))?;
     Ok(dropped)
