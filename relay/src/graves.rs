@@ -3,6 +3,7 @@
 //! Whoever gives something up writes a grave and removes the record by which it is found. What lies in a grave is under
 //! a prefix that is never used again, for the prefix holds a random part that went with the record.
 
+use crate::channels;
 use crate::context::Context;
 use crate::input::RelayError;
 use crate::queues::{Contents, empty};
@@ -67,6 +68,7 @@ impl Relay {
         match set.kind() {
             // Nothing can be done about what is not known; a newer program wrote it.
             SetKind::Unknown => Ok(true),
+            SetKind::Memberships => channels::forget_memberships(self, cx, &set.identity, &set.prefix, limit),
             SetKind::ContactTokens => {
                 Ok(crate::sets::take_some(cx.tx, CONTACT_TOKENS, &set.prefix, limit)?.is_empty())
             }

@@ -30,7 +30,7 @@ pub(crate) struct QueueRecord {
     /// How far each device is.
     #[prost(message, repeated, tag = "8")]
     pub cursors: Vec<CursorRecord>,
-    /// As the mailbox's.
+    /// Random, 8 bytes: what lies in it is not found under the same name after it was closed.
     #[prost(bytes = "vec", tag = "10")]
     pub incarnation: Vec<u8>,
     /// Hour of Unix time at which the queue is looked at for what has ended; 0 if nothing is in it.
@@ -171,6 +171,8 @@ pub(crate) enum SetKind {
     Unknown = 0,
     /// Hashes of contact tokens.
     ContactTokens = 1,
+    /// Ids of channels on whose lists the account is.
+    Memberships = 2,
 }
 
 /// An account.

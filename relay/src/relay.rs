@@ -1,6 +1,7 @@
 //! The relay itself: what it holds in memory, and how an input is taken through a transaction.
 
 use qpq_crypto::identity::DeviceSecret;
+use qpq_proto::ids::ChannelId;
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::{CallerClass, Failure, Method, dispatch};
 use rand_core::CryptoRng;
@@ -12,6 +13,7 @@ use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, Peer, RelayError
 use crate::keys::KeyRates;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
+use crate::rates::Buckets;
 use crate::sessions::Sessions;
 use crate::storage::Transaction;
 
@@ -37,6 +39,8 @@ pub struct Relay {
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
     pub(crate) key_rates: KeyRates,
+    /// Requests to update leaves, by channel.
+    pub(crate) rotations: Buckets<ChannelId>,
     proofs: Proofs,
 }
 
@@ -57,6 +61,7 @@ impl Relay {
             waits: Waits::default(),
             expiry: Expiry::default(),
             key_rates: KeyRates::new(&limits),
+            rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
             proofs: Proofs::default(),
             limits,
         }

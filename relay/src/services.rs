@@ -60,8 +60,21 @@ impl<'a> services::Keys<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Channels<Context<'a>> for Relay {}
-impl<'a> services::Groups<Context<'a>> for Relay {}
+impl<'a> services::Channels<Context<'a>> for Relay {
+    methods! {
+        create_channel(CreateChannelRequest) -> CreateChannelResponse;
+    }
+}
+
+impl<'a> services::Groups<Context<'a>> for Relay {
+    methods! {
+        remove_member(RemoveMemberRequest) -> RemoveMemberResponse;
+        update_group_metadata(UpdateGroupMetadataRequest) -> UpdateGroupMetadataResponse;
+        list_group_members(ListGroupMembersRequest) -> ListGroupMembersResponse;
+        rotate_keys(RotateKeysRequest) -> RotateKeysResponse;
+    }
+}
+
 impl<'a> services::Moderation<Context<'a>> for Relay {}
 impl<'a> services::Users<Context<'a>> for Relay {}
 impl<'a> services::KeyTransparency<Context<'a>> for Relay {}

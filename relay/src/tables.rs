@@ -39,6 +39,16 @@ pub const KEY_SUPPLIES: Table = Table("relay_key_supplies");
 pub const KEY_PACKAGES: Table = Table("relay_key_packages");
 /// Hybrid public keys, by identity key.
 pub const HYBRID_KEYS: Table = Table("relay_hybrid_keys");
+/// Channels and who is on their lists, by id.
+pub const CHANNELS: Table = Table("relay_channels");
+/// Encrypted metadata of channels, by id.
+pub const CHANNEL_METADATA: Table = Table("relay_channel_metadata");
+/// The channels of two people, by their identity keys.
+pub const CHANNEL_PAIRS: Table = Table("relay_channel_pairs");
+/// What accounts have to do with channels, by identity key.
+pub const CHANNEL_ACCOUNTS: Table = Table("relay_channel_accounts");
+/// Ids of the channels on whose lists an account is, by identity key.
+pub const ACCOUNT_CHANNELS: Table = Table("relay_account_channels");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -56,6 +66,11 @@ pub const ALL: &[Table] = &[
     KEY_SUPPLIES,
     KEY_PACKAGES,
     HYBRID_KEYS,
+    CHANNELS,
+    CHANNEL_METADATA,
+    CHANNEL_PAIRS,
+    CHANNEL_ACCOUNTS,
+    ACCOUNT_CHANNELS,
 ];
 
 /// The key of the one record of a prefix.

@@ -1,6 +1,7 @@
 //! The relay as a whole, over storage in memory.
 
 mod access;
+mod channels;
 mod keys;
 mod keys_model;
 mod memory;

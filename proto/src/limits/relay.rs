@@ -44,6 +44,13 @@ pub struct RelayLimits {
     pub last_resort_per_identity: RateLimit,
     /// Calls by which one caller gets last-resort key packages.
     pub last_resort_per_caller: RateLimit,
+
+    /// Channels that one account makes.
+    pub channels_per_account_max: u64,
+    /// People on a channel's list.
+    pub members_per_channel_max: usize,
+    /// Requests to a channel's members to update their leaves.
+    pub rotations_per_channel: RateLimit,
 }
 
 /// How often something may be done.
@@ -88,6 +95,10 @@ impl RelayLimits {
         key_packages_per_token: RateLimit::once_in_s(HOUR_S, 16),
         last_resort_per_identity: RateLimit::once_in_s(60, 32),
         last_resort_per_caller: RateLimit::once_in_s(60, 16),
+
+        channels_per_account_max: 256,
+        members_per_channel_max: 256,
+        rotations_per_channel: RateLimit::once_in_s(600, 4),
     };
 
     /// For everything with more memory.
@@ -104,6 +115,8 @@ impl RelayLimits {
         key_packages_per_device_max: 128,
         key_package_bytes_per_device_max: 4 * MIB as u64,
         contact_tokens_per_account_max: 16 * KIB,
+        channels_per_account_max: 4_096,
+        members_per_channel_max: 1_024,
         ..Self::ROUTER
     };
 }

@@ -1,7 +1,7 @@
 //! Mailboxes: registering, giving up, and the tokens with which strangers write.
 
 use qpq_proto::Failure;
-use qpq_proto::ids::Identity;
+use qpq_proto::ids::{ChannelId, Identity};
 use qpq_proto::limits::DELIVERY_TOKENS_PER_CALL_MAX;
 use qpq_proto::v1::{
     MailboxPolicy, RegisterMailboxRequest, RegisterMailboxResponse, RevokeMailboxRequest,
@@ -198,6 +198,32 @@ pub(crate) fn close_mailbox(
     tx.delete(ACCOUNT_MAILBOXES, at(&record.owner, record.ordinal))?;
     tx.delete(MAILBOXES, key(mailbox))?;
     Ok(dropped)
+}
+
+/// Drops a channel's queue in an identity's own mailbox, and gives its place back. Returns whether there was one.
+pub(crate) fn drop_channel(
+    tx: &mut dyn Transaction,
+    identity: Identity,
+    channel: ChannelId,
+) -> Result<bool, RelayError> {
+    let mailbox = identity.as_bytes();
+    let Some(mut record) = tables::load::<MailboxRecord>(tx, MAILBOXES, key(mailbox))? else {
+        return Ok(false);
+    };
+    let before = record.channels.len();
+    record.channels.retain(|other| other != channel.as_bytes());
+    if record.channels.len() == before {
+        return Ok(false);
+    }
+    tables::save(tx, MAILBOXES, key(mailbox), &record)?;
+    let Ok(queue) = QueueKey::new(mailbox, channel.as_bytes()) else { return Ok(false) };
+    if let Some(queued) = tables::load::<QueueRecord>(tx, QUEUES, key(queue.as_bytes()))? {
+        forget(tx, &queue, &queued)?;
+        tx.delete(QUEUES, key(queue.as_bytes()))?;
+        let queues = vec![queue.contents(&queued).0];
+        graves::dig(tx, &GraveRecord { queues, ..GraveRecord::default() })?;
+    }
+    Ok(true)
 }
 
 /// Every queue that the mailbox may have.
