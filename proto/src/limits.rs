@@ -86,6 +86,9 @@ pub const DOMAIN_BYTES_MAX: usize = 253;
 /// Longest signed device list.
 pub const DEVICE_LIST_BYTES_MAX: usize = 65_536;
 
+/// Longest token or endpoint by which a service wakes a device.
+pub const PUSH_TOKEN_BYTES_MAX: usize = 4_096;
+
 /// Most devices of one identity.
 pub const DEVICES_PER_IDENTITY_MAX: usize = 5;
 

@@ -26,6 +26,10 @@ pub(crate) struct Context<'a> {
     pub arrived: Vec<QueueKey>,
     /// Queues from which more is to be removed than one step may.
     pub to_clear: Vec<QueueKey>,
+    /// Connections whose sessions end.
+    pub ended: Vec<ConnectionId>,
+    /// The connection over which a device was seen, and in which hour.
+    pub seen: Option<(ConnectionId, u64)>,
 }
 
 /// A call that is handled.
@@ -100,8 +104,18 @@ impl<'a> Context<'a> {
         tx: &'a mut dyn Transaction,
         call: Option<Call>,
     ) -> Self {
-        let (effects, arrived, to_clear) = (Vec::new(), Vec::new(), Vec::new());
-        Self { now, rng, tx, effects, call, later: None, arrived, to_clear }
+        Self {
+            now,
+            rng,
+            tx,
+            effects: Vec::new(),
+            call,
+            later: None,
+            arrived: Vec::new(),
+            to_clear: Vec::new(),
+            ended: Vec::new(),
+            seen: None,
+        }
     }
 }
 

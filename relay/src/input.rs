@@ -95,6 +95,18 @@ pub enum Effect {
         /// The event.
         payload: Bytes,
     },
+    /// End a connection, once what was to be answered over it is answered.
+    Disconnect {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Wake a device: post an empty message to its UnifiedPush endpoint. Nobody waits for what comes of it. The address
+    /// was checked as far as it can be without resolving its host: connect to no address that is not
+    /// [public](crate::is_public_address), and follow no redirection, unless the configuration says otherwise.
+    WakeDevice {
+        /// An https address.
+        endpoint: String,
+    },
 }
 
 /// What came of an input.

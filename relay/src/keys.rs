@@ -49,6 +49,11 @@ impl KeyRates {
     }
 }
 
+/// The single-use key packages that are held for a device.
+pub(crate) fn held(tx: &dyn Transaction, identity: Identity, device: &[u8]) -> Result<u32, RelayError> {
+    Ok(supply(tx, identity, device)?.held())
+}
+
 /// Removes what is kept for a device that is the person's no longer.
 pub(crate) fn forget_device(
     tx: &mut dyn Transaction,
@@ -89,7 +94,7 @@ fn of_device(identity: Identity, device: &[u8]) -> Vec<u8> {
 }
 
 /// A device of a request.
-fn device_field(bytes: &[u8]) -> Result<DeviceKey, qpq_proto::Failure> {
+pub(crate) fn device_field(bytes: &[u8]) -> Result<DeviceKey, qpq_proto::Failure> {
     DeviceKey::try_from(bytes).map_err(|error| error.in_field("device_id"))
 }
 

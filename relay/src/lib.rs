@@ -26,6 +26,7 @@
 mod accounts;
 mod channels;
 mod context;
+mod devices;
 mod graves;
 mod input;
 mod keys;
@@ -40,6 +41,7 @@ mod sets;
 pub mod storage;
 pub mod tables;
 
+pub use devices::is_public_address;
 pub use input::{
     CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,
 };

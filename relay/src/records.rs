@@ -189,4 +189,13 @@ pub(crate) struct DeviceRecord {
     /// Device key.
     #[prost(bytes = "vec", tag = "1")]
     pub device: Vec<u8>,
+    /// Key of the node on which it runs.
+    #[prost(bytes = "vec", tag = "2")]
+    pub node: Vec<u8>,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "3")]
+    pub registered_at_ms: u64,
+    /// Unix time in ms, to the hour; 0 if never.
+    #[prost(uint64, tag = "4")]
+    pub last_seen_ms: u64,
 }

@@ -1,7 +1,7 @@
 //! The relay itself: what it holds in memory, and how an input is taken through a transaction.
 
 use qpq_crypto::identity::DeviceSecret;
-use qpq_proto::ids::ChannelId;
+use qpq_proto::ids::{ChannelId, DeviceKey};
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::{CallerClass, Failure, Method, dispatch};
 use rand_core::CryptoRng;
@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 use bytes::Bytes;
 
 use crate::context::{Call, Context, Later};
-use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, Peer, RelayError};
+use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, Peer, RelayError};
 use crate::keys::KeyRates;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
@@ -23,6 +23,9 @@ pub struct Config {
     pub node: DeviceSecret,
     /// Limits of the profile in use.
     pub limits: RelayLimits,
+    /// Whether devices may be woken through endpoints that are not on the public internet: for a relay whose push server
+    /// is on its own network.
+    pub push_to_private_addresses: bool,
 }
 
 impl std::fmt::Debug for Config {
@@ -41,6 +44,9 @@ pub struct Relay {
     pub(crate) key_rates: KeyRates,
     /// Requests to update leaves, by channel.
     pub(crate) rotations: Buckets<ChannelId>,
+    /// Attempts to wake devices.
+    pub(crate) wakes: Buckets<DeviceKey>,
+    pub(crate) push_to_private_addresses: bool,
     proofs: Proofs,
 }
 
@@ -54,7 +60,7 @@ impl Relay {
     /// A relay to which nobody is connected.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let Config { node, limits } = config;
+        let Config { node, limits, push_to_private_addresses } = config;
         Self {
             node,
             sessions: Sessions::default(),
@@ -62,6 +68,8 @@ impl Relay {
             expiry: Expiry::default(),
             key_rates: KeyRates::new(&limits),
             rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
+            wakes: Buckets::new(limits.wakes_per_device, limits.rate_keys_max),
+            push_to_private_addresses,
             proofs: Proofs::default(),
             limits,
         }
@@ -91,8 +99,7 @@ impl Relay {
                 Ok(Outcome::default())
             }
             Input::Disconnected(connection) => {
-                self.sessions.unbind(connection);
-                self.waits.disconnected(connection);
+                self.end_session(connection);
                 Ok(Outcome::default())
             }
             Input::Tick => {
@@ -125,7 +132,17 @@ impl Relay {
         payload: Bytes,
     ) -> Result<Bytes, Failure> {
         admit(caller, cx.call()?.session.map(|session| session.is_administrator), method)?;
-        dispatch(self, cx, method, payload)
+        let answer = dispatch(self, cx, method, payload)?;
+        self.note_seen(cx)?;
+        Ok(answer)
+    }
+
+    /// A connection is bound to no session any more, and its calls do not wait.
+    fn end_session(&mut self, connection: ConnectionId) {
+        if let Some(device) = self.sessions.unbind(connection) {
+            self.wakes.forget(device);
+        }
+        self.waits.disconnected(connection);
     }
 
     fn called(
@@ -145,6 +162,13 @@ impl Relay {
         }
         self.announce(&mut cx)?;
         self.expiry.clear_soon(&cx.to_clear);
+        if let Some((connection, hour)) = cx.seen {
+            self.sessions.note_seen(connection, hour);
+        }
+        for connection in cx.ended {
+            self.end_session(connection);
+            cx.effects.push(Effect::Disconnect { connection });
+        }
         Ok(Outcome { effects: cx.effects, keep })
     }
 }

@@ -79,7 +79,16 @@ impl<'a> services::Moderation<Context<'a>> for Relay {}
 impl<'a> services::Users<Context<'a>> for Relay {}
 impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
 impl<'a> services::Blobs<Context<'a>> for Relay {}
-impl<'a> services::Devices<Context<'a>> for Relay {}
+
+impl<'a> services::Devices<Context<'a>> for Relay {
+    methods! {
+        register_device(RegisterDeviceRequest) -> RegisterDeviceResponse;
+        list_devices(ListDevicesRequest) -> ListDevicesResponse;
+        revoke_device(RevokeDeviceRequest) -> RevokeDeviceResponse;
+        register_push_token(RegisterPushTokenRequest) -> RegisterPushTokenResponse;
+    }
+}
+
 impl<'a> services::Recovery<Context<'a>> for Relay {}
 impl<'a> services::Peers<Context<'a>> for Relay {}
 impl<'a> services::Account<Context<'a>> for Relay {}

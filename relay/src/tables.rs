@@ -49,6 +49,10 @@ pub const CHANNEL_PAIRS: Table = Table("relay_channel_pairs");
 pub const CHANNEL_ACCOUNTS: Table = Table("relay_channel_accounts");
 /// Ids of the channels on whose lists an account is, by identity key.
 pub const ACCOUNT_CHANNELS: Table = Table("relay_account_channels");
+/// The newest signed device list of each person, by identity key.
+pub const DEVICE_LISTS: Table = Table("relay_device_lists");
+/// How devices are woken, by identity key and device key.
+pub const PUSH_TOKENS: Table = Table("relay_push_tokens");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -71,6 +75,8 @@ pub const ALL: &[Table] = &[
     CHANNEL_PAIRS,
     CHANNEL_ACCOUNTS,
     ACCOUNT_CHANNELS,
+    DEVICE_LISTS,
+    PUSH_TOKENS,
 ];
 
 /// The key of the one record of a prefix.

@@ -2,6 +2,7 @@
 
 mod access;
 mod channels;
+mod devices;
 mod keys;
 mod keys_model;
 mod memory;

@@ -51,6 +51,9 @@ pub struct RelayLimits {
     pub members_per_channel_max: usize,
     /// Requests to a channel's members to update their leaves.
     pub rotations_per_channel: RateLimit,
+
+    /// Attempts to wake a device that is not connected.
+    pub wakes_per_device: RateLimit,
 }
 
 /// How often something may be done.
@@ -99,6 +102,8 @@ impl RelayLimits {
         channels_per_account_max: 256,
         members_per_channel_max: 256,
         rotations_per_channel: RateLimit::once_in_s(600, 4),
+
+        wakes_per_device: RateLimit::once_in_s(300, 1),
     };
 
     /// For everything with more memory.

@@ -81,7 +81,11 @@ impl World {
 
     pub(super) fn with(limits: RelayLimits) -> Self {
         Self {
-            relay: Relay::new(Config { node: DeviceSecret::from_seed(&[9; 32]), limits }),
+            relay: Relay::new(Config {
+                node: DeviceSecret::from_seed(&[9; 32]),
+                limits,
+                push_to_private_addresses: false,
+            }),
             memory: Memory::default(),
             now: Now { monotonic_ms: 1_000, wall_ms: START_MS },
             rng: ChaCha20Rng::seed_from_u64(1),
@@ -98,7 +102,7 @@ impl World {
         if account.devices.is_empty() {
             self.relay.open_own_mailbox(&mut self.memory, &mut self.rng, identity).unwrap();
         }
-        account.devices.push(DeviceRecord { device: device.key().to_vec() });
+        account.devices.push(DeviceRecord { device: device.key().to_vec(), ..Default::default() });
         self.save(identity, &account);
         self.log_in(device, false);
         device
