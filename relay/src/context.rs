@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use qpq_proto::Failure;
 use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use rand_core::CryptoRng;
@@ -94,6 +95,13 @@ pub(crate) enum Later {
     Wait(Wait),
     /// The end of the batch, when its deliveries can be proved.
     Proof(Proved),
+    /// A moment, so that the time tells nothing.
+    At {
+        /// In monotonic ms.
+        at_ms: u64,
+        /// The answer.
+        result: Result<Bytes, Failure>,
+    },
 }
 
 impl<'a> Context<'a> {

@@ -26,6 +26,7 @@
 mod accounts;
 mod channels;
 mod context;
+mod delays;
 mod devices;
 mod graves;
 mod input;
@@ -34,6 +35,7 @@ mod proofs;
 mod queues;
 mod rates;
 mod records;
+mod recovery;
 mod relay;
 mod services;
 mod sessions;

@@ -9,11 +9,13 @@ use rand_core::CryptoRng;
 use bytes::Bytes;
 
 use crate::context::{Call, Context, Later};
+use crate::delays::Delays;
 use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, Peer, RelayError};
 use crate::keys::KeyRates;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
 use crate::rates::Buckets;
+use crate::recovery::RecoveryRates;
 use crate::sessions::Sessions;
 use crate::storage::Transaction;
 
@@ -41,7 +43,9 @@ pub struct Relay {
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
+    pub(crate) delays: Delays,
     pub(crate) key_rates: KeyRates,
+    pub(crate) recovery_rates: RecoveryRates,
     /// Requests to update leaves, by channel.
     pub(crate) rotations: Buckets<ChannelId>,
     /// Attempts to wake devices.
@@ -66,7 +70,9 @@ impl Relay {
             sessions: Sessions::default(),
             waits: Waits::default(),
             expiry: Expiry::default(),
+            delays: Delays::default(),
             key_rates: KeyRates::new(&limits),
+            recovery_rates: RecoveryRates::new(&limits),
             rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
             wakes: Buckets::new(limits.wakes_per_device, limits.rate_keys_max),
             push_to_private_addresses,
@@ -96,6 +102,7 @@ impl Relay {
             }
             Input::Dropped(call) => {
                 self.waits.give_up(call);
+                self.delays.give_up(call);
                 Ok(Outcome::default())
             }
             Input::Disconnected(connection) => {
@@ -106,6 +113,7 @@ impl Relay {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.expire(&mut cx)?;
                 cx.effects.extend(self.waits.take_ended(now.monotonic_ms));
+                cx.effects.extend(self.delays.take_due(now.monotonic_ms));
                 Ok(Outcome { effects: cx.effects, keep: true })
             }
         }
@@ -121,7 +129,8 @@ impl Relay {
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.
     #[must_use]
     pub fn wake_at(&self) -> Option<u64> {
-        self.waits.next_end().into_iter().chain(self.expiry.wake_at()).min()
+        let moments = [self.waits.next_end(), self.delays.next(), self.expiry.wake_at()];
+        moments.into_iter().flatten().min()
     }
 
     fn call(
@@ -159,6 +168,7 @@ impl Relay {
             None => cx.effects.push(Effect::Answer { call, result }),
             Some(Later::Wait(wait)) => self.waits.add(wait),
             Some(Later::Proof(proved)) => self.proofs.add(call, proved),
+            Some(Later::At { at_ms, result }) => self.delays.add(call, at_ms, result),
         }
         self.announce(&mut cx)?;
         self.expiry.clear_soon(&cx.to_clear);

@@ -89,7 +89,14 @@ impl<'a> services::Devices<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Recovery<Context<'a>> for Relay {}
+impl<'a> services::Recovery<Context<'a>> for Relay {
+    methods! {
+        store_recovery_bundle(StoreRecoveryBundleRequest) -> StoreRecoveryBundleResponse;
+        fetch_recovery_bundle(FetchRecoveryBundleRequest) -> FetchRecoveryBundleResponse;
+        delete_recovery_bundle(DeleteRecoveryBundleRequest) -> DeleteRecoveryBundleResponse;
+    }
+}
+
 impl<'a> services::Peers<Context<'a>> for Relay {}
 impl<'a> services::Account<Context<'a>> for Relay {}
 // Not a relay's: refused.

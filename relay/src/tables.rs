@@ -53,6 +53,10 @@ pub const ACCOUNT_CHANNELS: Table = Table("relay_account_channels");
 pub const DEVICE_LISTS: Table = Table("relay_device_lists");
 /// How devices are woken, by identity key and device key.
 pub const PUSH_TOKENS: Table = Table("relay_push_tokens");
+/// Recovery bundles, by the hash of their token.
+pub const RECOVERY_BUNDLES: Table = Table("relay_recovery_bundles");
+/// Which recovery bundles an account has, by identity key.
+pub const ACCOUNT_BUNDLES: Table = Table("relay_account_bundles");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -77,6 +81,8 @@ pub const ALL: &[Table] = &[
     ACCOUNT_CHANNELS,
     DEVICE_LISTS,
     PUSH_TOKENS,
+    RECOVERY_BUNDLES,
+    ACCOUNT_BUNDLES,
 ];
 
 /// The key of the one record of a prefix.

@@ -8,4 +8,5 @@ mod keys_model;
 mod memory;
 mod model;
 mod queues;
+mod recovery;
 mod world;

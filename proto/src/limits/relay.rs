@@ -1,6 +1,6 @@
 //! The limits of a relay: what it gives to those whom it serves.
 
-use super::{KIB, MIB};
+use super::{KIB, MIB, RECOVERY_BUNDLE_BYTES_MAX};
 
 /// What a relay decides for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,17 @@ pub struct RelayLimits {
 
     /// Attempts to wake a device that is not connected.
     pub wakes_per_device: RateLimit,
+
+    /// Longest recovery bundle.
+    pub recovery_bundle_bytes_max: usize,
+    /// Attempts to fetch a recovery bundle from one IP address, or from one /64 of IPv6.
+    pub recovery_per_address: RateLimit,
+    /// Attempts to fetch a recovery bundle, of all together.
+    pub recovery_for_all: RateLimit,
+    /// Time after which an attempt to fetch a recovery bundle is answered, hit or miss.
+    pub recovery_answer_ms: u64,
+    /// Such answers that are held at one time.
+    pub recovery_answers_max: usize,
 }
 
 /// How often something may be done.
@@ -104,6 +115,12 @@ impl RelayLimits {
         rotations_per_channel: RateLimit::once_in_s(600, 4),
 
         wakes_per_device: RateLimit::once_in_s(300, 1),
+
+        recovery_bundle_bytes_max: 64 * KIB,
+        recovery_per_address: RateLimit::once_in_s(600, 4),
+        recovery_for_all: RateLimit::once_in_s(10, 16),
+        recovery_answer_ms: 250,
+        recovery_answers_max: 16,
     };
 
     /// For everything with more memory.
@@ -122,6 +139,9 @@ impl RelayLimits {
         contact_tokens_per_account_max: 16 * KIB,
         channels_per_account_max: 4_096,
         members_per_channel_max: 1_024,
+        recovery_bundle_bytes_max: RECOVERY_BUNDLE_BYTES_MAX,
+        recovery_for_all: RateLimit::once_in_s(1, 32),
+        recovery_answers_max: 32,
         ..Self::ROUTER
     };
 }
