@@ -86,6 +86,12 @@ pub const DOMAIN_BYTES_MAX: usize = 253;
 /// Longest signed device list.
 pub const DEVICE_LIST_BYTES_MAX: usize = 65_536;
 
+/// Longest sealed endpoint record.
+pub const ENDPOINT_RECORD_BYTES_MAX: usize = 4_096;
+
+/// Most endpoint records under one lookup key.
+pub const ENDPOINT_RECORDS_PER_KEY_MAX: usize = 8;
+
 /// Longest token or endpoint by which a service wakes a device.
 pub const PUSH_TOKEN_BYTES_MAX: usize = 4_096;
 

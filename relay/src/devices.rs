@@ -18,6 +18,7 @@ mod seen;
 use qpq_proto::ids::{DeviceKey, Identity};
 
 use crate::context::Context;
+use crate::endpoints;
 use crate::input::RelayError;
 use crate::keys;
 use crate::relay::Relay;
@@ -36,6 +37,7 @@ impl Relay {
     ) -> Result<(), RelayError> {
         self.end_sessions(cx, identity, |of| of == device);
         keys::forget_device(cx.tx, identity, device.as_bytes())?;
+        endpoints::forget_device(cx.tx, device.as_bytes())?;
         forget_push_token(cx.tx, identity, device.as_bytes())
     }
 

@@ -28,6 +28,8 @@ mod channels;
 mod context;
 mod delays;
 mod devices;
+mod due;
+mod endpoints;
 mod graves;
 mod input;
 mod keys;

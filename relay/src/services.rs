@@ -97,7 +97,13 @@ impl<'a> services::Recovery<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Peers<Context<'a>> for Relay {}
+impl<'a> services::Peers<Context<'a>> for Relay {
+    methods! {
+        publish_endpoint(PublishEndpointRequest) -> PublishEndpointResponse;
+        resolve_endpoint(ResolveEndpointRequest) -> ResolveEndpointResponse;
+    }
+}
+
 impl<'a> services::Account<Context<'a>> for Relay {}
 // Not a relay's: refused.
 impl<'a> services::Mesh<Context<'a>> for Relay {}

@@ -57,6 +57,12 @@ pub const PUSH_TOKENS: Table = Table("relay_push_tokens");
 pub const RECOVERY_BUNDLES: Table = Table("relay_recovery_bundles");
 /// Which recovery bundles an account has, by identity key.
 pub const ACCOUNT_BUNDLES: Table = Table("relay_account_bundles");
+/// What is to be looked at when it has ended, by kind, ordered by hour.
+pub const DUES: Table = Table("relay_dues");
+/// Endpoint records, by lookup key.
+pub const ENDPOINTS: Table = Table("relay_endpoints");
+/// Under which lookup keys a device or node has a record, by its key.
+pub const PUBLISHERS: Table = Table("relay_publishers");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -83,6 +89,9 @@ pub const ALL: &[Table] = &[
     PUSH_TOKENS,
     RECOVERY_BUNDLES,
     ACCOUNT_BUNDLES,
+    DUES,
+    ENDPOINTS,
+    PUBLISHERS,
 ];
 
 /// The key of the one record of a prefix.

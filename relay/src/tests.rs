@@ -3,6 +3,7 @@
 mod access;
 mod channels;
 mod devices;
+mod endpoints;
 mod keys;
 mod keys_model;
 mod memory;

@@ -65,6 +65,13 @@ pub struct RelayLimits {
     pub recovery_answer_ms: u64,
     /// Such answers that are held at one time.
     pub recovery_answers_max: usize,
+
+    /// Lifetime of an endpoint record for which none is asked.
+    pub endpoint_ttl_default_s: u64,
+    /// Longest lifetime of an endpoint record.
+    pub endpoint_ttl_max_s: u64,
+    /// Lookup keys under which one device or node has a record.
+    pub endpoints_per_publisher_max: usize,
 }
 
 /// How often something may be done.
@@ -121,6 +128,10 @@ impl RelayLimits {
         recovery_for_all: RateLimit::once_in_s(10, 16),
         recovery_answer_ms: 250,
         recovery_answers_max: 16,
+
+        endpoint_ttl_default_s: DAY_S,
+        endpoint_ttl_max_s: 7 * DAY_S,
+        endpoints_per_publisher_max: 64,
     };
 
     /// For everything with more memory.
@@ -142,6 +153,7 @@ impl RelayLimits {
         recovery_bundle_bytes_max: RECOVERY_BUNDLE_BYTES_MAX,
         recovery_for_all: RateLimit::once_in_s(1, 32),
         recovery_answers_max: 32,
+        endpoints_per_publisher_max: 256,
         ..Self::ROUTER
     };
 }

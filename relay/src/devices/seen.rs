@@ -1,17 +1,16 @@
 //! When devices were seen, and waking those that are not there.
 
 use qpq_proto::ids::{DeviceKey, Identity};
+use qpq_proto::v1::PushKind;
 
 use crate::accounts;
 use crate::context::Context;
 use crate::devices::of_device;
 use crate::devices::records::PushTokenRecord;
+use crate::due::HOUR_MS;
 use crate::input::{Effect, RelayError};
 use crate::relay::Relay;
 use crate::tables::{self, ACCOUNTS, PUSH_TOKENS, key};
-use qpq_proto::v1::PushKind;
-
-const HOUR_MS: u64 = 3_600_000;
 
 impl Relay {
     /// Notes that the device that calls was seen: one write in an hour, however often it calls.

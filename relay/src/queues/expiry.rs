@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use qpq_crypto::digest::sha256;
 
 use crate::context::Context;
+use crate::due::HOUR_MS;
 use crate::input::RelayError;
 use crate::queues::acknowledge::release;
 use crate::queues::fetch::deliveries;
@@ -16,9 +17,6 @@ use crate::records::{DeliveryRecord, ExpiryRecord, QueueRecord};
 use crate::relay::Relay;
 use crate::storage::Transaction;
 use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, QUEUES, at, key};
-
-/// Milliseconds of an hour.
-pub(super) const HOUR_MS: u64 = 3_600_000;
 
 /// What is to be removed, and when.
 #[derive(Debug, Default)]
@@ -48,10 +46,15 @@ impl Relay {
             self.clear_more(cx, &queue)?;
             self.expiry.clear_soon(&cx.to_clear);
         } else if cx.now.monotonic_ms >= self.expiry.next_look_ms {
-            let is_more = self.look(cx)? | self.empty_grave(cx)?;
+            let is_more = self.look(cx)? | self.empty_grave(cx)? | self.expire_others(cx)?;
             self.expiry.next_look_ms = cx.now.monotonic_ms + if is_more { 0 } else { LOOK_INTERVAL_MS };
         }
         Ok(())
+    }
+
+    /// Removes some of what has ended besides deliveries. Returns whether there may be more.
+    fn expire_others(&mut self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
+        self.expire_endpoints(cx)
     }
 
     fn clear_more(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
