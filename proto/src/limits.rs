@@ -80,6 +80,15 @@ pub const REASON_BYTES_MAX: usize = 1_024;
 /// Longest encrypted metadata of a channel, and longest report.
 pub const METADATA_BYTES_MAX: usize = 65_536;
 
+/// Longest proof that the accused sent what is reported.
+pub const FRANKING_PROOF_BYTES_MAX: usize = 1_024;
+
+/// Most reports or bans of one answer.
+pub const MODERATION_PAGE_ITEMS_MAX: usize = 256;
+
+/// Reports or bans of one answer when the request names no limit.
+pub const MODERATION_PAGE_ITEMS_DEFAULT: usize = 64;
+
 /// Longest domain of a relay.
 pub const DOMAIN_BYTES_MAX: usize = 253;
 

@@ -19,12 +19,15 @@ pub(crate) const HOUR_MS: u64 = 3_600_000;
 pub(crate) enum Kind {
     /// Lookup keys of endpoint records.
     Endpoints,
+    /// Identity keys of accounts that are banned until a time.
+    Bans,
 }
 
 impl Kind {
     const fn prefix(self) -> &'static [u8] {
         match self {
             Self::Endpoints => b"endpoints",
+            Self::Bans => b"bans",
         }
     }
 }

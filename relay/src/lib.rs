@@ -24,6 +24,7 @@
 //! - a name, identity key, mailbox or address in a log line above debug, or in a metric.
 
 mod accounts;
+mod audit;
 mod channels;
 mod context;
 mod delays;
@@ -33,6 +34,7 @@ mod endpoints;
 mod graves;
 mod input;
 mod keys;
+mod moderation;
 mod proofs;
 mod queues;
 mod rates;

@@ -1,7 +1,7 @@
 //! The relay itself: what it holds in memory, and how an input is taken through a transaction.
 
 use qpq_crypto::identity::DeviceSecret;
-use qpq_proto::ids::{ChannelId, DeviceKey};
+use qpq_proto::ids::{ChannelId, DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::{CallerClass, Failure, Method, dispatch};
 use rand_core::CryptoRng;
@@ -44,6 +44,8 @@ pub struct Relay {
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
     pub(crate) delays: Delays,
+    /// Reports, by who makes them.
+    pub(crate) report_rates: Buckets<Identity>,
     pub(crate) key_rates: KeyRates,
     pub(crate) recovery_rates: RecoveryRates,
     /// Requests to update leaves, by channel.
@@ -71,6 +73,7 @@ impl Relay {
             waits: Waits::default(),
             expiry: Expiry::default(),
             delays: Delays::default(),
+            report_rates: Buckets::new(limits.reports_per_account, limits.rate_keys_max),
             key_rates: KeyRates::new(&limits),
             recovery_rates: RecoveryRates::new(&limits),
             rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),

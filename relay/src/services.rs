@@ -75,7 +75,16 @@ impl<'a> services::Groups<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Moderation<Context<'a>> for Relay {}
+impl<'a> services::Moderation<Context<'a>> for Relay {
+    methods! {
+        report_message(ReportMessageRequest) -> ReportMessageResponse;
+        ban_user(BanUserRequest) -> BanUserResponse;
+        unban_user(UnbanUserRequest) -> UnbanUserResponse;
+        list_reports(ListReportsRequest) -> ListReportsResponse;
+        list_banned(ListBannedRequest) -> ListBannedResponse;
+    }
+}
+
 impl<'a> services::Users<Context<'a>> for Relay {}
 impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
 impl<'a> services::Blobs<Context<'a>> for Relay {}

@@ -63,6 +63,16 @@ pub const DUES: Table = Table("relay_dues");
 pub const ENDPOINTS: Table = Table("relay_endpoints");
 /// Under which lookup keys a device or node has a record, by its key.
 pub const PUBLISHERS: Table = Table("relay_publishers");
+/// Reports, in order, under one key.
+pub const REPORTS: Table = Table("relay_reports");
+/// Places of the reports of each account, by identity key.
+pub const REPORTERS: Table = Table("relay_reporters");
+/// Bans, by identity key.
+pub const BANS: Table = Table("relay_bans");
+/// Who is banned, in order, under one key.
+pub const BAN_ORDER: Table = Table("relay_ban_order");
+/// The audit log, in order, under one key.
+pub const AUDIT: Table = Table("relay_audit");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -92,6 +102,11 @@ pub const ALL: &[Table] = &[
     DUES,
     ENDPOINTS,
     PUBLISHERS,
+    REPORTS,
+    REPORTERS,
+    BANS,
+    BAN_ORDER,
+    AUDIT,
 ];
 
 /// The key of the one record of a prefix.

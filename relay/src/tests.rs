@@ -8,6 +8,7 @@ mod keys;
 mod keys_model;
 mod memory;
 mod model;
+mod moderation;
 mod queues;
 mod recovery;
 mod world;

@@ -72,6 +72,17 @@ pub struct RelayLimits {
     pub endpoint_ttl_max_s: u64,
     /// Lookup keys under which one device or node has a record.
     pub endpoints_per_publisher_max: usize,
+
+    /// Reports that are kept.
+    pub reports_max: u64,
+    /// Reports of one account that are kept.
+    pub reports_per_account_max: usize,
+    /// Reports by one account.
+    pub reports_per_account: RateLimit,
+    /// How long a report is kept.
+    pub report_ttl_s: u64,
+    /// Entries of the audit log that are kept.
+    pub audit_entries_max: u64,
 }
 
 /// How often something may be done.
@@ -132,6 +143,12 @@ impl RelayLimits {
         endpoint_ttl_default_s: DAY_S,
         endpoint_ttl_max_s: 7 * DAY_S,
         endpoints_per_publisher_max: 64,
+
+        reports_max: 256,
+        reports_per_account_max: 32,
+        reports_per_account: RateLimit::once_in_s(HOUR_S, 8),
+        report_ttl_s: 90 * DAY_S,
+        audit_entries_max: 1_024,
     };
 
     /// For everything with more memory.
@@ -154,6 +171,9 @@ impl RelayLimits {
         recovery_for_all: RateLimit::once_in_s(1, 32),
         recovery_answers_max: 32,
         endpoints_per_publisher_max: 256,
+        reports_max: 65_536,
+        reports_per_account_max: 256,
+        audit_entries_max: 65_536,
         ..Self::ROUTER
     };
 }

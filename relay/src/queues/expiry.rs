@@ -54,7 +54,7 @@ impl Relay {
 
     /// Removes some of what has ended besides deliveries. Returns whether there may be more.
     fn expire_others(&mut self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        self.expire_endpoints(cx)
+        Ok(self.expire_endpoints(cx)? | self.expire_reports(cx)? | self.expire_bans(cx)?)
     }
 
     fn clear_more(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
