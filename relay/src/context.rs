@@ -7,6 +7,7 @@ use qpq_proto::Failure;
 use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use rand_core::CryptoRng;
 
+use crate::blobs::{BlobJob, Work};
 use crate::input::{CallId, Caller, ConnectionId, Effect, Now, Peer};
 use crate::proofs::Proved;
 use crate::queues::{QueueKey, Wait};
@@ -27,6 +28,8 @@ pub(crate) struct Context<'a> {
     pub arrived: Vec<QueueKey>,
     /// Queues from which more is to be removed than one step may.
     pub to_clear: Vec<QueueKey>,
+    /// Jobs for the object store, and what they are for.
+    pub jobs: Vec<(Work, BlobJob)>,
     /// Connections whose sessions end.
     pub ended: Vec<ConnectionId>,
     /// The connection over which a device was seen, and in which hour.
@@ -93,6 +96,8 @@ impl Who {
 pub(crate) enum Later {
     /// A delivery, or the end of its patience.
     Wait(Wait),
+    /// A job of the object store's.
+    Job,
     /// The end of the batch, when its deliveries can be proved.
     Proof(Proved),
     /// A moment, so that the time tells nothing.
@@ -121,6 +126,7 @@ impl<'a> Context<'a> {
             later: None,
             arrived: Vec::new(),
             to_clear: Vec::new(),
+            jobs: Vec::new(),
             ended: Vec::new(),
             seen: None,
         }

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Endpoints,
     /// Identity keys of accounts that are banned until a time.
     Bans,
+    /// Blobs and uploads of accounts.
+    Blobs,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Self::Endpoints => b"endpoints",
             Self::Bans => b"bans",
+            Self::Blobs => b"blobs",
         }
     }
 }

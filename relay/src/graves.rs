@@ -68,6 +68,7 @@ impl Relay {
         match set.kind() {
             // Nothing can be done about what is not known; a newer program wrote it.
             SetKind::Unknown => Ok(true),
+            SetKind::Blobs => self.forget_blobs(cx, &set.prefix, limit),
             SetKind::Memberships => channels::forget_memberships(self, cx, &set.identity, &set.prefix, limit),
             SetKind::ContactTokens => {
                 Ok(crate::sets::take_some(cx.tx, CONTACT_TOKENS, &set.prefix, limit)?.is_empty())

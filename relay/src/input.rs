@@ -7,6 +7,7 @@ use qpq_proto::ids::NodeKey;
 use qpq_proto::v1::PushEvent;
 use qpq_proto::{Failure, Method};
 
+use crate::blobs::{BlobJob, BlobResult, JobId};
 use crate::storage::StorageError;
 
 /// The time, as the driver sees it.
@@ -72,6 +73,13 @@ pub enum Input {
     Dropped(CallId),
     /// A connection has ended.
     Disconnected(ConnectionId),
+    /// The object store has carried out a job.
+    BlobDone {
+        /// Which.
+        id: JobId,
+        /// What came of it.
+        result: BlobResult,
+    },
     /// The moment that [`Relay::wake_at`](crate::Relay::wake_at) named has come.
     Tick,
 }
@@ -94,6 +102,13 @@ pub enum Effect {
         event: PushEvent,
         /// The event.
         payload: Bytes,
+    },
+    /// Have the object store carry out a job, and report it with [`Input::BlobDone`].
+    Blob {
+        /// Names the job.
+        id: JobId,
+        /// What is to be done.
+        job: BlobJob,
     },
     /// End a connection, once what was to be answered over it is answered.
     Disconnect {

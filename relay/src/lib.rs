@@ -25,6 +25,7 @@
 
 mod accounts;
 mod audit;
+mod blobs;
 mod channels;
 mod context;
 mod delays;
@@ -47,6 +48,7 @@ mod sets;
 pub mod storage;
 pub mod tables;
 
+pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub use devices::is_public_address;
 pub use input::{
     CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,

@@ -173,6 +173,8 @@ pub(crate) enum SetKind {
     ContactTokens = 1,
     /// Ids of channels on whose lists the account is.
     Memberships = 2,
+    /// Hashes of blobs that the account has.
+    Blobs = 3,
 }
 
 /// An account.

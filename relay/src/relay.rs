@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 
 use bytes::Bytes;
 
+use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
 use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, Peer, RelayError};
@@ -43,6 +44,7 @@ pub struct Relay {
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
+    pub(crate) blobs: Blobs,
     pub(crate) delays: Delays,
     /// Reports, by who makes them.
     pub(crate) report_rates: Buckets<Identity>,
@@ -72,6 +74,7 @@ impl Relay {
             sessions: Sessions::default(),
             waits: Waits::default(),
             expiry: Expiry::default(),
+            blobs: Blobs::default(),
             delays: Delays::default(),
             report_rates: Buckets::new(limits.reports_per_account, limits.rate_keys_max),
             key_rates: KeyRates::new(&limits),
@@ -112,9 +115,16 @@ impl Relay {
                 self.end_session(connection);
                 Ok(Outcome::default())
             }
+            Input::BlobDone { id, result } => {
+                let mut cx = Context::new(now, rng, tx, None);
+                self.blob_done(&mut cx, id, result)?;
+                self.start_jobs(&mut cx);
+                Ok(Outcome { effects: cx.effects, keep: true })
+            }
             Input::Tick => {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.expire(&mut cx)?;
+                self.start_jobs(&mut cx);
                 cx.effects.extend(self.waits.take_ended(now.monotonic_ms));
                 cx.effects.extend(self.delays.take_due(now.monotonic_ms));
                 Ok(Outcome { effects: cx.effects, keep: true })
@@ -149,6 +159,13 @@ impl Relay {
         Ok(answer)
     }
 
+    /// Gives the object store what the input asks of it.
+    fn start_jobs(&mut self, cx: &mut Context<'_>) {
+        for (work, job) in std::mem::take(&mut cx.jobs) {
+            cx.effects.push(self.blobs.start(work, job));
+        }
+    }
+
     /// A connection is bound to no session any more, and its calls do not wait.
     fn end_session(&mut self, connection: ConnectionId) {
         if let Some(device) = self.sessions.unbind(connection) {
@@ -169,6 +186,7 @@ impl Relay {
         }
         match cx.later.take() {
             None => cx.effects.push(Effect::Answer { call, result }),
+            Some(Later::Job) => {}
             Some(Later::Wait(wait)) => self.waits.add(wait),
             Some(Later::Proof(proved)) => self.proofs.add(call, proved),
             Some(Later::At { at_ms, result }) => self.delays.add(call, at_ms, result),
@@ -178,6 +196,7 @@ impl Relay {
         if let Some((connection, hour)) = cx.seen {
             self.sessions.note_seen(connection, hour);
         }
+        self.start_jobs(&mut cx);
         for connection in cx.ended {
             self.end_session(connection);
             cx.effects.push(Effect::Disconnect { connection });

@@ -87,7 +87,20 @@ impl<'a> services::Moderation<Context<'a>> for Relay {
 
 impl<'a> services::Users<Context<'a>> for Relay {}
 impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
-impl<'a> services::Blobs<Context<'a>> for Relay {}
+
+impl<'a> services::Blobs<Context<'a>> for Relay {
+    fn upload_blob(
+        &mut self,
+        context: &mut Context<'a>,
+        request: v1::UploadBlobRequest,
+    ) -> Result<v1::UploadBlobResponse, Failure> {
+        Self::upload_blob(self, context, request)
+    }
+
+    methods! {
+        download_blob(DownloadBlobRequest) -> DownloadBlobResponse;
+    }
+}
 
 impl<'a> services::Devices<Context<'a>> for Relay {
     methods! {

@@ -73,6 +73,18 @@ pub const BANS: Table = Table("relay_bans");
 pub const BAN_ORDER: Table = Table("relay_ban_order");
 /// The audit log, in order, under one key.
 pub const AUDIT: Table = Table("relay_audit");
+/// Blobs that are readable, by hash.
+pub const BLOBS: Table = Table("relay_blobs");
+/// What each account has of a blob, by identity key and hash.
+pub const OWNED_BLOBS: Table = Table("relay_owned_blobs");
+/// What accounts have of blobs together, by identity key.
+pub const BLOB_ACCOUNTS: Table = Table("relay_blob_accounts");
+/// Hashes of the blobs of which an account has something, by identity key.
+pub const ACCOUNT_BLOBS: Table = Table("relay_account_blobs");
+/// With which tokens a blob may be read, by its hash and the token's.
+pub const BLOB_ACCESS: Table = Table("relay_blob_access");
+/// Uploads and objects that are to be removed from the object store.
+pub const BLOB_GARBAGE: Table = Table("relay_blob_garbage");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -107,6 +119,12 @@ pub const ALL: &[Table] = &[
     BANS,
     BAN_ORDER,
     AUDIT,
+    BLOBS,
+    OWNED_BLOBS,
+    BLOB_ACCOUNTS,
+    ACCOUNT_BLOBS,
+    BLOB_ACCESS,
+    BLOB_GARBAGE,
 ];
 
 /// The key of the one record of a prefix.

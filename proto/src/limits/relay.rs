@@ -83,6 +83,23 @@ pub struct RelayLimits {
     pub report_ttl_s: u64,
     /// Entries of the audit log that are kept.
     pub audit_entries_max: u64,
+
+    /// Longest blob.
+    pub blob_bytes_max: u64,
+    /// Bytes of the blobs of one account, uploads under way counted whole.
+    pub blob_bytes_per_account_max: u64,
+    /// Blobs of one account, uploads under way included.
+    pub blobs_per_account_max: u64,
+    /// Lifetime of a blob for which none is asked.
+    pub blob_ttl_default_s: u64,
+    /// Longest lifetime of a blob.
+    pub blob_ttl_max_s: u64,
+    /// How long an upload may take.
+    pub upload_ttl_s: u64,
+    /// Bytes of a piece of a blob for which no length is asked.
+    pub blob_chunk_default_bytes: usize,
+    /// Jobs of the object store under way.
+    pub blob_jobs_max: usize,
 }
 
 /// How often something may be done.
@@ -149,6 +166,15 @@ impl RelayLimits {
         reports_per_account: RateLimit::once_in_s(HOUR_S, 8),
         report_ttl_s: 90 * DAY_S,
         audit_entries_max: 1_024,
+
+        blob_bytes_max: 16 * MIB as u64,
+        blob_bytes_per_account_max: 64 * MIB as u64,
+        blobs_per_account_max: 256,
+        blob_ttl_default_s: 30 * DAY_S,
+        blob_ttl_max_s: 30 * DAY_S,
+        upload_ttl_s: DAY_S,
+        blob_chunk_default_bytes: 256 * KIB,
+        blob_jobs_max: 16,
     };
 
     /// For everything with more memory.
@@ -174,6 +200,11 @@ impl RelayLimits {
         reports_max: 65_536,
         reports_per_account_max: 256,
         audit_entries_max: 65_536,
+        blob_bytes_max: 1_024 * MIB as u64,
+        blob_bytes_per_account_max: 8_192 * MIB as u64,
+        blobs_per_account_max: 65_536,
+        blob_ttl_max_s: 90 * DAY_S,
+        blob_jobs_max: 256,
         ..Self::ROUTER
     };
 }

@@ -33,6 +33,11 @@ impl Expiry {
         Some(if self.to_clear.is_empty() { self.next_look_ms } else { 0 })
     }
 
+    /// There may be something to do already.
+    pub(crate) fn look_soon(&mut self) {
+        self.next_look_ms = 0;
+    }
+
     /// More is to be removed from these queues.
     pub(crate) fn clear_soon(&mut self, queues: &[QueueKey]) {
         self.to_clear.extend(queues.iter().cloned());
@@ -54,7 +59,11 @@ impl Relay {
 
     /// Removes some of what has ended besides deliveries. Returns whether there may be more.
     fn expire_others(&mut self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        Ok(self.expire_endpoints(cx)? | self.expire_reports(cx)? | self.expire_bans(cx)?)
+        self.sweep(cx)?;
+        Ok(self.expire_endpoints(cx)?
+            | self.expire_reports(cx)?
+            | self.expire_bans(cx)?
+            | self.expire_blobs(cx)?)
     }
 
     fn clear_more(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {

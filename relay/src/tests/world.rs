@@ -199,6 +199,11 @@ impl World {
         std::mem::take(&mut self.effects)
     }
 
+    /// Gives back what was taken and not looked at.
+    pub(super) fn put_back(&mut self, effects: Vec<Effect>) {
+        self.effects.splice(0..0, effects);
+    }
+
     pub(super) fn give(&mut self, input: Input) {
         let mut transaction = self.memory.clone();
         let outcome = self.relay.handle(input, self.now, &mut self.rng, &mut transaction).unwrap();
