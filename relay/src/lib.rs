@@ -24,6 +24,7 @@
 //! - a name, identity key, mailbox or address in a log line above debug, or in a metric.
 
 mod accounts;
+mod admission;
 mod audit;
 mod blobs;
 mod channels;

@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 
 use bytes::Bytes;
 
+use crate::admission::CallRates;
 use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
@@ -44,6 +45,7 @@ pub struct Relay {
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
+    pub(crate) call_rates: CallRates,
     pub(crate) blobs: Blobs,
     pub(crate) delays: Delays,
     /// Reports, by who makes them.
@@ -74,6 +76,7 @@ impl Relay {
             sessions: Sessions::default(),
             waits: Waits::default(),
             expiry: Expiry::default(),
+            call_rates: CallRates::new(&limits),
             blobs: Blobs::default(),
             delays: Delays::default(),
             report_rates: Buckets::new(limits.reports_per_account, limits.rate_keys_max),
@@ -113,6 +116,7 @@ impl Relay {
             }
             Input::Disconnected(connection) => {
                 self.end_session(connection);
+                self.call_rates.disconnected(connection);
                 Ok(Outcome::default())
             }
             Input::BlobDone { id, result } => {
@@ -154,6 +158,7 @@ impl Relay {
         payload: Bytes,
     ) -> Result<Bytes, Failure> {
         admit(caller, cx.call()?.session.map(|session| session.is_administrator), method)?;
+        self.call_rates.charge(&cx.call()?, method, cx.now.monotonic_ms)?;
         let answer = dispatch(self, cx, method, payload)?;
         self.note_seen(cx)?;
         Ok(answer)

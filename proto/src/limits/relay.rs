@@ -28,6 +28,12 @@ pub struct RelayLimits {
     /// Deliveries that are removed in one step, so that nobody waits long for it.
     pub removals_per_step_max: usize,
 
+    /// Calls over one connection, in calls of the cheapest kind.
+    pub calls_per_connection: RateLimit,
+    /// Calls by one account or node, in calls of the cheapest kind.
+    pub calls_per_caller: RateLimit,
+    /// Calls from one IP address, or from one /64 of IPv6, in calls of the cheapest kind.
+    pub calls_per_address: RateLimit,
     /// Callers, accounts, tokens or addresses that are remembered for one kind of rate.
     pub rate_keys_max: usize,
     /// Single-use key packages of one device.
@@ -136,6 +142,9 @@ impl RelayLimits {
         fetch_envelopes_default: 64,
         removals_per_step_max: 64,
 
+        calls_per_connection: RateLimit { burst: 1_024, interval_us: 10_000 },
+        calls_per_caller: RateLimit { burst: 1_024, interval_us: 10_000 },
+        calls_per_address: RateLimit { burst: 4_096, interval_us: 5_000 },
         rate_keys_max: 1_024,
         key_packages_per_device_max: 64,
         key_package_bytes_per_device_max: MIB as u64,
@@ -187,6 +196,9 @@ impl RelayLimits {
         waits_max: 65_536,
         waits_per_connection_max: 64,
         removals_per_step_max: 256,
+        calls_per_connection: RateLimit { burst: 8_192, interval_us: 200 },
+        calls_per_caller: RateLimit { burst: 8_192, interval_us: 200 },
+        calls_per_address: RateLimit { burst: 32_768, interval_us: 100 },
         rate_keys_max: 65_536,
         key_packages_per_device_max: 128,
         key_package_bytes_per_device_max: 4 * MIB as u64,

@@ -58,7 +58,7 @@ impl Relay {
     }
 
     /// Removes some of what has ended besides deliveries. Returns whether there may be more.
-    fn expire_others(&mut self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
+    fn expire_others(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
         self.sweep(cx)?;
         Ok(self.expire_endpoints(cx)?
             | self.expire_reports(cx)?

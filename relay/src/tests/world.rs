@@ -6,7 +6,7 @@ use prost::Message;
 use qpq_crypto::digest::delivery_id;
 use qpq_crypto::identity::{DeviceSecret, IdentityKey};
 use qpq_proto::ids::{DeviceKey, Identity};
-use qpq_proto::limits::RelayLimits;
+use qpq_proto::limits::{RateLimit, RelayLimits};
 use qpq_proto::v1::{
     AckRequest, AckResponse, EnqueueRequest, EnqueueResponse, Envelope, FetchRequest, FetchResponse,
     FetchWaitRequest, MailboxPolicy, PushEvent, RegisterMailboxRequest, RegisterMailboxResponse,
@@ -79,7 +79,19 @@ impl World {
         Self::with(RelayLimits { removals_per_step_max: 4, ..RelayLimits::ROUTER })
     }
 
+    /// With these limits, and as many calls as anybody likes.
     pub(super) fn with(limits: RelayLimits) -> Self {
+        let often = RateLimit { burst: u32::MAX, interval_us: 1 };
+        Self::with_rates(RelayLimits {
+            calls_per_connection: often,
+            calls_per_caller: often,
+            calls_per_address: often,
+            ..limits
+        })
+    }
+
+    /// With these limits, those of calls included.
+    pub(super) fn with_rates(limits: RelayLimits) -> Self {
         Self {
             relay: Relay::new(Config {
                 node: DeviceSecret::from_seed(&[9; 32]),
