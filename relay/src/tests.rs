@@ -6,6 +6,7 @@ mod blobs;
 mod channels;
 mod devices;
 mod endpoints;
+mod hybrid_keys;
 mod keys;
 mod keys_model;
 mod memory;
