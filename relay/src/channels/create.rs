@@ -55,7 +55,7 @@ impl Relay {
         let channel = ChannelId::try_from(known.channel.as_slice()).map_err(|_| Failure::internal())?;
         let mut record = load(cx.tx, channel)?.unwrap_or_default();
         for member in [identity, peer] {
-            if !record.has(member.as_bytes()) {
+            if !is_on(cx, &record, member)? {
                 self.join(cx, channel, &mut record, member, identity)?;
             }
         }
@@ -70,7 +70,7 @@ impl Relay {
         channel_id: &[u8],
     ) -> Result<(ChannelId, bool), Failure> {
         let (channel, mut record) = own_channel(cx, identity, channel_id)?;
-        if record.has(peer.as_bytes()) {
+        if is_on(cx, &record, peer)? {
             return Ok((channel, false));
         }
         if !record.pair.is_empty() {
@@ -121,6 +121,7 @@ impl Relay {
         let account = channel_account(cx, member)?;
         tables::save(cx.tx, CHANNEL_ACCOUNTS, key(member.as_bytes()), &account)?;
         sets::add(cx.tx, ACCOUNT_CHANNELS, &account.all_channels(member), channel.as_bytes())?;
+        record.members.retain(|known| known.identity != member.as_bytes());
         record.members.push(MemberRecord {
             identity: member.to_vec(),
             joined_at_ms: cx.now.wall_ms,
@@ -138,6 +139,13 @@ impl ChannelAccountRecord {
     pub(crate) fn all_channels(&self, identity: Identity) -> Vec<u8> {
         [identity.as_bytes().as_slice(), &self.incarnation].concat()
     }
+}
+
+/// Whether a person is on a list, and not only what is left of an account that was deleted.
+fn is_on(cx: &mut Context<'_>, record: &ChannelRecord, person: Identity) -> Result<bool, RelayError> {
+    let account = channel_account(cx, person)?;
+    let member = record.member(person.as_bytes());
+    Ok(member.is_some_and(|member| member.joined_in == account.incarnation))
 }
 
 /// What an account has to do with channels. The caller writes it.

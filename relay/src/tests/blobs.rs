@@ -206,6 +206,22 @@ fn only_so_many_jobs_are_under_way_and_one_for_an_upload() {
 }
 
 #[test]
+fn an_object_is_not_removed_while_somebody_makes_it_anew() {
+    let (mut world, mut store) = world();
+    world.upload_piece(&mut store, ALICE, &UploadBlobRequest { ttl_secs: 60, ..whole(TEXT) }).unwrap();
+    let call = world.submit_piece(BOB, &whole(TEXT));
+    world.run_once(&mut store);
+    assert_eq!(world.answer(call), None, "the end is being checked");
+    world.pass(HOUR_MS);
+    world.run_jobs(&mut store, Fate::Done);
+    assert!(world.answer(call).unwrap().is_ok());
+    world.pass(60_000);
+    world.run_jobs(&mut store, Fate::Done);
+    assert_eq!(&world.download(&mut store, BOB.caller(), &ask(TEXT, &[])).unwrap().chunk[..], TEXT);
+    assert_eq!(world.memory.count(BLOB_GARBAGE), 0);
+}
+
+#[test]
 fn nothing_stays_of_an_account_that_goes() {
     let (mut world, mut store) = world();
     world.upload_piece(&mut store, ALICE, &whole(TEXT)).unwrap();

@@ -209,17 +209,22 @@ fn nothing_stays_of_an_account_that_goes() {
     world.update(ALICE, &with_bob, 0, b"x").unwrap();
     world.remove(BOB, &with_bob, BOB).unwrap();
     crate::channels::forget_account(&mut world.memory, ALICE.identity()).unwrap();
-    // The same person, in a new life.
+    // The same person, in a new life, and put on a list again on which it still is.
     let (anew, _) = world.channel(ALICE, DAVE).unwrap();
+    let again = world.group(BOB, ALICE).unwrap();
+    crate::channels::forget_account(&mut world.memory, ALICE.identity()).unwrap();
+    assert!(world.add(BOB, &again, ALICE).unwrap());
+    assert_eq!(world.channel(DAVE, ALICE).unwrap(), (anew.clone(), false));
     world.pass(60_000);
     assert_eq!(world.members(CAROL, &group), people(&[CAROL]));
     assert_eq!(world.members(ALICE, &anew), people(&[ALICE, DAVE]));
+    assert_eq!(world.members(ALICE, &again), people(&[ALICE, BOB]));
     for (table, left) in [
-        (CHANNELS, 2),
+        (CHANNELS, 3),
         (CHANNEL_PAIRS, 1),
         (CHANNEL_METADATA, 0),
         (CHANNEL_ACCOUNTS, 4),
-        (ACCOUNT_CHANNELS, 3),
+        (ACCOUNT_CHANNELS, 5),
         (GRAVES, 0),
     ] {
         assert_eq!(world.memory.count(table), left, "{table:?}");

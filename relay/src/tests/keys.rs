@@ -168,7 +168,7 @@ fn each_device_has_packages_of_its_own_and_is_told_when_few_are_left() {
 #[test]
 fn the_newest_packages_take_the_place_of_the_oldest_and_none_is_held_twice() {
     let mut world = both();
-    world.upload(BOB, &packages(BOB, &["a", "b", "a"])).unwrap();
+    assert_eq!(world.upload(BOB, &packages(BOB, &["a", "b", "a"])).unwrap().held, 2);
     assert_eq!(world.upload(BOB, &packages(BOB, &["b", "c", "d", "e"])).unwrap().held, 4);
     world.upload(BOB, &token(BOB, &TOKEN)).unwrap();
     assert_eq!(world.ask(ALICE.caller(), &TOKEN), found(&[("b", false)]));

@@ -108,6 +108,19 @@ impl World {
         }
     }
 
+    /// Has the store carry out the jobs that were given, and not those that follow.
+    pub(super) fn run_once(&mut self, store: &mut Store) {
+        for effect in self.effects() {
+            match effect {
+                Effect::Blob { id, job } => {
+                    let result = store.carry_out(job);
+                    self.give(Input::BlobDone { id, result });
+                }
+                effect => self.put_back(vec![effect]),
+            }
+        }
+    }
+
     /// The program ends, and begins again with what is durable.
     fn crash(&mut self) -> bool {
         let (node, limits) =
