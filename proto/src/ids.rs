@@ -112,6 +112,10 @@ fixed_bytes!(
     DeviceKey, 32, write_hexadecimal
 );
 fixed_bytes!(
+    /// A relay's transparency log: the Ed25519 public key that signs its tree heads.
+    LogKey, 32, write_hexadecimal
+);
+fixed_bytes!(
     /// A message as the application counts it: a UUIDv7 (RFC 9562), written with hyphens.
     MessageId, 16, write_uuid
 );

@@ -35,6 +35,9 @@ pub const FETCH_ENVELOPES_MAX: usize = 1_024;
 /// Longest time that `FetchWait` waits.
 pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
 
+/// UDP port of a relay's direct listener, unless its settings name another.
+pub const RPC_PORT: u16 = 5001;
+
 /// Tokens that one `SetDeliveryTokens` adds, and as many that it revokes.
 pub const DELIVERY_TOKENS_PER_CALL_MAX: usize = 1_024;
 
@@ -142,6 +145,9 @@ pub const ROLES_MAX: usize = 16;
 
 /// Longest delivery that a push event carries itself.
 pub const PUSH_ENVELOPE_BYTES_MAX: usize = 16_384;
+
+/// Longest payload of a push event: a delivery of [`PUSH_ENVELOPE_BYTES_MAX`] with what is said about it.
+pub const PUSH_PAYLOAD_BYTES_MAX: usize = PUSH_ENVELOPE_BYTES_MAX + 1_024;
 
 /// Most messages or events of one answer to the owner.
 pub const PAGE_ITEMS_MAX: usize = 1_024;

@@ -33,7 +33,6 @@ use crate::input::RelayError;
 use crate::storage::Transaction;
 use crate::tables::{self, BLOB_ACCOUNTS, OWNED_BLOBS, key};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "accounts are deleted by the account service"))]
 pub(crate) use garbage::forget_account;
 pub use jobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub(crate) use jobs::{Blobs, Work};

@@ -34,7 +34,6 @@ use crate::relay::Relay;
 use crate::storage::Transaction;
 use crate::tables::{self, CHANNELS, key};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "accounts are deleted by the account service"))]
 pub(crate) use members::forget_account;
 pub(crate) use members::forget_memberships;
 

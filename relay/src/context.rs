@@ -24,14 +24,16 @@ pub(crate) struct Context<'a> {
     pub call: Option<Call>,
     /// What the answer waits for, if the handler's own is not given.
     pub later: Option<Later>,
+    /// What the connection is bound to from now on.
+    pub bind: Option<Session>,
+    /// Accounts whose connections are bound to nothing from now on, or those of one of their devices.
+    pub unbind: Vec<(Identity, Option<DeviceKey>)>,
     /// Queues into which something was put.
     pub arrived: Vec<QueueKey>,
     /// Queues from which more is to be removed than one step may.
     pub to_clear: Vec<QueueKey>,
     /// Jobs for the object store, and what they are for.
     pub jobs: Vec<(Work, BlobJob)>,
-    /// Connections whose sessions end.
-    pub ended: Vec<ConnectionId>,
     /// The connection over which a device was seen, and in which hour.
     pub seen: Option<(ConnectionId, u64)>,
 }
@@ -124,16 +126,24 @@ impl<'a> Context<'a> {
             effects: Vec::new(),
             call,
             later: None,
+            bind: None,
+            unbind: Vec::new(),
             arrived: Vec::new(),
             to_clear: Vec::new(),
             jobs: Vec::new(),
-            ended: Vec::new(),
             seen: None,
         }
     }
 }
 
 impl Context<'_> {
+    /// Random bytes.
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// The call that is handled.
     pub(crate) fn call(&self) -> Result<Call, Failure> {
         self.call.ok_or_else(Failure::internal)

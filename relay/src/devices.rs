@@ -17,6 +17,7 @@ mod seen;
 
 use qpq_proto::ids::{DeviceKey, Identity};
 
+use crate::accounts;
 use crate::context::Context;
 use crate::endpoints;
 use crate::input::RelayError;
@@ -35,26 +36,25 @@ impl Relay {
         identity: Identity,
         device: DeviceKey,
     ) -> Result<(), RelayError> {
-        self.end_sessions(cx, identity, |of| of == device);
+        end_sessions(cx, identity, Some(device))?;
         keys::forget_device(cx.tx, identity, device.as_bytes())?;
         endpoints::forget_device(cx.tx, device.as_bytes())?;
         forget_push_token(cx.tx, identity, device.as_bytes())
     }
+}
 
-    /// Ends the connections over which some devices of an account are logged in.
-    pub(crate) fn end_sessions(
-        &self,
-        cx: &mut Context<'_>,
-        identity: Identity,
-        is_meant: impl Fn(DeviceKey) -> bool,
-    ) {
-        let connections = self.sessions.connections(identity).filter(|(_, device)| is_meant(*device));
-        cx.ended.extend(connections.map(|(connection, _)| connection));
-    }
+/// Ends the sessions of an account, or of one of its devices, with the connections that are bound to them.
+pub(crate) fn end_sessions(
+    cx: &mut Context<'_>,
+    identity: Identity,
+    device: Option<DeviceKey>,
+) -> Result<(), RelayError> {
+    accounts::end_sessions(cx.tx, identity, device)?;
+    cx.unbind.push((identity, device));
+    Ok(())
 }
 
 /// Removes what is kept of a person's devices, which are these, besides the account itself.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(
     tx: &mut dyn Transaction,
     identity: Identity,

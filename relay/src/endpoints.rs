@@ -137,7 +137,6 @@ pub(crate) fn forget_device(tx: &mut dyn Transaction, device: &[u8]) -> Result<(
 }
 
 /// Removes the records of a person's devices, which are these.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(tx: &mut dyn Transaction, devices: &[Vec<u8>]) -> Result<(), RelayError> {
     devices.iter().try_for_each(|device| forget_device(tx, device))
 }

@@ -110,7 +110,7 @@ pub enum Effect {
         /// What is to be done.
         job: BlobJob,
     },
-    /// End a connection, once what was to be answered over it is answered.
+    /// End a connection whose session was ended. The answers of the same batch come first.
     Disconnect {
         /// Which.
         connection: ConnectionId,
@@ -140,6 +140,9 @@ pub enum RelayError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Something that only a call can ask for was done without one.
+    #[error("there is no call to answer")]
+    NoCall,
     /// A record does not decode.
     #[error("a record of {table} is damaged: {reason}")]
     Corrupt {

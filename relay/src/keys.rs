@@ -69,7 +69,6 @@ pub(crate) fn forget_device(
 }
 
 /// Removes what is kept for a person, whose devices these are.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(
     tx: &mut dyn Transaction,
     identity: Identity,

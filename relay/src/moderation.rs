@@ -11,9 +11,7 @@ mod reports;
 use qpq_proto::Failure;
 use qpq_proto::limits::{MODERATION_PAGE_ITEMS_DEFAULT, MODERATION_PAGE_ITEMS_MAX};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "accounts come with OPAQUE"))]
 pub(crate) use bans::check_not_banned;
-#[cfg_attr(not(test), expect(unused_imports, reason = "accounts are deleted by the account service"))]
 pub(crate) use reports::forget_account;
 
 /// Where a page begins: behind the place that the cursor names.

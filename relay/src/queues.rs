@@ -26,6 +26,6 @@ mod waits;
 
 pub(crate) use expiry::{Expiry, empty};
 pub(crate) use key::{Contents, QueueKey};
-pub(crate) use mailboxes::drop_channel;
+pub(crate) use mailboxes::{close_mailboxes, drop_channel};
 pub(crate) use tokens::{TOKEN_BYTES, hash_field};
 pub(crate) use waits::{Wait, Waits};

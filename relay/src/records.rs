@@ -183,6 +183,62 @@ pub(crate) struct AccountRecord {
     /// Its devices, at most five.
     #[prost(message, repeated, tag = "1")]
     pub devices: Vec<DeviceRecord>,
+    /// Its name, folded.
+    #[prost(string, tag = "10")]
+    pub username: String,
+    /// RegistrationRecord of RFC 9807.
+    #[prost(bytes = "vec", tag = "11")]
+    pub opaque_record: Vec<u8>,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "12")]
+    pub registered_at_ms: u64,
+    /// Whether it administers the relay.
+    #[prost(bool, tag = "13")]
+    pub is_administrator: bool,
+}
+
+/// Whose a name is.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct UsernameRecord {
+    /// Identity key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity: Vec<u8>,
+}
+
+/// A session.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SessionRecord {
+    /// Identity key.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity: Vec<u8>,
+    /// Device key.
+    #[prost(bytes = "vec", tag = "2")]
+    pub device: Vec<u8>,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "3")]
+    pub expires_at_ms: u64,
+}
+
+/// A session of an account.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AccountSessionRecord {
+    /// SHA-256 of its token.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token_hash: Vec<u8>,
+    /// Device key.
+    #[prost(bytes = "vec", tag = "2")]
+    pub device: Vec<u8>,
+}
+
+/// An invitation to register.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct InvitationRecord {
+    /// Accounts that it is still good for.
+    #[prost(uint32, tag = "1")]
+    pub uses: u32,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "2")]
+    pub expires_at_ms: u64,
 }
 
 /// A device of an account.
@@ -191,7 +247,7 @@ pub(crate) struct DeviceRecord {
     /// Device key.
     #[prost(bytes = "vec", tag = "1")]
     pub device: Vec<u8>,
-    /// Key of the node on which it runs.
+    /// Node key of the node on which it runs.
     #[prost(bytes = "vec", tag = "2")]
     pub node: Vec<u8>,
     /// Unix time in ms.

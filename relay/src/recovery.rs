@@ -140,7 +140,6 @@ impl Relay {
 }
 
 /// Removes a person's bundles.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Result<(), RelayError> {
     for hash in of_account(tx, identity)?.token_hashes {
         tx.delete(RECOVERY_BUNDLES, key(&hash))?;

@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 
 use bytes::Bytes;
 
+use crate::accounts::{Logins, Secrets};
 use crate::admission::CallRates;
 use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
@@ -27,9 +28,17 @@ pub struct Config {
     pub node: DeviceSecret,
     /// Limits of the profile in use.
     pub limits: RelayLimits,
-    /// Whether devices may be woken through endpoints that are not on the public internet: for a relay whose push server
-    /// is on its own network.
-    pub push_to_private_addresses: bool,
+    /// Who may register.
+    pub registration: Registration,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever has an invitation.
+    Closed,
+    /// Everybody.
+    Open,
 }
 
 impl std::fmt::Debug for Config {
@@ -42,6 +51,9 @@ impl std::fmt::Debug for Config {
 pub struct Relay {
     pub(crate) node: DeviceSecret,
     pub(crate) limits: RelayLimits,
+    pub(crate) registration: Registration,
+    pub(crate) secrets: Secrets,
+    pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
@@ -67,12 +79,21 @@ impl std::fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// A relay to which nobody is connected.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let Config { node, limits, push_to_private_addresses } = config;
-        Self {
+    /// A relay to which nobody is connected. Makes its secrets if it is one for the first time.
+    ///
+    /// # Errors
+    /// [`RelayError`] if storage fails or the secrets cannot be read.
+    pub fn open(
+        config: Config,
+        rng: &mut dyn CryptoRng,
+        tx: &mut dyn Transaction,
+    ) -> Result<Self, RelayError> {
+        let Config { node, limits, registration } = config;
+        Ok(Self {
             node,
+            registration,
+            secrets: Secrets::open(tx, rng)?,
+            logins: Logins::default(),
             sessions: Sessions::default(),
             waits: Waits::default(),
             expiry: Expiry::default(),
@@ -84,10 +105,17 @@ impl Relay {
             recovery_rates: RecoveryRates::new(&limits),
             rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
             wakes: Buckets::new(limits.wakes_per_device, limits.rate_keys_max),
-            push_to_private_addresses,
+            push_to_private_addresses: false,
             proofs: Proofs::default(),
             limits,
-        }
+        })
+    }
+
+    /// Lets devices be woken through endpoints that are not on the public internet: for a relay whose push server is on
+    /// its own network.
+    #[must_use]
+    pub fn with_private_push(self, is_allowed: bool) -> Self {
+        Self { push_to_private_addresses: is_allowed, ..self }
     }
 
     /// Takes one input through one transaction.
@@ -116,6 +144,7 @@ impl Relay {
             }
             Input::Disconnected(connection) => {
                 self.end_session(connection);
+                self.logins.forget(connection);
                 self.call_rates.disconnected(connection);
                 Ok(Outcome::default())
             }
@@ -196,17 +225,34 @@ impl Relay {
             Some(Later::Proof(proved)) => self.proofs.add(call, proved),
             Some(Later::At { at_ms, result }) => self.delays.add(call, at_ms, result),
         }
+        if let Some(session) = cx.bind.take() {
+            self.sessions.bind(cx.call().map_err(|_| RelayError::NoCall)?.caller.connection, session);
+        }
+        for (identity, device) in std::mem::take(&mut cx.unbind) {
+            self.unbind(&mut cx, identity, device);
+        }
         self.announce(&mut cx)?;
         self.expiry.clear_soon(&cx.to_clear);
         if let Some((connection, hour)) = cx.seen {
             self.sessions.note_seen(connection, hour);
         }
         self.start_jobs(&mut cx);
-        for connection in cx.ended {
+        Ok(Outcome { effects: cx.effects, keep })
+    }
+}
+
+impl Relay {
+    /// Ends the connections of an account, or of one of its devices.
+    fn unbind(&mut self, cx: &mut Context<'_>, identity: Identity, device: Option<DeviceKey>) {
+        let connections: Vec<_> = self
+            .sessions
+            .connections(identity)
+            .filter(|(_, bound)| device.is_none_or(|device| device == *bound))
+            .collect();
+        for (connection, _) in connections {
             self.end_session(connection);
             cx.effects.push(Effect::Disconnect { connection });
         }
-        Ok(Outcome { effects: cx.effects, keep })
     }
 }
 

@@ -48,7 +48,21 @@ impl<'a> services::Delivery<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Auth<Context<'a>> for Relay {}
+impl<'a> services::Auth<Context<'a>> for Relay {
+    methods! {
+        opaque_register_start(OpaqueRegisterStartRequest) -> OpaqueRegisterStartResponse;
+        opaque_register_finish(OpaqueRegisterFinishRequest) -> OpaqueRegisterFinishResponse;
+        opaque_login_start(OpaqueLoginStartRequest) -> OpaqueLoginStartResponse;
+        opaque_login_finish(OpaqueLoginFinishRequest) -> OpaqueLoginFinishResponse;
+        resume_session(ResumeSessionRequest) -> ResumeSessionResponse;
+    }
+}
+
+impl<'a> services::Account<Context<'a>> for Relay {
+    methods! {
+        delete_account(DeleteAccountRequest) -> DeleteAccountResponse;
+    }
+}
 
 impl<'a> services::Keys<Context<'a>> for Relay {
     methods! {
@@ -126,7 +140,6 @@ impl<'a> services::Peers<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Account<Context<'a>> for Relay {}
 // Not a relay's: refused.
 impl<'a> services::Mesh<Context<'a>> for Relay {}
 impl<'a> services::Federation<Context<'a>> for Relay {}

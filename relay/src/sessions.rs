@@ -47,7 +47,6 @@ impl Sessions {
     }
 
     /// Binds a connection, in place of what it was bound to.
-    #[cfg_attr(not(test), expect(dead_code, reason = "accounts come with OPAQUE"))]
     pub(crate) fn bind(&mut self, connection: ConnectionId, session: Session) {
         self.unbind(connection);
         self.by_account.insert((session.identity, connection), ());

@@ -28,6 +28,18 @@ pub const ACCOUNT_MAILBOXES: Table = Table("relay_account_mailboxes");
 pub const GRAVES: Table = Table("relay_graves");
 /// Accounts, by identity key.
 pub const ACCOUNTS: Table = Table("relay_accounts");
+/// The newest signed device list of an account, by identity key.
+pub const DEVICE_LISTS: Table = Table("relay_device_lists");
+/// Folded names, to identity keys.
+pub const USERNAMES: Table = Table("relay_usernames");
+/// Sessions, by SHA-256 of their tokens.
+pub const SESSIONS: Table = Table("relay_sessions");
+/// The sessions of an account, by identity key, in order.
+pub const ACCOUNT_SESSIONS: Table = Table("relay_account_sessions");
+/// Invitations to register, by SHA-256 of their tokens.
+pub const INVITATIONS: Table = Table("relay_invitations");
+/// What only this relay knows, by its purpose.
+pub const SECRETS: Table = Table("relay_secrets");
 
 /// Contact tokens and where they lie, by identity key.
 pub const KEYS: Table = Table("relay_keys");
@@ -49,8 +61,6 @@ pub const CHANNEL_PAIRS: Table = Table("relay_channel_pairs");
 pub const CHANNEL_ACCOUNTS: Table = Table("relay_channel_accounts");
 /// Ids of the channels on whose lists an account is, by identity key.
 pub const ACCOUNT_CHANNELS: Table = Table("relay_account_channels");
-/// The newest signed device list of each person, by identity key.
-pub const DEVICE_LISTS: Table = Table("relay_device_lists");
 /// How devices are woken, by identity key and device key.
 pub const PUSH_TOKENS: Table = Table("relay_push_tokens");
 /// Recovery bundles, by the hash of their token.
@@ -97,6 +107,12 @@ pub const ALL: &[Table] = &[
     ACCOUNT_MAILBOXES,
     GRAVES,
     ACCOUNTS,
+    DEVICE_LISTS,
+    USERNAMES,
+    SESSIONS,
+    ACCOUNT_SESSIONS,
+    INVITATIONS,
+    SECRETS,
     KEYS,
     CONTACT_TOKENS,
     KEY_SUPPLIES,
@@ -107,7 +123,6 @@ pub const ALL: &[Table] = &[
     CHANNEL_PAIRS,
     CHANNEL_ACCOUNTS,
     ACCOUNT_CHANNELS,
-    DEVICE_LISTS,
     PUSH_TOKENS,
     RECOVERY_BUNDLES,
     ACCOUNT_BUNDLES,

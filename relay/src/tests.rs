@@ -1,6 +1,7 @@
 //! The relay as a whole, over storage in memory.
 
 mod access;
+mod accounts;
 mod admission;
 mod blobs;
 mod channels;

@@ -20,7 +20,7 @@
 //! permitted, the test is skipped, with the reason.
 //!
 //! The network between the hosts is in user space ([`Segment`]), so that it needs nothing from the kernel but `veth`,
-//! and every frame is seen by the test.
+//! and every frame is seen by the test. Hosts have IPv4 alone, unless they are told otherwise ([`Host::with_ipv6`]).
 
 mod frame;
 mod host;
@@ -77,6 +77,15 @@ impl Lab {
         self.segments.set(number + 1);
         Segment::new(number, air)
     }
+}
+
+/// Whether the kernel has IPv6; where it has not, says that the test is skipped.
+pub fn has_ipv6(test: &str) -> bool {
+    let found = std::path::Path::new("/proc/sys/net/ipv6").exists();
+    if !found {
+        crate::skip(test, "the kernel has no IPv6");
+    }
+    found
 }
 
 /// Whether a program can be run; where it cannot, says that the test is skipped.

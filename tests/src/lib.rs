@@ -23,6 +23,7 @@ pub mod lab;
 mod node;
 mod person;
 mod process;
+mod relay_user;
 
 use std::io::Write;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub use binaries::{daemon_binary, line_binary};
 pub use command::{Lines, Output};
 pub use node::{Node, Options};
 pub use person::{Person, befriend, group_of};
+pub use relay_user::{RelayAddress, RelayUser, delivery};
 
 /// How long anything may take before a test fails. Far more than it takes on a slow machine that does much else.
 pub const DEADLINE: Duration = Duration::from_secs(90);

@@ -1,7 +1,7 @@
 //! A carrier with the memory of a small router, its store full, that goes on working.
 //!
-//! The daemon runs with the router's profile in a control group with 64 MB of memory, its binary and its share of the
-//! page cache included. Contacts of somebody who is away fill its store up to the quota, and go on after that for
+//! The daemon runs with the router's profile and the role of a carrier in a control group with 64 MB of memory, its
+//! binary and its share of the page cache included. Contacts of somebody who is away fill its store up to the quota, and go on after that for
 //! `QPQ_CARRIER_TRAFFIC_S` seconds: a minute under `CI=true`, ten seconds else. For ten minutes with the build that
 //! people run, and the figures:
 //!
@@ -21,6 +21,7 @@ use qpq_proto::Client;
 use qpq_proto::limits::{Limits, TEXT_BYTES_MAX};
 use qpq_proto::v1::SendMessageRequest;
 use qpq_tests::{Node, Options, Person, befriend, skip};
+use serde_json::Value;
 
 const MEMORY_BYTES: u64 = 64_000_000;
 /// A text of greatest length becomes a bundle of 64 KiB.
@@ -38,6 +39,7 @@ fn a_full_carrier_stays_within_64_mb() {
         ..Options::default()
     };
     let carrier = Person::with("carrier", options);
+    carrier.ok(&["role", "carrier", "on"]);
     let (process, mut absent) = (carrier.process_id(), Person::new("absent"));
     // What one neighbour may leave there is a share of the whole; the last one of these finds it full.
     let of_one = Limits::ROUTER.custody_neighbour_bytes_max;
@@ -57,21 +59,51 @@ fn a_full_carrier_stays_within_64_mb() {
     for sender in full {
         await_handed(sender);
     }
-    let seconds = traffic_s();
+    let filled = assert_nearly_full(&carrier);
+    let (seconds, written) = (traffic_s(), written_bytes(&carrier));
     let rounds = traffic(&carrier, full, &over[0], Duration::from_secs(seconds));
 
     assert_eq!(carrier.process_id(), process);
     assert_eq!(group.kills(), 0, "killed for want of memory\n{}", carrier.log());
     carrier.ok(&["status"]);
+    let held = assert_nearly_full(&carrier);
+    let written = written.zip(written_bytes(&carrier)).map(|(before, after)| after - before);
     let resident = resident_kb(&carrier);
     let peak = group.peak_bytes() / 1_000;
     // Not through `eprintln`, which a passing test keeps to itself.
     let _ = writeln!(
         io::stderr(),
-        "carrier: {seconds} s and {rounds} rounds of traffic with a full store, peak of the group {peak} kB of \
-         {} kB (page cache included), resident at most {resident}",
-        MEMORY_BYTES / 1_000
+        "carrier: {seconds} s and {rounds} rounds of traffic with a full store ({filled} bundles before, {held} after), \
+         peak of the group {peak} kB of {} kB (page cache included), resident at most {resident}, {} written",
+        MEMORY_BYTES / 1_000,
+        written.map_or_else(|| "an unknown amount".to_owned(), |bytes| format!("{} kB", bytes / 1_000))
     );
+}
+
+/// The store holds what it may, nearly, and no more, and all of it is others'. Gives the number of bundles.
+fn assert_nearly_full(carrier: &Person) -> u64 {
+    let store = carrier.ok(&["mesh", "store"]);
+    let number = |value: &Value| value.as_u64().unwrap();
+    let shares = store["shares"].as_array().unwrap();
+    let share = |standing: &str| shares.iter().find(|share| share["standing"] == standing).unwrap();
+    let (held, quota) = (number(&store["bytes"]), number(&store["bytes_max"]));
+    assert_eq!(quota, Limits::ROUTER.custody_bytes_max);
+    assert!(held <= quota, "more than the quota: {store}");
+    // Not every neighbour's share is a multiple of a bundle's size.
+    let neighbours = Limits::ROUTER.custody_bytes_max / Limits::ROUTER.custody_neighbour_bytes_max;
+    assert!(held + (neighbours + 1) * BUNDLE_BYTES > quota, "there is room: {store}");
+    for share in shares {
+        assert!(number(&share["bytes"]) <= number(&share["bytes_max"]), "more than a share: {store}");
+    }
+    let of_contacts = number(&share("contact")["bundles"]);
+    assert!(of_contacts > 0, "it carries for its contacts: {store}");
+    of_contacts
+}
+
+/// What the daemon has had written to disk so far; `None` where the kernel does not count it.
+fn written_bytes(node: &Node) -> Option<u64> {
+    let counts = fs::read_to_string(format!("/proc/{}/io", node.process_id())).ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("write_bytes: "))?.trim().parse().ok()
 }
 
 /// A sender with an address of its own: a router takes few connections from any one.

@@ -1,4 +1,4 @@
-//! The two keys with which a person signs: the identity's, and that of one device.
+//! The two keys with which a person signs, the identity's and that of one device; and that of a relay's log.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::ids::{DeviceKey, Identity};
+use crate::ids::{DeviceKey, Identity, LogKey};
 use crate::signature::{Domain, SIGNATURE_BYTES};
 
 /// A person's Ed25519 secret key. It signs what makes devices the person's, and nothing they say.
@@ -18,6 +18,11 @@ pub struct IdentityKey(SigningKey);
 ///
 /// Overwritten when dropped; never printed.
 pub struct DeviceSecret(SigningKey);
+
+/// The Ed25519 secret key with which a relay signs what its transparency log is.
+///
+/// Overwritten when dropped; never printed.
+pub struct LogSecret(SigningKey);
 
 macro_rules! signing_key {
     ($name:ident, $public:ident) => {
@@ -60,11 +65,19 @@ macro_rules! signing_key {
 
 signing_key!(IdentityKey, Identity);
 signing_key!(DeviceSecret, DeviceKey);
+signing_key!(LogSecret, LogKey);
 
 impl DeviceSecret {
     /// Signs bytes that carry their own label, as MLS's do (RFC 9420, section 5.1.2).
     pub fn sign_bytes(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
         self.0.sign(message).to_bytes()
+    }
+}
+
+impl LogSecret {
+    /// Signs the text of a checkpoint, which never starts with a zero byte.
+    pub(crate) fn sign_text(&self, text: &str) -> [u8; SIGNATURE_BYTES] {
+        self.0.sign(text.as_bytes()).to_bytes()
     }
 }
 

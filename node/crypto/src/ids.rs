@@ -1,3 +1,3 @@
 //! Public keys as distinct types, so that none is taken for another.
 
-pub use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
+pub use qpq_proto::ids::{DeviceKey, Identity, LogKey, NodeKey};

@@ -12,9 +12,13 @@
 //! | [`route`], [`padding`], [`digest`] | what a carrier sees of a parcel, and what it does not |
 //! | [`link`], [`safety`], [`text`] | what people pass on, compare and read |
 //! | [`topic`] | keys of broadcast topics, and signed posts |
+//! | [`opaque`], [`account`] | accounts of a relay: passwords, and what is signed to use one |
+//! | [`vrf`], [`transparency`] | the log in which a relay shows everybody the same identity behind a name |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
+//! | [`recovery`] | codes on paper, and what a relay keeps for them |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
 
+pub mod account;
 pub mod at_rest;
 pub mod backup;
 pub mod certificate;
@@ -27,11 +31,15 @@ pub mod ids;
 pub mod key_value;
 pub mod link;
 pub mod mls;
+pub mod opaque;
 pub mod padding;
 pub mod passphrase;
+pub mod recovery;
 pub mod route;
 pub mod safety;
 pub mod sealed;
 pub mod signature;
 pub mod text;
 pub mod topic;
+pub mod transparency;
+pub mod vrf;

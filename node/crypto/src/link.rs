@@ -34,7 +34,7 @@ pub use error::{LinkError, LinkKind};
 
 mod addresses;
 mod error;
-mod groups;
+pub(crate) mod groups;
 mod names;
 mod secrecy;
 

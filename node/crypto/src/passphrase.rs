@@ -34,7 +34,7 @@ impl PassphraseCost {
     pub const ROUTER: Self = Self { memory_kib: 16_384, passes: 6, lanes: 1 };
 
     /// Refuses what is out of bounds before any memory is taken.
-    fn check(self) -> Result<(), PassphraseError> {
+    pub(crate) fn check(self) -> Result<(), PassphraseError> {
         let is_bounded = self.memory_kib <= PASSPHRASE_MEMORY_KIB_MAX
             && (1..=PASSPHRASE_PASSES_MAX).contains(&self.passes)
             && (1..=PASSPHRASE_LANES_MAX).contains(&self.lanes);

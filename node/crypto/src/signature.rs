@@ -10,7 +10,8 @@
 //! so that a signature made for one purpose is worth nothing for another, and no bytes move between parts.
 //! The same device key signs in MLS, where what is signed starts with the length of a label that starts
 //! with "MLS 1.0 " (RFC 9420, section 5.1.2) as a variable-size integer and hence never with a zero byte;
-//! what is signed here always does.
+//! what is signed here always does. The text of a checkpoint, which a log's key signs as well, starts with the
+//! name of a relay.
 //!
 //! Ed25519 verification is strict: RFC 8032, without the cofactor, and a key or a commitment of small order
 //! or in a non-canonical encoding is refused. What one device accepts every other accepts.
@@ -18,7 +19,7 @@
 use ed25519_dalek::VerifyingKey;
 
 use crate::encoding::put_prefixed;
-use crate::ids::{DeviceKey, Identity, NodeKey};
+use crate::ids::{DeviceKey, Identity, LogKey, NodeKey};
 
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
@@ -38,8 +39,16 @@ pub enum Domain {
     GroupChange,
     /// An identity shows a relay that it holds its key.
     KeyPossession,
-    /// A device binds itself to a connection.
+    /// A device completes a login on a connection.
+    Login,
+    /// A device resumes a session on a connection.
     Session,
+    /// An identity deletes its account.
+    AccountDeletion,
+    /// An identity ends itself.
+    IdentityRevocation,
+    /// A relay states what its transparency log is.
+    TreeHead,
     /// An identity publishes where its nodes can be reached.
     EndpointRecord,
     /// An identity says that a device posts to topics for it; unlike a certificate it tells no node.
@@ -59,7 +68,11 @@ impl Domain {
             Self::Introduction => "qpq/v1/introduction",
             Self::GroupChange => "qpq/v1/group change",
             Self::KeyPossession => "qpq/v1/key possession",
+            Self::Login => "qpq/v1/login",
             Self::Session => "qpq/v1/session",
+            Self::AccountDeletion => "qpq/v1/account deletion",
+            Self::IdentityRevocation => "qpq/v1/identity revocation",
+            Self::TreeHead => "qpq/v1/tree head",
             Self::EndpointRecord => "qpq/v1/endpoint record",
             Self::PostingDevice => "qpq/v1/posting device",
             Self::TopicPost => "qpq/v1/topic post",
@@ -113,6 +126,12 @@ impl Verify for NodeKey {
     }
 }
 
+impl Verify for LogKey {
+    fn key_bytes(&self) -> &[u8; 32] {
+        self.as_bytes()
+    }
+}
+
 /// Strict Ed25519 verification of bytes that carry a label of their own, as MLS's do.
 pub fn verify_bytes(key: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
     let signature = signature.try_into().map_err(|_| SignatureError)?;
@@ -129,14 +148,18 @@ mod tests {
     use super::*;
     use crate::identity::DeviceSecret;
 
-    const DOMAINS: [Domain; 11] = [
+    const DOMAINS: [Domain; 15] = [
         Domain::DeviceCertificate,
         Domain::DeviceList,
         Domain::HybridKey,
         Domain::Introduction,
         Domain::GroupChange,
         Domain::KeyPossession,
+        Domain::Login,
         Domain::Session,
+        Domain::AccountDeletion,
+        Domain::IdentityRevocation,
+        Domain::TreeHead,
         Domain::EndpointRecord,
         Domain::PostingDevice,
         Domain::TopicPost,

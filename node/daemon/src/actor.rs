@@ -1,8 +1,8 @@
-//! The writer: one thread that owns storage, engine and randomness.
+//! The writer: one thread that owns storage, engine, relay and randomness.
 //!
 //! ```text
-//!  calls, peers, answers ──► queue ──► engine, one transaction each ──► one commit ──► answers
-//!                                                                                  └─► effects
+//!  calls, peers, answers ──► queue ──► engine or relay, one transaction each ──► one commit ──► answers
+//!                                                                                           └─► effects
 //! ```
 //!
 //! Inputs that have queued up while the last batch was written are handled together, so that one sync serves
@@ -13,17 +13,22 @@
 //! disk, and on a panic, because nobody knows what is in memory.
 
 mod handle;
+mod relayed;
 mod results;
 mod run;
+mod step;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use qpq_engine::storage::Transaction;
-use qpq_engine::{Effect, Engine, EngineError, Input, Now, Outcome};
+use qpq_engine::{Effect, EngineError, Input, Now, Outcome};
+use qpq_proto::Method;
 use qpq_proto::limits::Limits;
+use qpq_relay::Relay;
 use qpq_store::{CommitError, Storage, Store};
 use rand_core::CryptoRng;
 use tokio::sync::{mpsc, oneshot};
@@ -45,21 +50,20 @@ pub(crate) trait Machine {
 
     /// When a tick is wanted, in ms of the monotonic clock.
     fn wake_at(&self) -> Option<u64>;
-}
 
-impl Machine for Engine {
-    fn handle(
-        &mut self,
-        input: Input,
-        now: Now,
-        rng: &mut dyn CryptoRng,
-        tx: &mut dyn Transaction,
-    ) -> Result<Outcome, EngineError> {
-        Self::handle(self, input, now, rng, tx)
+    /// What the node does for others, while it does.
+    fn relay(&mut self) -> Option<&mut Relay> {
+        None
     }
 
-    fn wake_at(&self) -> Option<u64> {
-        Self::wake_at(self)
+    /// When the relay wants a tick, in ms of the monotonic clock.
+    fn relay_wake_at(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether a call that a relay may answer is for this node's own person.
+    fn is_own(&self, _caller: &qpq_relay::Caller, _method: Method, _payload: &Bytes) -> bool {
+        false
     }
 }
 
@@ -79,6 +83,14 @@ impl NodeStorage for Store {
     fn close(self) -> Result<(), CommitError> {
         Self::close(self)
     }
+}
+
+/// Where effects go.
+pub(crate) struct Outlets {
+    /// Those of the engine.
+    pub(crate) engine: mpsc::UnboundedSender<Effect>,
+    /// Those of the relay, but for answers.
+    pub(crate) relay: mpsc::UnboundedSender<qpq_relay::Effect>,
 }
 
 /// How the actor's thread ended.
@@ -116,7 +128,7 @@ pub(crate) struct Core<S, M> {
 /// once, whatever ends the thread.
 pub(crate) fn spawn<S, M, O, E>(
     limits: Limits,
-    effects: mpsc::UnboundedSender<Effect>,
+    effects: Outlets,
     open: impl FnOnce() -> Result<(Core<S, M>, O), E> + Send + 'static,
 ) -> std::io::Result<Started<S, M, O, E>>
 where

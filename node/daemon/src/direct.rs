@@ -1,15 +1,16 @@
-//! The direct listener, off unless the settings name an address: its certificate and its life.
+//! The direct listener, off unless the settings name an address or the node is a relay: its certificate and its life.
 //!
 //! Without a configured certificate the node makes one and keeps it sealed in its database, for ever: clients
 //! pin it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use qpq_engine::storage::{Key, StorageError, Transaction};
-use qpq_net::Service;
 use qpq_net::direct::{Certificate, CertificateError, DirectConfig, DirectServer, ListenError, serve};
+use qpq_net::{Pushes, Service};
 use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
 use qpq_store::{CommitError, Storage};
@@ -46,6 +47,15 @@ pub(crate) enum DirectError {
     Listen(#[from] ListenError),
 }
 
+/// What a listener may spend, and how those who are connected are reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    /// The limits.
+    pub(crate) limits: Limits,
+    /// Reaches those who are connected.
+    pub(crate) pushes: Pushes,
+}
+
 /// A direct listener that serves.
 #[derive(Debug)]
 pub(crate) struct Direct {
@@ -54,22 +64,23 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// Starts to listen, if the settings ask for it.
+    /// Starts to listen.
     pub(crate) async fn start(
         settings: &Settings,
+        listen: SocketAddr,
         writer: &Writer,
         service: Arc<dyn Service>,
-        limits: Limits,
-    ) -> Result<Option<Self>, DirectError> {
-        let Some(listen) = settings.rpc_listen else { return Ok(None) };
+        bounds: Bounds,
+    ) -> Result<Self, DirectError> {
         let certificate = match configured_by(settings)? {
             Some(certificate) => certificate,
             None => writer.work(|core| kept(&mut core.storage)).await??,
         };
         let pin = certificate.pin();
-        let server = serve(DirectConfig { listen, certificate, limits }, service)?;
+        let Bounds { limits, pushes } = bounds;
+        let server = serve(DirectConfig { listen, certificate, limits, pushes }, service)?;
         let address = server.address().unwrap_or(listen);
-        Ok(Some(Self { server, ready: format!(" rpc={address} pin={pin}") }))
+        Ok(Self { server, ready: format!(" rpc={address} pin={pin}") })
     }
 
     /// What the line of readiness says about it.

@@ -10,22 +10,23 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use qpq_crypto::passphrase::PassphraseCost;
-use qpq_engine::{Effect, Input};
+use qpq_engine::Input;
 use qpq_net::socket::{self, ListenError, SocketServer};
-use qpq_net::{Discovery as NetDiscovery, PeerConfig, Peers, Service};
+use qpq_net::{Discovery as NetDiscovery, PeerConfig, Peers, Pushes, Service};
 use qpq_proto::limits::Limits;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::actor::{self, ActorEnd, Started};
+use crate::actor::{self, ActorEnd, Outlets, Started};
 use crate::clock::Clock;
-use crate::direct::{Direct, DirectError};
+use crate::direct::{Bounds, DirectError};
 use crate::drain::Drain;
 use crate::effects::{Interpreter, StaticPeers};
 use crate::environment::Environment;
 use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
+use crate::relaying::{RelayRole, carry_out};
 use crate::service::{NodeService, NodeState, Writer};
 use crate::settings::{Discovery, Profile, Settings};
 use crate::wiring::forward;
@@ -70,11 +71,13 @@ pub(crate) struct Node {
     writer_end: oneshot::Receiver<ActorEnd>,
     peers: Arc<Peers>,
     socket: SocketServer,
-    direct: Option<Direct>,
+    /// What the line of readiness says about the direct listener.
+    ready: String,
     socket_path: PathBuf,
     settings: watch::Sender<Settings>,
     static_peers: watch::Sender<StaticPeers>,
     interpreting: JoinHandle<()>,
+    relaying: JoinHandle<()>,
     forwarding: JoinHandle<()>,
 }
 
@@ -84,15 +87,18 @@ impl Node {
         let data_dir = std::path::absolute(paths::data_dir_of(settings, environment)?)
             .map_err(|_| PathError::NoDataDirectory)?;
         let socket_path = paths::socket_of(settings, environment)?;
-        let limits = limits_of(settings.profile);
+        let limits = limits_of(settings);
         let clock = Clock::start(environment);
-        let (effects, effects_out) = mpsc::unbounded_channel();
+        let (engine, effects_out) = mpsc::unbounded_channel();
+        let (relay, relay_effects_out) = mpsc::unbounded_channel();
         let opening = opening(settings, environment, &data_dir, &limits, clock);
-        let (writer, writer_end, found) = start_writer(limits.clone(), effects, opening).await?;
+        let (writer, writer_end, found) =
+            start_writer(limits.clone(), Outlets { engine, relay }, opening).await?;
 
         let (newest_event, newest_event_out) = watch::channel(0);
         let (settings_in, settings_out) = watch::channel(settings.clone());
-        let config = peer_config(settings, &found, &limits);
+        let pushes = Pushes::new(&limits);
+        let config = PeerConfig { pushes: pushes.clone(), ..peer_config(settings, &found, &limits) };
         let state = Arc::new(NodeState {
             clock,
             settings: settings_out,
@@ -103,6 +109,7 @@ impl Node {
             peers: OnceLock::new(),
             newest_event: newest_event_out,
             drain: Drain::new(),
+            relay: RelayRole::new(found.is_relay, Bounds { limits: limits.clone(), pushes: pushes.clone() }),
         });
         let service: Arc<dyn Service> = Arc::new(NodeService::new(writer.clone(), Arc::clone(&state)));
         let (peers, peer_events) = Peers::start(config, Arc::clone(&service)).await?;
@@ -115,8 +122,9 @@ impl Node {
         let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
-        let listening = listen(settings, &socket_path, &writer, service, limits).await;
-        let (socket, direct) = match listening {
+        let relaying = tokio::spawn(carry_out(relay_effects_out, pushes));
+        let listening = listen(settings, &socket_path, &writer, &state, service, limits).await;
+        let (socket, ready) = match listening {
             Ok(listening) => listening,
             Err(error) => {
                 peers.shutdown().await;
@@ -129,11 +137,12 @@ impl Node {
             writer_end,
             peers,
             socket,
-            direct,
+            ready,
             socket_path,
             settings: settings_in,
             static_peers,
             interpreting,
+            relaying,
             forwarding,
         })
     }
@@ -146,7 +155,7 @@ impl Node {
             self.peers.node_key(),
             addresses.join(","),
             self.socket_path.display(),
-            self.direct.as_ref().map_or("", Direct::ready)
+            self.ready
         )
     }
 
@@ -171,6 +180,7 @@ impl Node {
     pub(crate) async fn abandon(self) {
         self.forwarding.abort();
         self.interpreting.abort();
+        self.relaying.abort();
         self.peers.shutdown().await;
     }
 
@@ -180,13 +190,12 @@ impl Node {
         if left > 0 {
             tracing::warn!(calls = left, "calls were cut off");
         }
-        if let Some(direct) = self.direct {
-            let _ = timeout(SHUTDOWN_PATIENCE, direct.shutdown()).await;
-        }
+        let _ = timeout(SHUTDOWN_PATIENCE, self.state.relay.stop()).await;
         self.writer.stop();
         let end = self.writer_end.await.unwrap_or(ActorEnd::Panicked);
-        // The interpreter ends with the writer.
+        // The interpreters end with the writer.
         self.forwarding.abort();
+        let _ = timeout(SHUTDOWN_PATIENCE, self.relaying).await;
         let _ = timeout(SHUTDOWN_PATIENCE, self.interpreting).await;
         self.peers.shutdown().await;
         // The socket is removed even if somebody does not read an answer.
@@ -211,7 +220,7 @@ fn opening(
 /// Starts the writer, and tells the engine that the node has started.
 async fn start_writer(
     limits: Limits,
-    effects: mpsc::UnboundedSender<Effect>,
+    effects: Outlets,
     opening: impl FnOnce() -> Result<(open::NodeCore, Found), OpenNodeError> + Send + 'static,
 ) -> Result<(Writer, oneshot::Receiver<ActorEnd>, Found), StartError> {
     let Started { handle, opened, end } =
@@ -230,7 +239,7 @@ async fn start_writer(
 
 /// Has the store forget that it is an older copy, once the engine has done what that asks for.
 fn acknowledge_rollback(core: &mut open::NodeCore) -> Result<(), StartError> {
-    if core.machine.is_rolled_back() {
+    if core.machine.engine.is_rolled_back() {
         return Err(StartError::RollbackUnhandled);
     }
     core.storage.acknowledge_rollback().map_err(|error| StartError::Writer(error.into()))
@@ -241,19 +250,27 @@ async fn listen(
     settings: &Settings,
     socket_path: &Path,
     writer: &Writer,
+    state: &NodeState,
     service: Arc<dyn Service>,
     limits: Limits,
-) -> Result<(SocketServer, Option<Direct>), StartError> {
-    let socket = socket::serve(socket_path, Arc::clone(&service), limits.clone()).await?;
-    let direct = Direct::start(settings, writer, service, limits).await.map_err(Box::new)?;
-    Ok((socket, direct))
+) -> Result<(SocketServer, String), StartError> {
+    let socket = socket::serve(socket_path, Arc::clone(&service), limits).await?;
+    let ready = state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
+    Ok((socket, ready))
 }
 
-fn limits_of(profile: Profile) -> Limits {
-    match profile {
+fn limits_of(settings: &Settings) -> Limits {
+    let mut limits = match settings.profile {
         Profile::Server => Limits::SERVER,
         Profile::Router => Limits::ROUTER,
+    };
+    if let Some(connections) = settings.connections_per_address {
+        let connections = connections.get();
+        limits.connections_per_address_max = connections;
+        limits.connections_per_address_per_minute_max = connections.saturating_mul(15);
+        limits.connections_max = limits.connections_max.max(connections);
     }
+    limits
 }
 
 /// What a guess at a passphrase costs: as much as the machine can well afford.

@@ -13,6 +13,7 @@ use qpq_engine::storage::{Key, StorageError, Table, Transaction};
 use qpq_engine::{Config, Engine, EngineError};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
+use qpq_relay::RelayError;
 use qpq_store::{CommitError, LockedStore, OpenError, Options, Storage, Store, StoreId};
 use rand_core::{CryptoRng, SeedableRng};
 use zeroize::Zeroizing;
@@ -20,9 +21,10 @@ use zeroize::Zeroizing;
 use crate::actor::Core;
 use crate::clock::Clock;
 use crate::environment::Environment;
+use crate::machine::{NodeMachine, Relaying};
 use crate::paths;
 use crate::private_file::{self, PrivateFileError};
-use crate::settings::{Custody, Neighbours, Settings};
+use crate::settings::{Custody, Neighbours, Registration, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
 /// What a node keeps cannot be opened.
@@ -68,13 +70,16 @@ pub(crate) enum OpenNodeError {
     /// What the engine keeps cannot be used.
     #[error("what the node keeps cannot be used: {0}")]
     Engine(#[from] EngineError),
+    /// What the relay keeps cannot be used.
+    #[error("what the relay keeps cannot be used: {0}")]
+    Relay(#[from] RelayError),
     /// The node key in the database is malformed.
     #[error("the node key in the database is malformed")]
     NodeKeyMalformed,
 }
 
 /// What the writer of a node owns.
-pub(crate) type NodeCore = Core<Store, Engine>;
+pub(crate) type NodeCore = Core<Store, NodeMachine>;
 
 /// What was found while a node was opened.
 #[derive(Debug)]
@@ -85,6 +90,8 @@ pub(crate) struct Found {
     pub(crate) key_file: Option<PathBuf>,
     /// Whether the database is an older copy.
     pub(crate) is_rolled_back: bool,
+    /// Whether the node is a relay.
+    pub(crate) is_relay: bool,
 }
 
 /// The secret half of a node key.
@@ -135,10 +142,20 @@ pub(crate) fn open(
         custody_is_volatile: settings.custody == Custody::Ram,
     };
     let engine = Engine::open(config, &mut tx)?;
+    let relaying = Relaying {
+        node: node_secret.0.clone(),
+        limits: limits.relay.clone(),
+        registration: match settings.relay_registration {
+            Registration::Closed => qpq_relay::Registration::Closed,
+            Registration::Open => qpq_relay::Registration::Open,
+        },
+    };
+    let relay = Engine::is_relay(&tx)?.then(|| relaying.open(&mut rng, &mut tx)).transpose()?;
     tx.accept();
     batch.commit()?;
-    let core = Core { storage: store, machine: engine, rng, clock };
-    Ok((core, Found { node_secret, key_file, is_rolled_back }))
+    let is_relay = relay.is_some();
+    let core = Core { storage: store, machine: NodeMachine { engine, relay, relaying }, rng, clock };
+    Ok((core, Found { node_secret, key_file, is_rolled_back, is_relay }))
 }
 
 fn open_store(

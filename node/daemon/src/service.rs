@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use bytes::Bytes;
 use prost::Message;
 use qpq_crypto::passphrase::PassphraseCost;
-use qpq_engine::Engine;
-use qpq_net::{Answer, Caller, Peers, Service};
+use qpq_net::{Answer, Caller, ConnectionId, Peer, Peers, Service};
 use qpq_proto::limits::WIRE_VERSION;
 use qpq_proto::{Failure, Method, v1};
 use qpq_store::Store;
@@ -20,11 +19,13 @@ use crate::clock::Clock;
 use crate::diagnose;
 use crate::drain::Drain;
 use crate::long_poll::{LongPoll, Wakeups, poll};
+use crate::machine::{NodeMachine, is_relays};
+use crate::relaying::{RELAY, RelayRole};
 use crate::settings::Settings;
 use crate::status;
 
 /// Gives inputs to the node's engine.
-pub(crate) type Writer = ActorHandle<Store, Engine>;
+pub(crate) type Writer = ActorHandle<Store, NodeMachine>;
 
 /// What is known about the running node.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct NodeState {
     pub(crate) newest_event: watch::Receiver<u64>,
     /// Counts the calls.
     pub(crate) drain: Drain,
+    /// What the node does for others.
+    pub(crate) relay: RelayRole,
 }
 
 impl NodeState {
@@ -79,6 +82,10 @@ impl NodeService {
             Method::ReadEvents => self.wait::<v1::ReadEventsRequest>(payload).await,
             Method::WaitMessage => self.wait::<v1::WaitMessageRequest>(payload).await,
             Method::WaitChange => self.wait::<v1::WaitChangeRequest>(payload).await,
+            Method::SetRole => self.set_role(payload).await,
+            _ if self.state.relay.is_on() && is_relays(method) => {
+                self.relay_call(caller, method, payload).await
+            }
             Method::NodeStatus => self.node_status(payload).await,
             Method::Diagnose => self.diagnose(payload).await,
             Method::CreateBackup => self.create_backup(payload).await,
@@ -93,7 +100,11 @@ impl NodeService {
                 let response = carried_file::import(&self.writer, decode(payload)?).await?;
                 Ok(encode(&response))
             }
-            _ => self.writer.call(engine_caller(caller)?, method, payload).await,
+            _ => {
+                // Nobody can log in at a node that is no relay.
+                caller.check_without_session(method)?;
+                self.writer.call(engine_caller(caller), method, payload).await
+            }
         }
     }
 
@@ -104,10 +115,36 @@ impl NodeService {
             status: status.into(),
             uptime_ms: self.state.clock.uptime_ms(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            roles: Vec::new(),
+            roles: self.state.relay.is_on().then(|| RELAY.to_owned()).into_iter().collect(),
             draining,
             wire_version_min: WIRE_VERSION,
             wire_version_max: WIRE_VERSION,
+        }
+    }
+
+    async fn set_role(&self, payload: Bytes) -> Result<Bytes, Failure> {
+        let request: v1::SetRoleRequest = decode(payload.clone())?;
+        if request.role != RELAY {
+            return self.writer.call(qpq_engine::Caller::Owner, Method::SetRole, payload).await;
+        }
+        let settings = self.state.settings.borrow().clone();
+        let service = Arc::new(self.clone());
+        let switched = self.state.relay.switch(request.on, &settings, &self.writer, service).await?;
+        Ok(encode(&switched))
+    }
+
+    async fn relay_call(&self, caller: Caller, method: Method, payload: Bytes) -> Result<Bytes, Failure> {
+        let caller = relay_caller(caller);
+        let answer = self.writer.call_relay(caller, method, payload);
+        if method != Method::FetchWait {
+            return answer.await;
+        }
+        let mut draining = self.state.drain.draining();
+        tokio::select! {
+            answer = answer => answer,
+            _ = draining.wait_for(|draining| *draining) => {
+                Err(Failure::unavailable("the node is stopping", RETRY_AFTER_STOP_MS))
+            }
         }
     }
 
@@ -169,17 +206,36 @@ impl Service for NodeService {
     fn call(&self, caller: Caller, method: Method, payload: Bytes) -> Answer<'_> {
         Box::pin(self.answer(caller, method, payload))
     }
-}
 
-fn engine_caller(caller: Caller) -> Result<qpq_engine::Caller, Failure> {
-    match caller {
-        Caller::Owner => Ok(qpq_engine::Caller::Owner),
-        Caller::Node(node) => Ok(qpq_engine::Caller::Node(node)),
-        Caller::Public { .. } => Ok(qpq_engine::Caller::Public),
-        // A kind of caller that the network learned and this node did not.
-        _ => Err(Failure::forbidden("this node does not know this kind of caller")),
+    fn disconnected(&self, connection: ConnectionId) {
+        if self.state.relay.is_on() {
+            let connection = qpq_relay::ConnectionId(connection.0);
+            self.writer.tell_relay(qpq_relay::Input::Disconnected(connection));
+        }
     }
 }
+
+fn engine_caller(caller: Caller) -> qpq_engine::Caller {
+    match caller.peer {
+        Peer::Owner => qpq_engine::Caller::Owner,
+        Peer::Node(node) => qpq_engine::Caller::Node(node),
+        Peer::Anyone => qpq_engine::Caller::Public,
+    }
+}
+
+fn relay_caller(caller: Caller) -> qpq_relay::Caller {
+    let Caller { connection, peer, address, exporter } = caller;
+    let peer = match peer {
+        Peer::Owner => qpq_relay::Peer::Owner,
+        Peer::Node(node) => qpq_relay::Peer::Node(node),
+        Peer::Anyone => qpq_relay::Peer::Anyone,
+    };
+    let connection = qpq_relay::ConnectionId(connection.0);
+    qpq_relay::Caller { connection, peer, address, exporter: exporter.0 }
+}
+
+/// When a caller whom the node leaves should try again.
+const RETRY_AFTER_STOP_MS: u64 = 1_000;
 
 fn decode<R: Message + Default>(payload: Bytes) -> Result<R, Failure> {
     R::decode(payload).map_err(|error| Failure::bad_request("", error.to_string()))

@@ -12,6 +12,7 @@ mod usable;
 mod value;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use tracing_subscriber::filter::Targets;
@@ -19,7 +20,7 @@ use tracing_subscriber::filter::Targets;
 use declare::settings;
 pub(crate) use declare::{Effect, Key};
 pub use load::{Flags, Loaded, Origin, SettingsError};
-pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, StaticPeer};
+pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, Registration, StaticPeer};
 
 settings! {
     /// Directory of the database and, unless `socket` names another place, of the owner's socket.
@@ -72,9 +73,17 @@ settings! {
     /// Set of limits: "server", or "router" for a device with 64 MB of memory.
     profile: Profile = Profile::Server, Restart, example "router";
 
+    /// Connections that the node takes from one IP address, or one /64 of IPv6, at a time, and fifteen times as many new ones a minute:
+    /// more than the profile's where many people share an address. Default: as the profile says.
+    connections_per_address: Option<NonZeroUsize> = None, Restart, example "64";
+
     /// Where the node keeps what it carries for others: "disk", or "ram", which spares a router's flash. What is in RAM
     /// is lost at a restart, and neighbours are told so. The node's own messages are on disk in any case.
     custody: Custody = Custody::Disk, Restart, example "ram";
+
+    /// Who may register on this node while it has the role relay: "closed", whoever has an invitation
+    /// (`qpq relay invite`), or "open", everybody who can reach it.
+    relay_registration: Registration = Registration::Closed, Restart, example "open";
 
     /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
     log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";

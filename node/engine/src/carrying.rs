@@ -38,6 +38,7 @@ pub(crate) use arrive::is_final;
 mod calls;
 mod deposit;
 mod interest;
+mod outcome;
 mod pieces;
 mod store;
 mod volatile;
@@ -55,6 +56,8 @@ pub(crate) struct Carrying {
     effects: VecDeque<qpq_mesh::Effect>,
     /// A look at what others should carry is planned.
     is_planned: bool,
+    /// There are entries of the outbox for which there was no room here.
+    lacks_room: bool,
     /// Marks of the routing secrets by which everything held was looked through.
     looked: BTreeSet<[u8; 16]>,
     /// Those of them that the present input has added.
@@ -245,15 +248,25 @@ impl Engine {
                 qpq_mesh::Effect::Handed { id, node, durability, is_own: true, .. } => {
                     self.own_handed(cx, &id, node, durability)?
                 }
-                qpq_mesh::Effect::Settled { id, is_own: true, .. } => self.own_settled(cx, &id)?,
-                qpq_mesh::Effect::Expired { id, is_own: true } => self.own_expired(cx, &id)?,
-                qpq_mesh::Effect::Refused { id, .. } => self.own_dropped(cx, &id)?,
+                qpq_mesh::Effect::Settled { id, is_own: true, .. } => {
+                    self.own_settled(cx, &id)?;
+                    self.room_appeared(cx.now);
+                }
+                qpq_mesh::Effect::Expired { id, is_own: true } => {
+                    self.own_expired(cx, &id)?;
+                    self.room_appeared(cx.now);
+                }
+                qpq_mesh::Effect::Refused { id, .. } => self.own_without_room(cx, &id)?,
+                qpq_mesh::Effect::Evicted { id } => {
+                    self.carrying.pieces.forget(&id);
+                    self.own_without_room(cx, &id)?;
+                }
                 qpq_mesh::Effect::Work { node, challenge } => {
                     cx.effects.push(Effect::Work { node, work: Work { own: self.config.node, challenge } });
                 }
-                qpq_mesh::Effect::Settled { id, .. }
-                | qpq_mesh::Effect::Expired { id, .. }
-                | qpq_mesh::Effect::Evicted { id } => self.carrying.pieces.forget(&id),
+                qpq_mesh::Effect::Settled { id, .. } | qpq_mesh::Effect::Expired { id, .. } => {
+                    self.carrying.pieces.forget(&id)
+                }
                 qpq_mesh::Effect::Handed { .. } => {}
             }
         }

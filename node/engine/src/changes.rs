@@ -1,15 +1,11 @@
 //! Changes of groups: asked for, committed, followed.
 
 use prost::Message as _;
-use qpq_crypto::{
-    mls::{self},
-    signature::Domain,
-};
+use qpq_crypto::mls;
 use qpq_proto::{
     Failure,
     v1::{
         Change, CommitAnnotation, GroupChange, SignedChange, WaitChangeRequest, WaitChangeResponse, change,
-        content,
     },
 };
 
@@ -19,13 +15,12 @@ use crate::{
     conversations::GroupView,
     engine::Engine,
     input::EngineError,
-    records::{ChangeRecord, ChangeStateRecord, ConversationRecord, PersonRecord, Stage},
+    records::{ChangeStateRecord, ConversationRecord, PersonRecord, Stage},
     sealing::Audience,
-    tables::{self, CHANGE_IDS, CHANGES},
+    tables::{self, CHANGE_IDS},
 };
 
-/// Bytes of changes of one group that wait.
-const PENDING_BYTES_MAX: usize = 8 * authority::CHANGE_BYTES_MAX;
+mod asking;
 
 mod plan;
 
@@ -45,100 +40,11 @@ pub(crate) struct Followed {
 }
 
 impl Engine {
-    /// Makes a change if this node commits, or else asks the committer for it.
-    pub(crate) fn request_change(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-        kind: change::Kind,
-    ) -> Result<GroupChange, Failure> {
-        let mut conversation = conversation.clone();
-        let group = self.group_view(cx, &conversation.group_id)?;
-        let (id, signed) = self.sign_change(cx, &group, kind)?;
-        let change = authority::check_change(&group, &signed)
-            .map_err(|refusal| Failure::forbidden(refusal.to_string()))?;
-        let own = self.me()?.id();
-        self.note_away(cx, &mut conversation, &group, &change)?;
-        self.save_change(cx, &conversation, &id, &own, &signed)?;
-        let state =
-            ChangeStateRecord { conversation: conversation.id.clone(), ..ChangeStateRecord::default() };
-        tables::save(cx.tx, CHANGE_IDS, tables::key(&id), &state)?;
-        let is_committer = self.is_committer(&group, &conversation)?;
-        if is_committer {
-            self.commit_pending(cx, &conversation.id)?;
-        } else {
-            let content = self.unnumbered(cx, content::Kind::Change(signed));
-            self.seal_content(cx, &conversation, &content, Audience::Everybody)?;
-        }
-        let view = self.change_view(cx, &id)?;
-        if is_committer && !view.failed.is_empty() {
-            return Err(Failure::conflict(view.failed));
-        }
-        Ok(view)
-    }
-
-    /// The same for a change that somebody else wants, of whom this node's owner hears nothing.
-    pub(crate) fn request_for_another(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-        kind: change::Kind,
-    ) -> Result<(), Failure> {
-        let view = self.request_change(cx, conversation, kind)?;
-        // What nobody asks about is not kept: others could make it grow without end.
-        Ok(cx.tx.delete(CHANGE_IDS, tables::key(&view.change))?)
-    }
-
     /// Whether this node makes the group's commits.
     fn is_committer(&self, group: &GroupView, conversation: &ConversationRecord) -> Result<bool, Failure> {
         let me = self.me()?;
         let committer = authority::committer(group, conversation.away());
         Ok(committer.is_some_and(|member| me.is(member.certificate.identity.as_bytes())))
-    }
-
-    pub(crate) fn sign_change(
-        &self,
-        cx: &mut Context<'_>,
-        group: &GroupView,
-        kind: change::Kind,
-    ) -> Result<([u8; 16], SignedChange), Failure> {
-        let id = cx.message_id();
-        let me = self.me()?;
-        let change = Change {
-            id: id.to_vec(),
-            group_id: group.id.clone(),
-            author: me.id(),
-            era: group.record.era.clone(),
-            kind: Some(kind),
-        };
-        let change = change.encode_to_vec();
-        let signature = me.device.sign(Domain::GroupChange, &[&change]).to_vec();
-        Ok((id, SignedChange { change, signature }))
-    }
-
-    pub(crate) fn save_change(
-        &self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-        id: &[u8],
-        author: &[u8],
-        signed: &SignedChange,
-    ) -> Result<(), Failure> {
-        let pending: Vec<(u64, ChangeRecord)> = tables::first(cx.tx, CHANGES, &conversation.id, usize::MAX)?;
-        if pending.iter().any(|(_, record)| record.id == id) {
-            return Ok(());
-        }
-        let bytes: usize = pending.iter().map(|(_, record)| record.signed.len()).sum();
-        if pending.len() >= self.limits.group_changes_max || bytes + signed.encoded_len() > PENDING_BYTES_MAX
-        {
-            return Err(Failure::quota(
-                "too many changes of this group wait already: wait until its committer's node has made some",
-            ));
-        }
-        let ordinal = pending.last().map_or(1, |(ordinal, _)| ordinal + 1);
-        let (signed, id, author) = (signed.encode_to_vec(), id.to_vec(), author.to_vec());
-        let record = ChangeRecord { signed, id, author, ..ChangeRecord::default() };
-        Ok(tables::save(cx.tx, CHANGES, tables::at(&conversation.id, ordinal), &record)?)
     }
 
     /// Takes a change that a member asks for.

@@ -17,7 +17,7 @@ use crate::{
     input::EngineError,
     introductions::check_profile,
     outbox::{GAP_PATIENCE_MS, Stream, Task},
-    records::{ConversationRecord, EventRecord, MessageRecord, Progress, SenderRecord},
+    records::{ConversationRecord, EventRecord, Kind, MessageRecord, Progress, SenderRecord},
     sealing::{Audience, text_content},
     tables::{self, MESSAGES, SENDERS},
 };
@@ -190,7 +190,13 @@ impl Engine {
         receipt: &Receipt,
     ) -> Result<(), Failure> {
         let joined_after = self.joined_after(cx, &conversation.id, from)?;
+        let has_gone =
+            conversation.kind() == Kind::Group && !self.is_member(cx, conversation, from.as_bytes())?;
         for id in receipt.ids.iter().take(RECEIPT_IDS_MAX) {
+            // Of whoever is no longer a member it is noted what it was sent.
+            if has_gone && !self.has_delivery(cx, id, from.as_bytes())? {
+                continue;
+            }
             // Only who was sent a message can have opened it.
             let own = self.own_message(cx, id)?.filter(|(_, record)| record.sequence > joined_after);
             if own.is_none_or(|(place, _)| place.conversation != conversation.id) {
@@ -209,6 +215,10 @@ impl Engine {
         from: Identity,
         request: &ResendRequest,
     ) -> Result<(), Failure> {
+        // Whoever has gone since could not open it.
+        if conversation.kind() == Kind::Group && !self.is_member(cx, conversation, from.as_bytes())? {
+            return Ok(());
+        }
         let asked = &request.sequences[..request.sequences.len().min(RESEND_MAX)];
         if asked.is_empty() {
             for stream in

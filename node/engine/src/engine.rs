@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use bytes::Bytes;
-use qpq_proto::{Failure, Method, Service, dispatch, ids::NodeKey, limits::Limits};
+use qpq_proto::{
+    Failure, Method, Service, dispatch,
+    ids::{Identity, NodeKey},
+    limits::Limits,
+};
 use rand_core::CryptoRng;
 
 use crate::{
@@ -15,6 +19,7 @@ use crate::{
     input::{Caller, Effect, EngineError, Input, Next, Now, Outcome},
     outbox::{Outbox, Task},
     peers::Peers,
+    roles::roles,
     routes::RouteIndex,
     storage::{Direction, Transaction},
     tables::{EVENTS, SINGLE},
@@ -146,6 +151,19 @@ impl Engine {
     /// Whether what a rollback of storage asks for is still to be done: true until [`Input::Started`] was handled.
     pub fn is_rolled_back(&self) -> bool {
         self.config.is_rolled_back
+    }
+
+    /// The person of this node, if there is one.
+    pub fn identity(&self) -> Option<Identity> {
+        self.me.as_ref().map(|me| me.identity.public())
+    }
+
+    /// Whether the node is to be a relay.
+    ///
+    /// # Errors
+    /// [`EngineError`] if storage fails or the record is broken.
+    pub fn is_relay(tx: &dyn Transaction) -> Result<bool, EngineError> {
+        Ok(roles(tx)?.is_relay)
     }
 
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.

@@ -83,6 +83,7 @@ impl Engine {
             tables::clear(cx.tx, table, &conversation.id)?;
         }
         cx.tx.delete(CONVERSATIONS, tables::key(&conversation.id))?;
+        self.forget_departed(cx, &conversation.departed.iter().cloned().collect())?;
         self.routes = None;
         want_rotation(cx);
         Ok(())

@@ -37,6 +37,7 @@ mod contacts;
 mod content;
 mod context;
 mod conversations;
+mod departed;
 mod direct;
 mod engine;
 mod eras;

@@ -14,7 +14,7 @@ use crate::{
     engine::Engine,
     group_cache::GroupFailure,
     input::{Effect, EngineError},
-    records::{CheckpointRecord, CommitRecord, ConversationRecord, SenderRecord, Stage},
+    records::{CheckpointRecord, CommitRecord, ConversationRecord, Kind, SenderRecord, Stage},
     tables::{self, CHECKPOINTS, COMMITS, CONVERSATIONS, SENDERS},
 };
 
@@ -103,7 +103,7 @@ impl Engine {
                 self.unless_broken(cx, &conversation.id, retired)?;
             }
         }
-        Ok(())
+        self.forget_all_departed(cx)
     }
 
     fn retire_epochs(
@@ -113,6 +113,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.forget_past_epochs(cx, conversation)?;
         self.prune(cx, conversation)?;
+        if conversation.kind() == Kind::Group {
+            self.forget_late_senders(cx, conversation)?;
+        }
         self.save_conversation(cx, conversation)
     }
 

@@ -28,11 +28,9 @@ impl Engine {
         let mut roles = roles(cx.tx)?;
         match request.role.as_str() {
             "carrier" => roles.is_carrier = request.on,
-            "relay" | "federation" => {
-                return Err(Failure::forbidden(format!(
-                    "this version does not offer the role {}",
-                    request.role
-                )));
+            "relay" => roles.is_relay = request.on,
+            "federation" => {
+                return Err(Failure::forbidden("this version does not offer the role federation"));
             }
             _ => return Err(Failure::bad_request("role", "the roles are carrier, relay and federation")),
         }
@@ -105,9 +103,13 @@ pub(crate) fn roles(tx: &dyn Transaction) -> Result<RolesRecord, EngineError> {
     Ok(tables::load(tx, ROLES, tables::key(SINGLE))?.unwrap_or_default())
 }
 
-/// What kind of node this is to its neighbours.
+/// What kind of node this is to its neighbours. A relay carries too.
 pub(crate) fn kind(tx: &dyn Transaction) -> Result<NodeKind, EngineError> {
-    Ok(if roles(tx)?.is_carrier { NodeKind::Carrier } else { NodeKind::Mobile })
+    Ok(if roles(tx).map(|roles| roles.is_carrier || roles.is_relay)? {
+        NodeKind::Carrier
+    } else {
+        NodeKind::Mobile
+    })
 }
 
 /// The nodes that this one is paired with.

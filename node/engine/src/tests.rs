@@ -9,6 +9,7 @@ mod contacts;
 mod contents;
 mod crashes;
 mod deleting;
+mod departed;
 mod events;
 mod friends;
 mod groups;

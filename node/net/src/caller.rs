@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use qpq_proto::ids::NodeKey;
@@ -12,110 +13,137 @@ use qpq_proto::{CallerClass, Failure, Method};
 /// Answers calls. The node implements it once; the peers' connections, the owner's socket and the direct listener
 /// all bring their calls to it.
 ///
-/// By then the frame has been checked, the method is known, and the method table permits the caller's class to call
-/// it. The payload has not been looked at.
+/// By then the frame has been checked, the method is known, and the method table permits the caller to call it, by
+/// itself or once it is logged in ([`Caller::check`]). The payload has not been looked at.
 pub trait Service: Send + Sync + 'static {
     /// Carries one call out and returns the response's payload.
     ///
     /// The future is dropped when the caller goes away or its time is up: what must be finished regardless belongs
     /// into a task of the service's own. A panic is answered with `Internal` and hurts no other call.
     fn call(&self, caller: Caller, method: Method, payload: Bytes) -> Answer<'_>;
+
+    /// A connection over which calls came has ended, and none comes over it any more. Said once, for each such
+    /// connection, when the futures of its calls are gone; must not wait, and may be outside of any runtime.
+    fn disconnected(&self, _connection: ConnectionId) {}
 }
 
 /// What [`Service::call`] returns.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send + 'a>>;
 
-/// What a connection has shown about who is at its other end.
+/// Names a connection for as long as it lasts, whatever it goes over. Never used again within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// The next one.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// At the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Caller {
+pub enum Peer {
     /// A program of the owner's, on the local socket.
     Owner,
-    /// A peer that proved that it holds this node key.
+    /// A node that proved that it holds this key.
     Node(NodeKey),
     /// Somebody on the direct listener who has shown nothing.
-    Public {
-        /// Where the packets come from; validated by the handshake, and no more than a hint about who it is.
-        address: SocketAddr,
-    },
+    Anyone,
+}
+
+/// A value that both ends of a connection export from its TLS session (RFC 8446, section 7.5) and nobody else knows, the
+/// same whenever they ask. What is signed over it is worth nothing on another connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Exporter(pub [u8; EXPORTER_BYTES]);
+
+/// Bytes of an exporter's value.
+pub const EXPORTER_BYTES: usize = 32;
+
+/// The label under which the value is exported, with an empty context.
+pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-qpq-session";
+
+impl Exporter {
+    /// Of a connection without TLS, over which nobody can log in: what is signed over it proves nothing.
+    pub const NONE: Self = Self([0; EXPORTER_BYTES]);
+}
+
+impl fmt::Debug for Exporter {
+    /// Leaves the value out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Exporter")
+    }
+}
+
+/// Who calls, as the connection has shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// Over which connection.
+    pub connection: ConnectionId,
+    /// Who is at its other end.
+    pub peer: Peer,
+    /// Where its packets came from when it began; nothing over the local socket. Validated by the handshake, and no more
+    /// than a hint about who it is.
+    pub address: Option<IpAddr>,
+    /// What to sign over to log in on this connection; [`Exporter::NONE`] over the local socket.
+    pub exporter: Exporter,
 }
 
 impl Caller {
-    /// The class in which the caller calls this method.
+    /// A program of the owner's, on a new connection to the local socket.
+    pub(crate) fn owner() -> Self {
+        Self { connection: ConnectionId::next(), peer: Peer::Owner, address: None, exporter: Exporter::NONE }
+    }
+
+    /// The class in which the caller calls this method without being logged in.
     pub fn class(&self, method: Method) -> CallerClass {
-        match self {
-            Self::Owner => CallerClass::Owner,
-            Self::Node(_) => CallerClass::Node,
-            Self::Public { .. } => method.access().unauthenticated(),
+        match self.peer {
+            Peer::Owner => CallerClass::Owner,
+            Peer::Node(_) => CallerClass::Node,
+            Peer::Anyone => method.access().unauthenticated(),
         }
     }
 
-    /// Whether the method table lets this caller call the method.
+    /// Whether the method table lets this caller call the method, by itself or logged in. Who is logged in over which
+    /// connection is the service's to know, which refuses everybody else.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn check(&self, method: Method) -> Result<(), Failure> {
+        // An administrator may call whatever a session may.
+        if method.access().permits(CallerClass::Administrator) {
+            return Ok(());
+        }
+        self.check_without_session(method)
+    }
+
+    /// Whether the method table lets this caller call the method without being logged in.
     ///
     /// # Errors
     /// `Unauthorized` for a caller who has shown nothing and might by logging in, `Forbidden` for every other.
-    pub fn check(&self, method: Method) -> Result<(), Failure> {
+    pub fn check_without_session(&self, method: Method) -> Result<(), Failure> {
         if method.access().permits(self.class(method)) {
             return Ok(());
         }
-        Err(match self {
-            Self::Public { .. } if method.access().permits(CallerClass::Session) => {
+        Err(match self.peer {
+            Peer::Anyone if method.access().permits(CallerClass::Session) => {
                 Failure::unauthorized(format!("{} needs a session", method.name()))
             }
-            _ => Failure::forbidden(format!("{} is not for a {self}", method.name())),
+            peer => Failure::forbidden(format!("{} is not for a {peer}", method.name())),
         })
     }
 }
 
-impl fmt::Display for Caller {
+impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Owner => "program of the owner's",
             Self::Node(_) => "peer node",
-            Self::Public { .. } => "caller without a session",
+            Self::Anyone => "caller without a session",
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use qpq_proto::Status;
-
-    use super::*;
-
-    const PUBLIC: Caller =
-        Caller::Public { address: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1) };
-
-    fn node() -> Caller {
-        Caller::Node(NodeKey::from_bytes([7; 32]))
-    }
-
-    #[test]
-    fn everybody_may_ask_for_health() {
-        for caller in [Caller::Owner, node(), PUBLIC] {
-            assert_eq!(caller.check(Method::Health), Ok(()), "{caller:?}");
-        }
-    }
-
-    #[test]
-    fn the_owners_methods_are_the_owners_alone() {
-        assert_eq!(Caller::Owner.check(Method::NodeStatus), Ok(()));
-        for caller in [node(), PUBLIC] {
-            assert_eq!(caller.check(Method::NodeStatus).unwrap_err().status, Status::Forbidden, "{caller:?}");
-        }
-    }
-
-    #[test]
-    fn a_call_that_needs_a_session_says_so() {
-        assert_eq!(PUBLIC.check(Method::Fetch).unwrap_err().status, Status::Unauthorized);
-        assert_eq!(node().check(Method::Fetch).unwrap_err().status, Status::Forbidden);
-    }
-
-    #[test]
-    fn a_peer_may_deliver_and_a_stranger_may_with_a_token() {
-        for caller in [node(), PUBLIC] {
-            assert_eq!(caller.check(Method::Enqueue), Ok(()), "{caller:?}");
-        }
-        assert_eq!(PUBLIC.class(Method::Enqueue), CallerClass::Token);
-    }
-}
+mod tests;

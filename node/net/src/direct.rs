@@ -2,13 +2,13 @@
 //!
 //! ALPN `qpq`, TLS 1.3, X25519MLKEM768 preferred. The server shows a certificate, self-signed unless one is configured;
 //! a client checks it against certification authorities or pins it. Whoever connects has shown nothing yet and is
-//! [`Caller::Public`](crate::Caller::Public).
+//! [`Peer::Anyone`](crate::Peer::Anyone).
 
 mod certificate;
 mod client;
 mod server;
 
-pub use certificate::{Certificate, CertificateError, Pin};
+pub use certificate::{Certificate, CertificateError, Pin, PinError};
 pub use client::{ConnectError, DirectClient, Trust};
 pub use server::{DirectConfig, DirectServer, ListenError, serve};
 

@@ -20,6 +20,7 @@
 
 mod accept;
 mod dialler;
+mod doubt;
 mod endpoint;
 mod link;
 mod shared;
@@ -44,9 +45,10 @@ pub use state::{PathKind, PeerEvent, PeerState};
 
 use crate::admission::Admissions;
 use crate::budget::Budget;
-use crate::caller::Service;
+use crate::caller::{Exporter, Service};
 use crate::discovery::{self, Discovery, DiscoveryState};
 use crate::lock;
+use crate::push::Events;
 use crate::rpc::Server;
 use endpoint::bind;
 use link::Link;
@@ -87,6 +89,7 @@ impl Peers {
             server: Server::new(service, &config.limits),
             responses: Budget::new(config.limits.call_bytes_in_memory_max / 2, FRAME_PAYLOAD_BYTES_MAX),
             table: Mutex::new(Table::new(own_key, &config.limits)),
+            pushes: config.pushes,
             admissions: Admissions::new(&config.limits),
             dials: Semaphore::new(config.limits.dials_max),
             wire_versions: config.wire_versions,
@@ -121,6 +124,19 @@ impl Peers {
             || CallError::transport(TransportErrorKind::Unreachable, "the peer is not connected");
         let deadline = Duration::from_millis(self.shared.limits.call_timeout_ms);
         current.ok_or_else(unreachable)?.calls.call(method, payload, deadline).await
+    }
+
+    /// What to sign over to log in at a peer, over the connection with it that is there now; none without a connection.
+    /// The peer knows the same value for this connection, and nobody else does.
+    pub fn exporter(&self, node: NodeKey) -> Option<Exporter> {
+        self.shared.table().current(node).map(|link| link.exporter)
+    }
+
+    /// The events that a peer pushes over the connection with it that is there now. It may push none before this is called;
+    /// a second call for one connection, and one without a connection, returns `None`.
+    pub fn events(&self, node: NodeKey) -> Option<Events> {
+        let link = self.shared.table().current(node)?;
+        link.events(&self.shared.limits)
     }
 
     /// Wants a connection with the peer until [`release`](Self::release). It is dialled at the given addresses and at

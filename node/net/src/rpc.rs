@@ -12,32 +12,58 @@
 //! counts against the peer. The functions take any byte stream; only [`Ended`](crate::streams::Ended) connections and
 //! resets are the concern of the caller.
 
+mod pieces;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use qpq_proto::frame::{self, Frame, FrameError, Header, REQUEST_HEADER_BYTES, RequestHeader};
-use qpq_proto::limits::{FETCH_WAIT_MS_MAX, FRAME_PAYLOAD_BYTES_MAX, Limits};
+use qpq_proto::limits::{FETCH_WAIT_MS_MAX, FRAME_PAYLOAD_BYTES_MAX, Limits, PUSH_PAYLOAD_BYTES_MAX};
 use qpq_proto::{Failure, Method};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::budget::{Budget, Reservation, Turns};
 use crate::caller::{Caller, Service};
+pub(crate) use pieces::{is_at_end, read_exact, read_payload, transfer_time, write_frame};
 
-/// Serves calls for one listener: the service, and what its callers may use.
+/// What the connections of one listener share: the service, and what its callers may use.
 #[derive(Clone)]
 pub(crate) struct Server {
     service: Arc<dyn Service>,
     budget: Budget,
-    long_frames: Turns,
     transfer_timeout: Duration,
     /// How long the service may take; `None` for the owner, who waits for events.
     answer_timeout: Option<Duration>,
+}
+
+/// Serves the calls of one connection. Cheap to clone; when the last clone is gone, the connection has ended as far as
+/// the service is concerned.
+#[derive(Clone)]
+pub(crate) struct ConnectionServer(Arc<Attended>);
+
+/// What the calls of one connection share.
+struct Attended {
+    server: Server,
+    caller: Caller,
+    /// One long frame is read at a time.
+    long_frames: Turns,
+    /// Whether the service has heard of the connection.
+    has_called: AtomicBool,
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        if *self.has_called.get_mut() {
+            self.server.service.disconnected(self.caller.connection);
+        }
+    }
 }
 
 /// A request that was read to its end.
@@ -87,6 +113,9 @@ pub(crate) enum Violation {
     /// A call other than `Health` came as 0-RTT data, which can be replayed.
     #[error("only Health may arrive as 0-RTT data")]
     Replayable,
+    /// An event is longer than any may be.
+    #[error("an event of more than {PUSH_PAYLOAD_BYTES_MAX} bytes")]
+    EventTooLong,
 }
 
 impl Server {
@@ -102,15 +131,26 @@ impl Server {
         Self {
             service,
             budget: Budget::new(limits.call_bytes_in_memory_max, FRAME_PAYLOAD_BYTES_MAX),
-            long_frames: Turns::default(),
             transfer_timeout: Duration::from_millis(limits.call_timeout_ms),
             answer_timeout: None,
         }
     }
 
-    /// The same server for one connection of its own, on which one long frame is read at a time.
-    pub(crate) fn for_connection(&self) -> Self {
-        Self { long_frames: Turns::default(), ..self.clone() }
+    /// Serves one connection, over which this caller calls.
+    pub(crate) fn for_connection(&self, caller: Caller) -> ConnectionServer {
+        ConnectionServer(Arc::new(Attended {
+            server: self.clone(),
+            caller,
+            long_frames: Turns::default(),
+            has_called: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl ConnectionServer {
+    /// Who calls.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.0.caller
     }
 
     /// Reads one request, and nothing after it. A payload is not read before its length is reserved.
@@ -133,29 +173,27 @@ impl Server {
             return Ok(None);
         }
         self.in_time(read_exact(stream, &mut encoded[1..])).await?;
+        let Attended { server, long_frames, .. } = &*self.0;
         let header = RequestHeader::decode(&encoded).map_err(Violation::from)?;
         let bytes = header.payload_bytes;
         // Those before it on this connection each have their own time.
-        let _turn = self.long_frames.turn(bytes).await;
-        let reserved = timeout(self.transfer_timeout, self.budget.reserve(bytes)).await;
+        let _turn = long_frames.turn(bytes).await;
+        let reserved = timeout(server.transfer_timeout, server.budget.reserve(bytes)).await;
         let reservation = reserved.map_err(|_| ReadError::Exhausted)?;
-        let payload = read_payload(stream, bytes, self.transfer_timeout);
-        let payload = timeout(self.transfer_timeout + transfer_time(bytes), payload).await;
+        let payload = read_payload(stream, bytes, server.transfer_timeout);
+        let payload = timeout(server.transfer_timeout + transfer_time(bytes), payload).await;
         let payload = payload.map_err(|_| ReadError::Stalled)??;
         Ok(Some(Request { id: header.request_id, method: header.method, payload, reservation }))
     }
 
     /// Has the service answer, if the method table lets the caller call the method.
-    pub(crate) async fn answer(
-        &self,
-        caller: Caller,
-        method: Result<Method, u16>,
-        payload: Bytes,
-    ) -> Result<Bytes, Failure> {
+    pub(crate) async fn answer(&self, method: Result<Method, u16>, payload: Bytes) -> Result<Bytes, Failure> {
+        let Attended { server, caller, has_called, .. } = &*self.0;
         let method = method.map_err(Failure::unknown_method)?;
         caller.check(method)?;
-        let answer = catch_panic(self.service.call(caller, method, payload));
-        let answered = match self.answer_timeout {
+        has_called.store(true, Ordering::Relaxed);
+        let answer = catch_panic(server.service.call(*caller, method, payload));
+        let answered = match server.answer_timeout {
             Some(limit) => timeout(limit, answer).await.map_err(|_| Failure::deadline_exceeded())?,
             None => answer.await,
         };
@@ -174,9 +212,10 @@ impl Server {
         result: Result<Bytes, Failure>,
     ) -> std::io::Result<()> {
         let Frame { header, payload } = frame::response(request_id, result);
-        let patience = self.transfer_timeout;
+        let Server { transfer_timeout: patience, budget, .. } = &self.0.server;
+        let patience = *patience;
         let written = timeout(patience + transfer_time(payload.len()), async {
-            let _reservation = self.budget.reserve(payload.len()).await;
+            let _reservation = budget.reserve(payload.len()).await;
             let header = header.encode();
             let mut rest = Buf::chain(header.as_slice(), payload);
             while rest.has_remaining() {
@@ -191,7 +230,7 @@ impl Server {
     }
 
     async fn in_time<T>(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
-        timeout(self.transfer_timeout, read).await.map_err(|_| ReadError::Stalled)?
+        timeout(self.0.server.transfer_timeout, read).await.map_err(|_| ReadError::Stalled)?
     }
 }
 
@@ -211,62 +250,6 @@ pub(crate) const NO_REQUEST_ID: u32 = 0;
 
 /// When a caller that found no memory for its request should try again, milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
-
-/// Writes header and payload, together where the stream can, without copying the payload.
-pub(crate) async fn write_frame<W, H>(stream: &mut W, frame: Frame<H>) -> std::io::Result<()>
-where
-    W: AsyncWrite + Unpin,
-    H: Header,
-{
-    let header = frame.header.encode();
-    stream.write_all_buf(&mut Buf::chain(header.as_ref(), frame.payload)).await
-}
-
-/// Fills the buffer; a stream that ends before is a broken frame.
-pub(crate) async fn read_exact<R: AsyncRead + Unpin>(
-    stream: &mut R,
-    buffer: &mut [u8],
-) -> Result<(), ReadError> {
-    match stream.read_exact(buffer).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(truncated(1)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The additional time for a payload of this length, on the slowest link that is worth waiting for.
-pub(crate) fn transfer_time(bytes: usize) -> Duration {
-    const BYTES_PER_SECOND_MIN: u32 = 16 * 1024;
-    Duration::from_secs(bytes as u64) / BYTES_PER_SECOND_MIN
-}
-
-/// Reads a payload whose length has been checked and reserved. The buffer grows with what arrives; `patience` is how
-/// long nothing may arrive.
-pub(crate) async fn read_payload<R: AsyncRead + Unpin>(
-    stream: &mut R,
-    bytes: usize,
-    patience: Duration,
-) -> Result<Bytes, ReadError> {
-    const FIRST_BYTES_MAX: usize = 64 * 1024;
-    let mut payload = BytesMut::with_capacity(bytes.min(FIRST_BYTES_MAX));
-    let mut rest = stream.take(bytes as u64);
-    while payload.len() < bytes {
-        let read = timeout(patience, rest.read_buf(&mut payload)).await;
-        if read.map_err(|_| ReadError::Stalled)?? == 0 {
-            return Err(truncated(bytes - payload.len()));
-        }
-    }
-    Ok(payload.freeze())
-}
-
-fn truncated(missing_bytes: usize) -> ReadError {
-    Violation::from(FrameError::Truncated { missing_bytes }).into()
-}
-
-/// Whether nothing more comes.
-pub(crate) async fn is_at_end<R: AsyncRead + Unpin>(stream: &mut R) -> Result<bool, ReadError> {
-    Ok(stream.read(&mut [0; 1]).await? == 0)
-}
 
 /// A call of the service panicked.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::caller::Caller;
-use crate::rpc::{NO_REQUEST_ID, ReadError, Request, Server, Violation};
+use crate::push::{self, Subscription};
+use crate::rpc::{ConnectionServer, NO_REQUEST_ID, ReadError, Request, Violation};
 use crate::streams::{Ended, RecvHalf, SendHalf, Streams, code};
 
 /// Faults for which a connection is ended.
@@ -26,8 +26,9 @@ const DELIVERY: Duration = Duration::from_secs(1);
 /// What serves one connection.
 pub(crate) struct Serving<S> {
     pub(crate) streams: S,
-    pub(crate) server: Server,
-    pub(crate) caller: Caller,
+    pub(crate) server: ConnectionServer,
+    /// Over it the service pushes events to the other side, and ends the connection.
+    pub(crate) subscription: Subscription,
     /// Calls that may be under way at once.
     pub(crate) calls_max: usize,
     pub(crate) activity: Activity,
@@ -45,6 +46,9 @@ pub(crate) enum ServeError {
     /// The first call did not come in time.
     #[error("the peer made no call")]
     Silent,
+    /// The service ended it.
+    #[error("ended by the node: {0}")]
+    Unwanted(String),
 }
 
 /// How one call went, as far as the connection is concerned.
@@ -76,12 +80,20 @@ impl<S: Streams> Serving<S> {
         };
         let health = HealthRequest::decode(request.payload.clone());
         let health = health.map_err(|_| ServeError::Misbehaved("its Health does not decode".to_owned()))?;
-        respond(&self.server, self.caller, &mut send, request).await;
+        respond(&self.server, &mut send, request).await;
         Ok(health)
     }
 
-    /// Serves every call that follows, until the connection ends or the peer has misbehaved too often.
+    /// Serves every call that follows and pushes events, until the connection ends, the service ends it, or the peer has
+    /// misbehaved too often.
     pub(crate) async fn run(&self) -> ServeError {
+        tokio::select! {
+            error = self.serve() => error,
+            reason = push::send(&self.subscription, &self.streams) => ServeError::Unwanted(reason),
+        }
+    }
+
+    async fn serve(&self) -> ServeError {
         let mut calls = JoinSet::new();
         let mut faults = 0;
         loop {
@@ -89,9 +101,9 @@ impl<S: Streams> Serving<S> {
                 accepted = self.streams.accept(), if calls.len() < self.calls_max => match accepted {
                     Ok((send, recv)) => {
                         let active = self.activity.enter();
-                        let (server, caller) = (self.server.clone(), self.caller);
+                        let server = self.server.clone();
                         calls.spawn(async move {
-                            let outcome = serve_one(server, caller, send, recv).await;
+                            let outcome = serve_one(server, send, recv).await;
                             drop(active);
                             outcome
                         });
@@ -100,7 +112,7 @@ impl<S: Streams> Serving<S> {
                 },
                 Some(outcome) = calls.join_next() => {
                     let Some(fault) = fault(outcome) else { continue };
-                    tracing::debug!(caller = %self.caller, fault, "a peer broke the protocol");
+                    tracing::debug!(peer = %self.server.caller().peer, fault, "a peer broke the protocol");
                     faults += 1;
                     if faults >= FAULTS_MAX {
                         return ServeError::Misbehaved(fault);
@@ -119,12 +131,7 @@ fn fault(outcome: Result<Outcome, JoinError>) -> Option<String> {
     }
 }
 
-async fn serve_one<W: SendHalf, R: RecvHalf>(
-    server: Server,
-    caller: Caller,
-    mut send: W,
-    mut recv: R,
-) -> Outcome {
+async fn serve_one<W: SendHalf, R: RecvHalf>(server: ConnectionServer, mut send: W, mut recv: R) -> Outcome {
     let read = match server.read_one(&mut recv).await {
         Ok(request) if recv.is_replayable() && request.method != Ok(Method::Health) => {
             Err(Violation::Replayable.into())
@@ -132,7 +139,7 @@ async fn serve_one<W: SendHalf, R: RecvHalf>(
         read => read,
     };
     match read {
-        Ok(request) => respond(&server, caller, &mut send, request).await,
+        Ok(request) => respond(&server, &mut send, request).await,
         Err(error) => {
             refuse(&server, &mut send, &mut recv, &error).await;
             match error {
@@ -144,10 +151,10 @@ async fn serve_one<W: SendHalf, R: RecvHalf>(
 }
 
 /// Has the request answered and writes the answer, unless the caller loses interest.
-async fn respond<W: SendHalf>(server: &Server, caller: Caller, send: &mut W, request: Request) -> Outcome {
+async fn respond<W: SendHalf>(server: &ConnectionServer, send: &mut W, request: Request) -> Outcome {
     let Request { id, method, payload, reservation } = request;
     let result = tokio::select! {
-        result = server.answer(caller, method, payload) => result,
+        result = server.answer(method, payload) => result,
         () = send.stopped() => {
             send.reset(code::DONE);
             return Outcome::Served;
@@ -158,7 +165,12 @@ async fn respond<W: SendHalf>(server: &Server, caller: Caller, send: &mut W, req
 }
 
 /// Tells the other side what is wrong with its request, if there is something to tell, and reads no further.
-async fn refuse<W: SendHalf, R: RecvHalf>(server: &Server, send: &mut W, recv: &mut R, error: &ReadError) {
+async fn refuse<W: SendHalf, R: RecvHalf>(
+    server: &ConnectionServer,
+    send: &mut W,
+    recv: &mut R,
+    error: &ReadError,
+) {
     recv.stop(code::VIOLATION);
     match error.failure() {
         Some(failure) => {
@@ -171,7 +183,7 @@ async fn refuse<W: SendHalf, R: RecvHalf>(server: &Server, send: &mut W, recv: &
 }
 
 async fn write<W: SendHalf>(
-    server: &Server,
+    server: &ConnectionServer,
     send: &mut W,
     id: u32,
     result: Result<bytes::Bytes, Failure>,

@@ -3,8 +3,12 @@
 //! The two have QUIC stacks of their own with types that look alike and do not mix.
 
 use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::caller::{EXPORTER_BYTES, EXPORTER_LABEL, Exporter};
 
 /// Application error codes, of streams and of connections. They are hints for logs; nothing depends on them.
 pub(crate) mod code {
@@ -20,9 +24,11 @@ pub(crate) mod code {
     pub(crate) const DUPLICATE: u32 = 4;
     /// No wire version in common.
     pub(crate) const VERSION: u32 = 5;
+    /// The service ended it, such as for a device that was revoked.
+    pub(crate) const ENDED: u32 = 6;
 }
 
-/// A connection on which either side opens a bidirectional stream per call.
+/// A connection on which either side opens a bidirectional stream per call, and a unidirectional one for events.
 pub(crate) trait Streams: Clone + Send + Sync + 'static {
     /// The half that is written.
     type Send: SendHalf;
@@ -35,8 +41,43 @@ pub(crate) trait Streams: Clone + Send + Sync + 'static {
     /// Waits for the peer's next stream, in the order in which it opened them. Fails when the connection has ended.
     fn accept(&self) -> impl Future<Output = Result<(Self::Send, Self::Recv), Ended>> + Send;
 
+    /// Opens a stream that only we write; waits while the peer allows no more.
+    fn open_uni(&self) -> impl Future<Output = Result<Self::Send, Ended>> + Send;
+
+    /// Waits for the next stream that only the peer writes. Fails when the connection has ended.
+    fn accept_uni(&self) -> impl Future<Output = Result<Self::Recv, Ended>> + Send;
+
+    /// How many streams that only the peer writes it may have open at once; none before this is called.
+    fn allow_uni(&self, count: u32);
+
+    /// What both ends export from the TLS session.
+    fn exporter(&self) -> Result<Exporter, Ended>;
+
     /// Ends the connection. What has not been delivered is lost.
     fn close(&self, code: u32, reason: &str);
+}
+
+/// Opens a stream that only we write, or finds out that the peer allows none at the moment.
+pub(crate) async fn open_uni_now<S: Streams>(streams: &S) -> Result<Option<S::Send>, Ended> {
+    let mut opening = pin!(streams.open_uni());
+    std::future::poll_fn(|context| {
+        Poll::Ready(match opening.as_mut().poll(context) {
+            Poll::Ready(opened) => opened.map(Some),
+            Poll::Pending => Ok(None),
+        })
+    })
+    .await
+}
+
+/// Has the TLS session fill in the value. It fails only before the handshake is complete; a value that anybody knows must
+/// never take its place.
+fn exported<E: std::fmt::Debug>(
+    export: impl FnOnce(&mut [u8], &[u8], &[u8]) -> Result<(), E>,
+) -> Result<Exporter, Ended> {
+    let mut value = [0; EXPORTER_BYTES];
+    let exported = export(&mut value, EXPORTER_LABEL, b"");
+    exported.map_err(|_| Ended("the TLS session exports nothing".to_owned()))?;
+    Ok(Exporter(value))
 }
 
 /// The half of a stream that is written.
@@ -77,6 +118,22 @@ impl Streams for iroh::endpoint::Connection {
         self.accept_bi().await.map_err(|error| Ended(error.to_string()))
     }
 
+    async fn open_uni(&self) -> Result<Self::Send, Ended> {
+        Self::open_uni(self).await.map_err(|error| Ended(error.to_string()))
+    }
+
+    async fn accept_uni(&self) -> Result<Self::Recv, Ended> {
+        Self::accept_uni(self).await.map_err(|error| Ended(error.to_string()))
+    }
+
+    fn allow_uni(&self, count: u32) {
+        self.set_max_concurrent_uni_streams(count.into());
+    }
+
+    fn exporter(&self) -> Result<Exporter, Ended> {
+        exported(|value, label, context| self.export_keying_material(value, label, context))
+    }
+
     fn close(&self, code: u32, reason: &str) {
         Self::close(self, code.into(), reason.as_bytes());
     }
@@ -112,7 +169,7 @@ impl RecvHalf for iroh::endpoint::RecvStream {
 
 #[cfg(feature = "direct")]
 mod direct {
-    use super::{Ended, RecvHalf, SendHalf, Streams};
+    use super::{Ended, Exporter, RecvHalf, SendHalf, Streams, exported};
 
     impl Streams for quinn::Connection {
         type Send = quinn::SendStream;
@@ -124,6 +181,22 @@ mod direct {
 
         async fn accept(&self) -> Result<(Self::Send, Self::Recv), Ended> {
             self.accept_bi().await.map_err(|error| Ended(error.to_string()))
+        }
+
+        async fn open_uni(&self) -> Result<Self::Send, Ended> {
+            Self::open_uni(self).await.map_err(|error| Ended(error.to_string()))
+        }
+
+        async fn accept_uni(&self) -> Result<Self::Recv, Ended> {
+            Self::accept_uni(self).await.map_err(|error| Ended(error.to_string()))
+        }
+
+        fn allow_uni(&self, count: u32) {
+            self.set_max_concurrent_uni_streams(count.into());
+        }
+
+        fn exporter(&self) -> Result<Exporter, Ended> {
+            exported(|value, label, context| self.export_keying_material(value, label, context))
         }
 
         fn close(&self, code: u32, reason: &str) {

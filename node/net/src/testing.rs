@@ -8,14 +8,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::{Limits, WIRE_VERSION};
 use qpq_proto::v1::HealthResponse;
 use qpq_proto::{Failure, Method};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::caller::{Answer, Caller, Service};
+use crate::caller::{Answer, Caller, ConnectionId, EXPORTER_BYTES, Exporter, Peer, Service};
 use crate::streams::{Ended, RecvHalf, SendHalf, Streams};
+
+/// A node that calls, over a connection of its own.
+pub(crate) fn node_caller(byte: u8) -> Caller {
+    Caller {
+        connection: ConnectionId::next(),
+        peer: Peer::Node(NodeKey::from_bytes([byte; 32])),
+        address: None,
+        exporter: Exporter([byte; EXPORTER_BYTES]),
+    }
+}
 
 /// Answers `Health` as a node does, `Enqueue` and `SendMessage` with their own payload, `Fetch` and `ReadEvents` when
 /// the gate is opened, and panics on `ResolveEndpoint`. Tells the test who calls what.
@@ -23,20 +34,25 @@ pub(crate) struct Echo {
     pub(crate) wire_versions: (u32, u32),
     gate: watch::Receiver<bool>,
     calls: mpsc::UnboundedSender<(Caller, Method)>,
+    ended: mpsc::UnboundedSender<ConnectionId>,
 }
 
 /// The test's end of an [`Echo`].
 pub(crate) struct EchoControl {
     pub(crate) gate: watch::Sender<bool>,
     pub(crate) calls: mpsc::UnboundedReceiver<(Caller, Method)>,
+    /// Connections that have ended.
+    pub(crate) ended: mpsc::UnboundedReceiver<ConnectionId>,
 }
 
 impl Echo {
     pub(crate) fn new() -> (Self, EchoControl) {
         let (gate, gate_receiver) = watch::channel(false);
         let (sender, calls) = mpsc::unbounded_channel();
-        let echo = Self { wire_versions: (WIRE_VERSION, WIRE_VERSION), gate: gate_receiver, calls: sender };
-        (echo, EchoControl { gate, calls })
+        let (ended_sender, ended) = mpsc::unbounded_channel();
+        let wire_versions = (WIRE_VERSION, WIRE_VERSION);
+        let echo = Self { wire_versions, gate: gate_receiver, calls: sender, ended: ended_sender };
+        (echo, EchoControl { gate, calls, ended })
     }
 }
 
@@ -52,9 +68,14 @@ impl Service for Echo {
                     Ok(payload)
                 }
                 Method::ResolveEndpoint => panic!("the test asks for it"),
-                _ => Err(Failure::not_offered(method)),
+                // Nobody ever logs in.
+                _ => caller.check_without_session(method).and(Err(Failure::not_offered(method))),
             }
         })
+    }
+
+    fn disconnected(&self, connection: ConnectionId) {
+        let _ = self.ended.send(connection);
     }
 }
 
@@ -72,6 +93,10 @@ impl Echo {
 pub(crate) struct Wire {
     opened: mpsc::UnboundedSender<(MemorySend, MemoryRecv)>,
     accepted: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(MemorySend, MemoryRecv)>>>,
+    opened_uni: mpsc::UnboundedSender<MemoryRecv>,
+    accepted_uni: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<MemoryRecv>>>,
+    /// How many more streams each side lets the other one open that only it writes: ours, theirs.
+    uni: (Arc<Semaphore>, Arc<Semaphore>),
     closed: watch::Sender<Option<u32>>,
 }
 
@@ -95,13 +120,23 @@ pub(crate) struct MemoryRecv {
 pub(crate) fn wire() -> (Wire, Wire) {
     let (to_one, from_other) = mpsc::unbounded_channel();
     let (to_other, from_one) = mpsc::unbounded_channel();
+    let (uni_to_one, uni_from_other) = mpsc::unbounded_channel();
+    let (uni_to_other, uni_from_one) = mpsc::unbounded_channel();
     let closed = watch::Sender::new(None);
-    let end = |opened, accepted| Wire {
+    let allowed = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let end = |opened, accepted, opened_uni, accepted_uni, uni| Wire {
         opened,
         accepted: Arc::new(tokio::sync::Mutex::new(accepted)),
+        opened_uni,
+        accepted_uni: Arc::new(tokio::sync::Mutex::new(accepted_uni)),
+        uni,
         closed: closed.clone(),
     };
-    (end(to_other, from_other), end(to_one, from_one))
+    let (one, other) = allowed;
+    (
+        end(to_other, from_other, uni_to_other, uni_from_other, (Arc::clone(&one), Arc::clone(&other))),
+        end(to_one, from_one, uni_to_one, uni_from_one, (other, one)),
+    )
 }
 
 /// Both halves of one end of a stream, which know when the other end wants no more.
@@ -119,6 +154,13 @@ impl MemorySend {
     /// Whether the other end wants no more.
     pub(crate) fn is_unwanted(&self) -> watch::Receiver<bool> {
         self.is_stopped.clone()
+    }
+}
+
+impl Wire {
+    /// Whether one end has ended the connection.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.borrow().is_some()
     }
 }
 
@@ -143,6 +185,32 @@ impl Streams for Wire {
             stream = accepted.recv() => stream.ok_or_else(|| Ended("the other end is gone".to_owned())),
             _ = closed.wait_for(Option::is_some) => Err(Ended("closed".to_owned())),
         }
+    }
+
+    async fn open_uni(&self) -> Result<MemorySend, Ended> {
+        self.uni.1.acquire().await.unwrap().forget();
+        let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);
+        let (stop, stopped) = watch::channel(false);
+        let (_, theirs) = halves(theirs, stop, watch::channel(false).1);
+        self.opened_uni.send(theirs).map_err(|_| Ended("the other end is gone".to_owned()))?;
+        Ok(halves(ours, watch::channel(false).0, stopped).0)
+    }
+
+    async fn accept_uni(&self) -> Result<MemoryRecv, Ended> {
+        let mut closed = self.closed.subscribe();
+        let mut accepted = self.accepted_uni.lock().await;
+        tokio::select! {
+            stream = accepted.recv() => stream.ok_or_else(|| Ended("the other end is gone".to_owned())),
+            _ = closed.wait_for(Option::is_some) => Err(Ended("closed".to_owned())),
+        }
+    }
+
+    fn allow_uni(&self, count: u32) {
+        self.uni.0.add_permits(count as usize);
+    }
+
+    fn exporter(&self) -> Result<Exporter, Ended> {
+        Ok(Exporter::NONE)
     }
 
     fn close(&self, code: u32, _: &str) {

@@ -71,6 +71,7 @@ mod migrate;
 mod open;
 mod open_counter;
 mod open_error;
+mod relay;
 mod restore;
 mod rotation;
 mod sealed_change;

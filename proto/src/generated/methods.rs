@@ -1159,10 +1159,16 @@ impl Method {
     #[must_use]
     pub const fn request_bytes_max(self) -> usize {
         match self {
-            Self::OpaqueRegisterStart
-            | Self::OpaqueRegisterFinish
-            | Self::OpaqueLoginStart
-            | Self::OpaqueLoginFinish => 4_096,
+            Self::OpaqueRegisterStart | Self::OpaqueRegisterFinish | Self::OpaqueLoginStart => 4_096,
+            Self::OpaqueLoginFinish
+            | Self::SetDeliveryTokens
+            | Self::UpdateGroupMetadata
+            | Self::ReportMessage
+            | Self::RevokeKey
+            | Self::RegisterDevice
+            | Self::RevokeDevice
+            | Self::CreateGroup
+            | Self::AddGroupMembers => 131_072,
             Self::ResumeSession
             | Self::CheckRevocation
             | Self::AuditKeyTransparency
@@ -1253,14 +1259,6 @@ impl Method {
             | Self::ListTopics
             | Self::BroadcastPost
             | Self::ReadPosts => 65_536,
-            Self::SetDeliveryTokens
-            | Self::UpdateGroupMetadata
-            | Self::ReportMessage
-            | Self::RevokeKey
-            | Self::RegisterDevice
-            | Self::RevokeDevice
-            | Self::CreateGroup
-            | Self::AddGroupMembers => 131_072,
             Self::ExchangeTreeHead => 262_144,
             Self::UploadBlob | Self::StoreRecoveryBundle => 1_114_112,
             Self::MeshOffer | Self::MeshFetch => 32_768,

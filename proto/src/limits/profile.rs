@@ -35,6 +35,12 @@ pub struct Limits {
     pub in_flight_calls_per_peer_max: usize,
     /// Payloads of all calls under way, requests and responses.
     pub call_bytes_in_memory_max: usize,
+    /// Push events that wait for one connection; the oldest makes room.
+    pub push_events_queued_max: usize,
+    /// Bytes of push events that wait for one connection; the oldest makes room.
+    pub push_bytes_queued_max: usize,
+    /// Bytes of push events that wait for all connections.
+    pub push_bytes_in_memory_max: usize,
     /// Peers that discovery remembers.
     pub discovered_peers_max: usize,
     /// Peers to which a connection is wanted.
@@ -159,6 +165,9 @@ impl Limits {
         send_window_bytes: 512 * KIB,
         in_flight_calls_per_peer_max: 8,
         call_bytes_in_memory_max: 12 * MIB,
+        push_events_queued_max: 64,
+        push_bytes_queued_max: 64 * KIB,
+        push_bytes_in_memory_max: MIB,
         discovered_peers_max: 256,
         wanted_peers_max: 256,
         dials_max: 4,
@@ -226,6 +235,9 @@ impl Limits {
         send_window_bytes: 8 * MIB,
         in_flight_calls_per_peer_max: 32,
         call_bytes_in_memory_max: 256 * MIB,
+        push_events_queued_max: 256,
+        push_bytes_queued_max: 256 * KIB,
+        push_bytes_in_memory_max: 64 * MIB,
         discovered_peers_max: 256,
         wanted_peers_max: 16_384,
         dials_max: 8,

@@ -5,6 +5,12 @@ use super::{KIB, MIB, RECOVERY_BUNDLE_BYTES_MAX};
 /// What a relay decides for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayLimits {
+    /// Lifetime of a session.
+    pub session_lifetime_s: u64,
+    /// Sessions of one account; the oldest makes room.
+    pub sessions_per_account_max: usize,
+    /// Logins that wait for their last message; the oldest makes room.
+    pub logins_max: usize,
     /// Lifetime of a delivery for which none is asked.
     pub delivery_ttl_default_s: u64,
     /// Longest lifetime of a delivery.
@@ -130,6 +136,9 @@ const DAY_S: u64 = 24 * HOUR_S;
 impl RelayLimits {
     /// For a device with 64 MB of RAM.
     pub const ROUTER: Self = Self {
+        session_lifetime_s: 30 * DAY_S,
+        sessions_per_account_max: 32,
+        logins_max: 64,
         delivery_ttl_default_s: 14 * DAY_S,
         delivery_ttl_max_s: 30 * DAY_S,
         queue_bytes_max: MIB as u64,
@@ -188,6 +197,7 @@ impl RelayLimits {
 
     /// For everything with more memory.
     pub const SERVER: Self = Self {
+        logins_max: 4_096,
         queue_bytes_max: 64 * MIB as u64,
         queue_deliveries_max: 1_048_576,
         mailboxes_per_account_max: 4_096,

@@ -73,7 +73,6 @@ impl Relay {
 }
 
 /// Drops all that a person has of blobs, step by step.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Result<(), RelayError> {
     let Some(BlobAccountRecord { incarnation, .. }) = account(tx, identity.as_bytes())? else {
         return Ok(());

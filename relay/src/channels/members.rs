@@ -112,7 +112,6 @@ fn take_off(
 }
 
 /// Takes a person off all lists, step by step.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Result<(), RelayError> {
     let place = key(identity.as_bytes());
     let Some(account) = tables::load::<ChannelAccountRecord>(tx, CHANNEL_ACCOUNTS, place)? else {

@@ -1,5 +1,6 @@
 //! Taking device lists, and what they say.
 
+use bytes::Bytes;
 use qpq_crypto::device_list::{DeviceList, Succession};
 use qpq_proto::Failure;
 use qpq_proto::ids::{DeviceKey, Identity};
@@ -11,7 +12,6 @@ use qpq_proto::v1::{
 
 use crate::accounts;
 use crate::context::Context;
-use crate::devices::records::DeviceListRecord;
 use crate::input::RelayError;
 use crate::keys;
 use crate::records::DeviceRecord;
@@ -58,10 +58,10 @@ impl Relay {
             })
         };
         let devices: Result<_, RelayError> = account.devices.into_iter().map(shown).collect();
-        let list: Option<DeviceListRecord> = tables::load(cx.tx, DEVICE_LISTS, key(identity.as_bytes()))?;
+        let list = cx.tx.get(DEVICE_LISTS, key(identity.as_bytes()))?;
         Ok(ListDevicesResponse {
             devices: devices?,
-            device_list: list.map(|record| record.list).unwrap_or_default(),
+            device_list: list.map(|list| list.to_vec()).unwrap_or_default(),
         })
     }
 
@@ -80,9 +80,8 @@ impl Relay {
         if !is_next(cx.tx, &list)? {
             return Ok(Vec::new());
         }
-        let record = DeviceListRecord { list: bytes.to_vec() };
-        tables::save(cx.tx, DEVICE_LISTS, key(identity.as_bytes()), &record)?;
-        let mut account = accounts::account(cx.tx, identity.as_bytes())?.unwrap_or_default();
+        let mut account = accounts::account(cx.tx, identity.as_bytes())?.ok_or_else(Failure::internal)?;
+        cx.tx.put(DEVICE_LISTS, key(identity.as_bytes()), Bytes::copy_from_slice(bytes))?;
         let before = std::mem::take(&mut account.devices);
         let mut added = Vec::new();
         for certificate in &list.certificates {
@@ -116,9 +115,8 @@ fn read(bytes: &[u8]) -> Result<DeviceList, Failure> {
 
 /// Whether a list comes after the one that is held; false if it is the same.
 fn is_next(tx: &dyn Transaction, list: &DeviceList) -> Result<bool, Failure> {
-    let record: Option<DeviceListRecord> = tables::load(tx, DEVICE_LISTS, key(list.identity.as_bytes()))?;
-    let Some(record) = record else { return Ok(true) };
-    let held = DeviceList::decode_and_verify(&record.list).map_err(|error| {
+    let Some(held) = tx.get(DEVICE_LISTS, key(list.identity.as_bytes()))? else { return Ok(true) };
+    let held = DeviceList::decode_and_verify(&held).map_err(|error| {
         let reason = error.to_string();
         RelayError::Corrupt { table: DEVICE_LISTS.0, reason }
     })?;

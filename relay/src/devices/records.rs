@@ -2,14 +2,6 @@
 
 use prost::Message;
 
-/// A person's newest device list.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct DeviceListRecord {
-    /// As signed.
-    #[prost(bytes = "vec", tag = "1")]
-    pub list: Vec<u8>,
-}
-
 /// How a device is woken.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PushTokenRecord {

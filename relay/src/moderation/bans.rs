@@ -10,6 +10,7 @@ use qpq_proto::v1::{
 
 use crate::audit::{self, Action};
 use crate::context::Context;
+use crate::devices::end_sessions;
 use crate::due::{self, Kind};
 use crate::input::{Now, RelayError};
 use crate::moderation::records::{BanRecord, BannedRecord};
@@ -47,7 +48,7 @@ impl Relay {
         if until_ms != 0 {
             due::look_at(cx.tx, Kind::Bans, identity.as_bytes(), until_ms)?;
         }
-        self.end_sessions(cx, identity, |_| true);
+        end_sessions(cx, identity, None)?;
         audit::note(cx, self.limits.audit_entries_max, Action::Banned, administrator, identity)?;
         Ok(BanUserResponse {})
     }
@@ -112,7 +113,6 @@ impl Relay {
 ///
 /// # Errors
 /// `Forbidden`, with the reason and the end of the ban.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts come with OPAQUE"))]
 pub(crate) fn check_not_banned(tx: &dyn Transaction, identity: Identity, now: Now) -> Result<(), Failure> {
     let Some(ban) = load(tx, identity)?.filter(|record| is_in_force(record, now)) else { return Ok(()) };
     let until = match ban.until_ms {

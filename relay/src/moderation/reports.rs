@@ -117,7 +117,6 @@ impl From<ReportRecord> for Report {
 }
 
 /// Takes a person's name off its reports, which stay for the administrators.
-#[cfg_attr(not(test), expect(dead_code, reason = "accounts are deleted by the account service"))]
 pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Result<(), RelayError> {
     for place in reporter(tx, identity.as_bytes())?.places {
         if let Some(mut record) = tables::load::<ReportRecord>(tx, REPORTS, at(b"", place))? {

@@ -122,7 +122,6 @@ impl Relay {
     }
 
     /// Opens the mailbox of an account's identity. Whoever registered the id before did not hold the key.
-    #[cfg_attr(not(test), expect(dead_code, reason = "accounts come with OPAQUE"))]
     pub(crate) fn open_own_mailbox(
         &self,
         tx: &mut dyn Transaction,
@@ -180,7 +179,7 @@ fn change_policy(
 
 /// Closes a mailbox: from now on there is none. What lies in it is removed step by step.
 /// Returns how many deliveries were dropped.
-pub(crate) fn close_mailbox(
+fn close_mailbox(
     tx: &mut dyn Transaction,
     mailbox: &[u8; MAILBOX_BYTES],
     record: MailboxRecord,
@@ -224,6 +223,19 @@ pub(crate) fn drop_channel(
         graves::dig(tx, &GraveRecord { queues, ..GraveRecord::default() })?;
     }
     Ok(true)
+}
+
+/// Closes all mailboxes of an account.
+pub(crate) fn close_mailboxes(tx: &mut dyn Transaction, owner: Identity) -> Result<(), RelayError> {
+    let all: Vec<(u64, AccountMailboxRecord)> =
+        tables::scan(tx, ACCOUNT_MAILBOXES, owner.as_bytes(), 0..u64::MAX, usize::MAX)?;
+    for (_, AccountMailboxRecord { mailbox }) in all {
+        let Ok(mailbox) = <[u8; MAILBOX_BYTES]>::try_from(mailbox) else { continue };
+        if let Some(record) = tables::load::<MailboxRecord>(tx, MAILBOXES, key(&mailbox))? {
+            close_mailbox(tx, &mailbox, record)?;
+        }
+    }
+    Ok(())
 }
 
 /// Every queue that the mailbox may have.

@@ -17,7 +17,7 @@ use rand_core::SeedableRng;
 use super::memory::Memory;
 use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Peer};
 use crate::records::{AccountRecord, DeviceRecord};
-use crate::relay::{Config, Relay};
+use crate::relay::{Config, Registration, Relay};
 use crate::sessions::Session;
 use crate::tables::{self, ACCOUNTS, key};
 
@@ -26,7 +26,7 @@ pub(super) struct World {
     pub relay: Relay,
     pub memory: Memory,
     pub now: Now,
-    rng: ChaCha20Rng,
+    pub rng: ChaCha20Rng,
     next_call: u64,
     /// Effects that nobody has looked at.
     effects: Vec<Effect>,
@@ -92,15 +92,14 @@ impl World {
 
     /// With these limits, those of calls included.
     pub(super) fn with_rates(limits: RelayLimits) -> Self {
+        let (mut memory, mut rng) = (Memory::default(), ChaCha20Rng::seed_from_u64(1));
+        let node = DeviceSecret::from_seed(&[9; 32]);
+        let config = Config { node, limits, registration: Registration::Open };
         Self {
-            relay: Relay::new(Config {
-                node: DeviceSecret::from_seed(&[9; 32]),
-                limits,
-                push_to_private_addresses: false,
-            }),
-            memory: Memory::default(),
+            relay: Relay::open(config, &mut rng, &mut memory).unwrap(),
+            memory,
             now: Now { monotonic_ms: 1_000, wall_ms: START_MS },
-            rng: ChaCha20Rng::seed_from_u64(1),
+            rng,
             next_call: 1,
             effects: Vec::new(),
         }
@@ -114,7 +113,7 @@ impl World {
         if account.devices.is_empty() {
             self.relay.open_own_mailbox(&mut self.memory, &mut self.rng, identity).unwrap();
         }
-        account.devices.push(DeviceRecord { device: device.key().to_vec(), ..Default::default() });
+        account.devices.push(DeviceRecord { device: device.key().to_vec(), ..DeviceRecord::default() });
         self.save(identity, &account);
         self.log_in(device, false);
         device

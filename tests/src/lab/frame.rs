@@ -1,10 +1,12 @@
 //! What travels on a segment.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 const ETHERNET_BYTES: usize = 14;
 const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
+const IPV6_HEADER_BYTES: usize = 40;
 const UDP: u8 = 17;
 const UDP_HEADER_BYTES: usize = 8;
 
@@ -21,28 +23,23 @@ pub struct Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram<'a> {
     /// Who sent it.
-    pub source: SocketAddrV4,
+    pub source: SocketAddr,
     /// Whom it is for.
-    pub destination: SocketAddrV4,
+    pub destination: SocketAddr,
     /// What it says.
     pub payload: &'a [u8],
 }
 
 impl Frame {
-    /// The datagram in it, if it is one over IPv4 that is not in fragments.
+    /// The datagram in it, if it is one that is not in fragments.
     pub fn datagram(&self) -> Option<Datagram<'_>> {
-        let udp = udp_header(&self.bytes)?;
-        let address = |at: usize, port: usize| {
-            let ip: [u8; 4] = self.bytes.get(at..at + 4)?.try_into().ok()?;
-            let port: [u8; 2] = self.bytes.get(port..port + 2)?.try_into().ok()?;
-            Some(SocketAddrV4::new(Ipv4Addr::from(ip), u16::from_be_bytes(port)))
-        };
-        let length: [u8; 2] = self.bytes.get(udp.start + 4..udp.start + 6)?.try_into().ok()?;
-        let end = udp.start + usize::from(u16::from_be_bytes(length));
+        let Udp { header, addresses: [source, destination] } = Udp::in_frame(&self.bytes)?;
+        let word = |at: usize| Some(u16::from_be_bytes(self.bytes.get(at..at + 2)?.try_into().ok()?));
+        let end = header.start + usize::from(word(header.start + 4)?);
         Some(Datagram {
-            source: address(ETHERNET_BYTES + 12, udp.start)?,
-            destination: address(ETHERNET_BYTES + 16, udp.start + 2)?,
-            payload: self.bytes.get(udp.end..end)?,
+            source: SocketAddr::new(ip(self.bytes.get(source)?)?, word(header.start)?),
+            destination: SocketAddr::new(ip(self.bytes.get(destination)?)?, word(header.start + 2)?),
+            payload: self.bytes.get(header.end..end)?,
         })
     }
 
@@ -51,26 +48,73 @@ impl Frame {
         self.bytes.first().is_some_and(|first| first & 1 == 1) && !self.bytes.starts_with(&[0xff; 6])
     }
 
-    /// Removes the checksum of a UDP datagram, which over IPv4 it may lack.
+    /// Makes the checksum of a UDP datagram right: none over IPv4, where it may lack it, and a true one over IPv6, where
+    /// it must have it (RFC 8200, section 8.1).
     ///
     /// The kernel leaves it to the network card to compute, and a virtual card leaves it undone.
-    pub(super) fn drop_checksum(&mut self) {
-        let checksum = udp_header(&self.bytes).map(|udp| udp.start + 6..udp.end);
-        if let Some(checksum) = checksum.and_then(|range| self.bytes.get_mut(range)) {
-            checksum.fill(0);
+    pub(super) fn mend_checksum(&mut self) {
+        let Some(Udp { header, addresses }) = Udp::in_frame(&self.bytes) else { return };
+        let checksum = header.start + 6..header.end;
+        self.bytes[checksum.clone()].fill(0);
+        if addresses[0].len() == 4 {
+            return;
         }
+        let length =
+            usize::from(u16::from_be_bytes([self.bytes[header.start + 4], self.bytes[header.start + 5]]));
+        let Some(datagram) = self.bytes.get(header.start..header.start + length) else { return };
+        let [source, destination] = addresses.map(|address| ones_sum(&self.bytes[address]));
+        let sum = source + destination + u64::from(UDP) + length as u64 + ones_sum(datagram);
+        self.bytes[checksum].copy_from_slice(&folded(sum).to_be_bytes());
     }
 }
 
-/// Where the UDP header lies.
-fn udp_header(frame: &[u8]) -> Option<Range<usize>> {
-    let packet = frame.get(ETHERNET_BYTES..)?;
-    let is_fragment = |flags: &[u8]| flags[0] & 0x3f != 0 || flags[1] != 0;
-    if frame[12..ETHERNET_BYTES] != IPV4 || packet.get(9) != Some(&UDP) || is_fragment(packet.get(6..8)?) {
-        return None;
+/// Where the parts of a UDP datagram lie in a frame.
+struct Udp {
+    header: Range<usize>,
+    /// Source and destination.
+    addresses: [Range<usize>; 2],
+}
+
+impl Udp {
+    fn in_frame(frame: &[u8]) -> Option<Self> {
+        let packet = frame.get(ETHERNET_BYTES..)?;
+        let kind = [frame[12], frame[13]];
+        let is_fragment = |flags: &[u8]| flags[0] & 0x3f != 0 || flags[1] != 0;
+        let (start, first, bytes) = match kind {
+            IPV4 if packet.get(9) == Some(&UDP) && !is_fragment(packet.get(6..8)?) => {
+                (usize::from(packet[0] & 15) * 4, 12, 4)
+            }
+            // A fragment has a header of its own in between, as has what is for routers on the way.
+            IPV6 if packet.get(6) == Some(&UDP) => (IPV6_HEADER_BYTES, 8, 16),
+            _ => return None,
+        };
+        let (start, first) = (ETHERNET_BYTES + start, ETHERNET_BYTES + first);
+        let header = start..start + UDP_HEADER_BYTES;
+        let addresses = [first..first + bytes, first + bytes..first + 2 * bytes];
+        (frame.len() >= header.end).then_some(Self { header, addresses })
     }
-    let start = ETHERNET_BYTES + usize::from(packet[0] & 15) * 4;
-    (frame.len() >= start + UDP_HEADER_BYTES).then_some(start..start + UDP_HEADER_BYTES)
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    v4.or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from))
+}
+
+/// The sum of 16-bit words, the last one filled up with a zero (RFC 1071).
+fn ones_sum(bytes: &[u8]) -> u64 {
+    let word = |pair: &[u8]| u64::from(pair[0]) << 8 | u64::from(pair.get(1).copied().unwrap_or_default());
+    bytes.chunks(2).map(word).sum()
+}
+
+/// The checksum that such a sum gives; zero would mean that there is none.
+fn folded(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    match !u16::try_from(sum).expect("folded") {
+        0 => 0xffff,
+        checksum => checksum,
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +147,7 @@ mod tests {
             let mut short = frame([0xff; 6], 0, UDP);
             short.bytes.truncate(length);
             assert_eq!(short.datagram(), None, "{length} bytes");
-            short.drop_checksum();
+            short.mend_checksum();
         }
     }
 
@@ -111,9 +155,42 @@ mod tests {
     fn the_checksum_and_nothing_else_is_dropped() {
         let original = frame([2; 6], 0, UDP);
         let mut dropped = original.clone();
-        dropped.drop_checksum();
+        dropped.mend_checksum();
         let changed = (0..original.bytes.len()).filter(|at| original.bytes[*at] != dropped.bytes[*at]);
         assert_eq!(changed.collect::<Vec<_>>(), [40, 41]);
+    }
+
+    #[test]
+    fn over_ipv6_the_checksum_is_computed() {
+        let mut frame = frame_v6(b"abc");
+        let datagram = frame.datagram().unwrap();
+        assert_eq!(datagram.source, "[fe80::1]:4433".parse().unwrap());
+        assert_eq!(datagram.destination, "[ff02::fb]:5353".parse().unwrap());
+        assert_eq!(datagram.payload, b"abc");
+        frame.mend_checksum();
+        // Computed by hand: the words of both addresses, length, protocol, ports, length again, and text.
+        let sum = 0xfe80 + 1 + 0xff02 + 0xfb + 11 + 17 + 4433 + 5353 + 11 + 0x6162 + 0x6300_u64;
+        assert_eq!(frame.bytes[60..62], folded(sum).to_be_bytes());
+        let before = frame.bytes.clone();
+        frame.mend_checksum();
+        assert_eq!(frame.bytes, before, "what is right stays");
+        for length in 0..frame.bytes.len() {
+            let mut short = frame.clone();
+            short.bytes.truncate(length);
+            assert_eq!(short.datagram(), None, "{length} bytes");
+            short.mend_checksum();
+        }
+    }
+
+    fn frame_v6(payload: &[u8]) -> Frame {
+        let length = 8 + u8::try_from(payload.len()).unwrap();
+        let mut bytes = [[0x33, 0x33, 0, 0, 0, 0xfb], [2, 0, 0, 0, 0, 1]].concat();
+        bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, length, UDP, 255]);
+        bytes.extend("fe80::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
+        bytes.extend("ff02::fb".parse::<std::net::Ipv6Addr>().unwrap().octets());
+        bytes.extend([0x11, 0x51, 0x14, 0xe9, 0, length, 0xab, 0xcd]);
+        bytes.extend(payload);
+        Frame { from: "alice".to_owned(), bytes }
     }
 
     #[test]

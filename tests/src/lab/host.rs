@@ -62,6 +62,25 @@ impl Host {
         Options { discovery: true, ..options }
     }
 
+    /// A daemon as [`Host::discovering`], which knows no IPv4.
+    pub fn discovering_over_ipv6(&self) -> Options {
+        let mut options = self.discovering();
+        options.environment.retain(|(name, _)| name != "QPQ_LISTEN");
+        options.environment.push(("QPQ_LISTEN".to_owned(), format!("[::]:{PORT}")));
+        options
+    }
+
+    /// Has IPv6 on every interface that is plugged in from now on, with link-local addresses.
+    #[track_caller]
+    pub fn with_ipv6(&self) {
+        for interfaces in ["all", "default"] {
+            self.set(&format!("net/ipv6/conf/{interfaces}/disable_ipv6"), "0");
+            // No address is anybody else's here, and nobody is a router.
+            self.set(&format!("net/ipv6/conf/{interfaces}/accept_dad"), "0");
+            self.set(&format!("net/ipv6/conf/{interfaces}/router_solicitations"), "0");
+        }
+    }
+
     /// The path by which the kernel knows the namespace.
     pub(super) fn path(&self) -> PathBuf {
         PathBuf::from("/run/netns").join(&self.name)

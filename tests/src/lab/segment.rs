@@ -95,7 +95,7 @@ impl Segment {
         Self { number, shared: Arc::new(Shared { state: Mutex::new(state), orders }) }
     }
 
-    /// Connects a host by a new interface, which is given an address such as `10.0.0.1/24`, if any.
+    /// Connects a host by a new interface, which is given an address such as `10.0.0.1/24` or `fd00::1/64`, if any.
     #[track_caller]
     pub fn plug(&self, host: &Host, interface: &str, address: &str) {
         let port = self.state().hosts.len();
@@ -170,7 +170,7 @@ impl State {
         if self.cut.contains(&frame.from) {
             return Vec::new();
         }
-        frame.drop_checksum();
+        frame.mend_checksum();
         self.heard.push(frame.clone());
         if frame.is_multicast() && !self.passes_multicast {
             return Vec::new();

@@ -1,8 +1,9 @@
 //! Messages carried over a poor radio, by a node that meets sender and recipient at different times.
 
-use qpq_tests::lab::{Air, Host, Lab, Segment};
+use qpq_tests::lab::{Air, Host, Lab, Segment, has_ipv6};
 use qpq_tests::{Person, befriend};
 
+use crate::families::{IPV4, IPV6, Plug};
 use crate::listener::{Secret, assert_keys_only_announced, assert_nothing_else, assert_silent, identity};
 
 /// A tenth is lost, and what is sent within 30 ms arrives in any order.
@@ -12,10 +13,24 @@ const TEXT: &str = "the ford is safe until Thursday";
 
 #[test]
 fn a_message_finds_its_way_and_its_sender_learns_it() {
-    let Some(lab) = Lab::enter("carried::a_message_finds_its_way_and_its_sender_learns_it") else { return };
+    let test = "carried::a_message_finds_its_way_and_its_sender_learns_it";
+    if let Some(lab) = Lab::enter(test) {
+        is_carried(&lab, IPV4);
+    }
+}
+
+#[test]
+fn a_message_finds_its_way_over_ipv6() {
+    let test = "carried::a_message_finds_its_way_over_ipv6";
+    if let Some(lab) = Lab::enter(test).filter(|_| has_ipv6(test)) {
+        is_carried(&lab, IPV6);
+    }
+}
+
+fn is_carried(lab: &Lab, plug: Plug) {
     let (air, hosts) =
         (lab.segment(POOR), ["alice-miller", "bob-potter", "carol-weaver"].map(|name| lab.host(name)));
-    let [alice, bob, carol] = people(&air, &hosts);
+    let [alice, bob, carol] = people(&air, &hosts, plug);
     let [at_alice, _, at_carol] = &hosts;
     befriend(&alice, &bob);
     befriend(&alice, &carol);
@@ -49,11 +64,11 @@ fn assert_private(air: &Segment, people: &[&Person; 3]) {
     assert_nothing_else(&heard);
 }
 
-fn people(air: &Segment, hosts: &[Host; 3]) -> [Person; 3] {
-    for (host, number) in hosts.iter().zip(1..) {
-        air.plug(host, "eth0", &format!("10.0.0.{number}/24"));
-    }
-    hosts.each_ref().map(|host| Person::with(host.name(), host.discovering()))
+fn people(air: &Segment, hosts: &[Host; 3], plug: Plug) -> [Person; 3] {
+    let mut numbers = 1..;
+    hosts
+        .each_ref()
+        .map(|host| Person::with(host.name(), plug(air, host, numbers.next().unwrap_or_default())))
 }
 
 /// Waits until everything said in a conversation has a state.

@@ -74,6 +74,11 @@ fn kind(frame: &Frame) -> &'static str {
         (Some(datagram), ..) if is_quic([datagram.source.port(), datagram.destination.port()]) => "QUIC",
         (_, Some([0x08, 0x06]), _) => "address resolution",
         (_, Some([0x08, 0x00]), Some(2)) => "group membership",
+        // ICMPv6: neighbour discovery (RFC 4861), and behind a header for routers multicast listeners (RFC 3810).
+        (_, Some([0x86, 0xdd]), _) if frame.bytes.get(20) == Some(&58) => "address resolution",
+        (_, Some([0x86, 0xdd]), _) if frame.bytes.get(20) == Some(&0) && frame.bytes.get(54) == Some(&58) => {
+            "group membership"
+        }
         _ => "something else",
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod carried;
+mod families;
 mod listener;
 mod multicast;
 mod nat;

@@ -24,12 +24,15 @@ pub(crate) struct RoleArgs {
 enum Role {
     /// Carry for others as a node on mains power does: exchange all that other carriers carry.
     Carrier,
+    /// Serve others: accounts, mailboxes, keys.
+    Relay,
 }
 
 impl Role {
     const fn name(self) -> &'static str {
         match self {
             Self::Carrier => "carrier",
+            Self::Relay => "relay",
         }
     }
 }

@@ -10,7 +10,7 @@ use data_encoding::BASE32_NOPAD;
 use super::LinkError;
 
 /// Writes groups, joined by dashes.
-pub(super) fn write(bytes: &[u8]) -> String {
+pub(crate) fn write(bytes: &[u8]) -> String {
     let text = BASE32_NOPAD.encode(bytes);
     let mut written = String::with_capacity(text.len() / DATA_CHARS * (GROUP_CHARS + 1) + GROUP_CHARS);
     for group in text.as_bytes().chunks(DATA_CHARS) {
@@ -25,7 +25,7 @@ pub(super) fn write(bytes: &[u8]) -> String {
 }
 
 /// Reads groups, wherever the dashes are.
-pub(super) fn read(text: &str) -> Result<Vec<u8>, LinkError> {
+pub(crate) fn read(text: &str) -> Result<Vec<u8>, LinkError> {
     let mut values = Vec::with_capacity(text.len());
     for character in text.chars().filter(|character| !is_ignored(*character)) {
         let index = values.len() / GROUP_CHARS + 1;

@@ -4,5 +4,7 @@
 mod curve25519;
 mod hybrid;
 mod kem;
+mod merkle;
+mod opaque;
 mod support;
 mod symmetric;

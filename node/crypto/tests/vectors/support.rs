@@ -8,13 +8,22 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// The text of a file, unless vectors are absent.
-pub(crate) fn read(name: &str) -> Option<String> {
-    let folder = match std::env::var_os("QPQ_VECTORS") {
+/// The folder of all vectors, whether it is there or not.
+fn expected_folder() -> PathBuf {
+    match std::env::var_os("QPQ_VECTORS") {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
-    };
-    let path = folder.join(name);
+    }
+}
+
+/// The folder of all vectors, unless they are absent.
+pub(crate) fn folder() -> Option<PathBuf> {
+    read("README.md").map(|_| expected_folder())
+}
+
+/// The text of a file, unless vectors are absent.
+pub(crate) fn read(name: &str) -> Option<String> {
+    let path = expected_folder().join(name);
     if path.exists() {
         return Some(std::fs::read_to_string(&path).expect("vectors can be read"));
     }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use qpq_engine::storage::Transaction;
 use qpq_engine::{Caller, Input};
 use qpq_proto::{Failure, Method};
+use qpq_relay::CallId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Core, Machine, NodeStorage, RETRY_AFTER_STOP_MS};
@@ -22,6 +24,8 @@ pub(super) type Prepare = Box<dyn FnOnce(&mut dyn Transaction) -> Result<(), Fai
 pub(super) enum Command<S, M> {
     /// An input for the machine.
     Input(Queued),
+    /// An input for the relay.
+    Relay(QueuedRelay),
     /// Something else, and its place in the queue.
     Work(Work<S, M>, OwnedSemaphorePermit),
     /// The end.
@@ -37,11 +41,12 @@ pub(super) struct Queued {
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
-impl Queued {
-    /// A tick, for which nobody waits.
-    pub(super) fn tick() -> Self {
-        Self { input: Input::Tick, prepare: None, answer: None, room: None }
-    }
+/// An input for the relay that waits.
+pub(super) struct QueuedRelay {
+    pub(super) input: qpq_relay::Input,
+    pub(super) answer: Option<Answer>,
+    /// Its place in the queue, given back when it is dropped; none for what must not wait for one.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// Where the answer to a call goes.
@@ -51,6 +56,8 @@ pub(super) type Answer = oneshot::Sender<Result<Bytes, Failure>>;
 pub(crate) struct ActorHandle<S, M> {
     queue: Sender<Command<S, M>>,
     room: Arc<Semaphore>,
+    /// The number of the relay's next call.
+    next_call: Arc<AtomicU64>,
 }
 
 impl<S, M> fmt::Debug for ActorHandle<S, M> {
@@ -61,13 +68,18 @@ impl<S, M> fmt::Debug for ActorHandle<S, M> {
 
 impl<S, M> Clone for ActorHandle<S, M> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), room: Arc::clone(&self.room) }
+        Self {
+            queue: self.queue.clone(),
+            room: Arc::clone(&self.room),
+            next_call: Arc::clone(&self.next_call),
+        }
     }
 }
 
 impl<S, M> ActorHandle<S, M> {
     pub(super) fn new(queue: Sender<Command<S, M>>, entries_max: usize) -> Self {
-        Self { queue, room: Arc::new(Semaphore::new(entries_max)) }
+        let (room, next_call) = (Arc::new(Semaphore::new(entries_max)), Arc::default());
+        Self { queue, room, next_call }
     }
 }
 
@@ -96,6 +108,31 @@ impl<S: NodeStorage, M: Machine + 'static> ActorHandle<S, M> {
         payload: Bytes,
     ) -> Result<Bytes, Failure> {
         self.call_prepared(Caller::Owner, method, payload, Some(Box::new(prepare))).await
+    }
+
+    /// Calls a method that a relay offers, and waits until the answer may be given, as long as that takes. Whoever stops
+    /// waiting takes the call back.
+    pub(crate) async fn call_relay(
+        &self,
+        caller: qpq_relay::Caller,
+        method: Method,
+        payload: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
+        let (answer, answered) = oneshot::channel();
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| stopping())?;
+        let input = qpq_relay::Input::Call { call, caller, method, payload };
+        let queued = QueuedRelay { input, answer: Some(answer), room: Some(room) };
+        self.queue.send(Command::Relay(queued)).map_err(|_| stopping())?;
+        let mut waiting = Waiting { handle: self, call: Some(call) };
+        let result = answered.await.unwrap_or_else(|_| Err(stopping()));
+        waiting.call = None;
+        result
+    }
+
+    /// Tells the relay of something that nobody waits for. Forgotten if the actor has ended.
+    pub(crate) fn tell_relay(&self, input: qpq_relay::Input) {
+        let _ = self.queue.send(Command::Relay(QueuedRelay { input, answer: None, room: None }));
     }
 
     /// Does something with the storage and the machine between two batches.
@@ -136,6 +173,20 @@ impl<S: NodeStorage, M: Machine + 'static> ActorHandle<S, M> {
         let Ok(room) = Arc::clone(&self.room).acquire_owned().await else { return };
         // Whoever waits for an answer learns from its dropped sender that the actor has ended.
         let _ = self.queue.send(Command::Input(Queued { input, prepare, answer, room: Some(room) }));
+    }
+}
+
+/// A call that is waited for.
+struct Waiting<'h, S: NodeStorage, M: Machine + 'static> {
+    handle: &'h ActorHandle<S, M>,
+    call: Option<CallId>,
+}
+
+impl<S: NodeStorage, M: Machine + 'static> Drop for Waiting<'_, S, M> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call {
+            self.handle.tell_relay(qpq_relay::Input::Dropped(call));
+        }
     }
 }
 

@@ -43,12 +43,13 @@ impl Results {
         self.effects
     }
 
-    /// Tells everyone that nothing of it is known to be on disk.
-    pub(super) fn answer_unavailable(self) {
+    /// Tells everyone that nothing of it is known to be on disk. Returns what they are told.
+    pub(super) fn answer_unavailable(self) -> Failure {
         let failure =
             Failure::unavailable("the node cannot write to its disk and stops", RETRY_AFTER_STOP_MS);
         for (answer, _) in self.answers {
             let _ = answer.send(Err(failure.clone()));
         }
+        failure
     }
 }

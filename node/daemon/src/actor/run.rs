@@ -2,20 +2,23 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
-use qpq_engine::{Effect, Outcome};
+use qpq_engine::Effect;
 use qpq_proto::limits::Limits;
-use tokio::sync::mpsc;
+use qpq_relay::Relay;
 
-use super::handle::{Command, Queued, Work};
+use super::handle::{Command, Work};
+use super::relayed::Relayed;
 use super::results::Results;
-use super::{ActorEnd, Core, Machine, NodeStorage};
+use super::step::{Entry, Step};
+use super::{ActorEnd, Core, Machine, NodeStorage, Outlets};
 
 /// The thread's state.
 pub(super) struct Actor<S, M> {
     core: Core<S, M>,
     limits: Limits,
     commands: Receiver<Command<S, M>>,
-    effects: mpsc::UnboundedSender<Effect>,
+    effects: Outlets,
+    relayed: Relayed,
     rotation: Rotation,
     /// When what was committed without a sync is to be synced, ms of uptime.
     sync_at: Option<u64>,
@@ -23,7 +26,7 @@ pub(super) struct Actor<S, M> {
 
 /// What comes next.
 enum Next<S, M> {
-    Batch(Queued),
+    Batch(Entry),
     Work(Work<S, M>),
     Rotate,
     Sync,
@@ -35,9 +38,10 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         core: Core<S, M>,
         limits: Limits,
         commands: Receiver<Command<S, M>>,
-        effects: mpsc::UnboundedSender<Effect>,
+        effects: Outlets,
     ) -> Self {
-        Self { core, limits, commands, effects, rotation: Rotation::default(), sync_at: None }
+        let (relayed, rotation) = (Relayed::default(), Rotation::default());
+        Self { core, limits, commands, effects, relayed, rotation, sync_at: None }
     }
 
     /// Serves the queue until it is told to stop, or cannot go on.
@@ -66,7 +70,8 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
 
     /// Waits for a command, the engine's next tick, or a sync or rotation that is due.
     fn next(&self) -> Next<S, M> {
-        let tick = self.core.machine.wake_at();
+        let ticks = self.core.machine.wake_at().into_iter().chain(self.core.machine.relay_wake_at());
+        let tick = ticks.min();
         let wake_at = [tick, self.rotation.due_at, self.sync_at].into_iter().flatten().min();
         let command = match wake_at {
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -76,12 +81,13 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
             },
         };
         match command {
-            Ok(Command::Input(queued)) => Next::Batch(queued),
+            Ok(Command::Input(queued)) => Next::Batch(Entry::Engine(queued)),
+            Ok(Command::Relay(queued)) => Next::Batch(Entry::Relay(queued)),
             Ok(Command::Work(work, _room)) => Next::Work(work),
             Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => Next::Stop,
             Err(RecvTimeoutError::Timeout) if self.sync_at == wake_at => Next::Sync,
             Err(RecvTimeoutError::Timeout) if tick.is_none_or(|tick| Some(tick) > wake_at) => Next::Rotate,
-            Err(RecvTimeoutError::Timeout) => Next::Batch(Queued::tick()),
+            Err(RecvTimeoutError::Timeout) => Next::Batch(Entry::Tick),
         }
     }
 
@@ -90,35 +96,29 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
     /// A batch that answers nobody and moves no ratchet promises nothing: that a delivery was acknowledged, say,
     /// is learned again by delivering it again. It is synced with the next batch, or a little later.
     /// Returns whether the actor was told to stop meanwhile.
-    fn batch(&mut self, first: Queued) -> Result<bool, ActorEnd> {
-        let Core { storage, machine, rng, clock } = &mut self.core;
+    fn batch(&mut self, first: Entry) -> Result<bool, ActorEnd> {
+        let Self { core: Core { storage, machine, rng, clock }, relayed, .. } = self;
         let mut batch = storage.begin();
         let mut results = Results::default();
         let mut interruption = None;
         let mut next = Some(first);
         let mut inputs = 0;
-        while let Some(Queued { input, prepare, answer, room: _room }) = next.take() {
-            let mut tx = batch.transaction();
-            let outcome = match prepare.map_or(Ok(()), |prepare| prepare(&mut tx)) {
-                Ok(()) => machine.handle(input, clock.now(), rng, &mut tx),
-                Err(failure) => Ok(Outcome { answer: Some(Err(failure)), effects: Vec::new(), keep: false }),
-            };
-            match &outcome {
-                Ok(outcome) if outcome.keep => tx.accept(),
-                _ => drop(tx),
-            }
-            results.add(answer, outcome);
+        while let Some(entry) = next.take() {
+            let mut step = Step { machine, rng, now: clock.now(), results: &mut results, relayed };
+            step.take(entry, &mut batch);
             inputs += 1;
             if inputs >= self.limits.batch_inputs_max || batch.bytes() >= self.limits.batch_bytes_max {
                 break;
             }
             match self.commands.try_recv() {
-                Ok(Command::Input(queued)) => next = Some(queued),
+                Ok(Command::Input(queued)) => next = Some(Entry::Engine(queued)),
+                Ok(Command::Relay(queued)) => next = Some(Entry::Relay(queued)),
                 Ok(other) => interruption = Some(other),
                 Err(_) => {}
             }
         }
-        let is_promise = results.has_answers() || batch.has_secrets();
+        relayed.extend(machine.relay().map(Relay::end_batch).unwrap_or_default());
+        let is_promise = results.has_answers() || relayed.has_answers() || batch.has_secrets();
         let committed = if is_promise { batch.commit() } else { batch.commit_deferred() };
         match committed {
             Ok(info) if !is_promise && info.changes > 0 => {
@@ -128,7 +128,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
             Ok(info) if info.changes > 0 => self.sync_at = None,
             Ok(_) => {}
             Err(error) => {
-                results.answer_unavailable();
+                relayed.answer_unavailable(&results.answer_unavailable());
                 return Err(error.into());
             }
         }
@@ -137,7 +137,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         match interruption {
             Some(Command::Work(work, _room)) => work(&mut self.core),
             Some(Command::Stop) => return Ok(true),
-            Some(Command::Input(_)) | None => {}
+            Some(Command::Input(_) | Command::Relay(_)) | None => {}
         }
         Ok(false)
     }
@@ -148,8 +148,12 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
                 self.rotation.want(self.core.clock.uptime_ms());
             } else {
                 // Without an interpreter the node is stopping: effects are derived again at the next start.
-                let _ = self.effects.send(effect);
+                let _ = self.effects.engine.send(effect);
             }
+        }
+        for effect in self.relayed.answer() {
+            // Likewise: what a relay pushes only announces what is stored.
+            let _ = self.effects.relay.send(effect);
         }
     }
 

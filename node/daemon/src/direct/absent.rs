@@ -1,8 +1,9 @@
 //! In place of the direct listener, in a build that leaves it out.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use qpq_net::Service;
+use qpq_net::{Pushes, Service};
 use qpq_proto::limits::Limits;
 
 use crate::service::Writer;
@@ -12,7 +13,7 @@ use crate::settings::Settings;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DirectError {
     /// There is none.
-    #[error("this build has no direct listener: leave out rpc_listen")]
+    #[error("this build has no direct listener: leave out rpc_listen, and the role relay")]
     NotBuilt,
 }
 
@@ -21,20 +22,32 @@ pub(crate) fn check(settings: &Settings) -> Result<(), DirectError> {
     settings.rpc_listen.map_or(Ok(()), |_| Err(DirectError::NotBuilt))
 }
 
+/// What a listener may spend, and how those who are connected are reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    /// The limits.
+    #[expect(dead_code, reason = "as the one that listens")]
+    pub(crate) limits: Limits,
+    /// Reaches those who are connected.
+    #[expect(dead_code, reason = "as the one that listens")]
+    pub(crate) pushes: Pushes,
+}
+
 /// A direct listener that serves: never.
 #[derive(Debug)]
 pub(crate) enum Direct {}
 
 impl Direct {
-    /// Refuses settings that ask for it.
+    /// Refuses.
     #[expect(clippy::unused_async, reason = "as the one that listens")]
     pub(crate) async fn start(
-        settings: &Settings,
+        _: &Settings,
+        _: SocketAddr,
         _: &Writer,
         _: Arc<dyn Service>,
-        _: Limits,
-    ) -> Result<Option<Self>, DirectError> {
-        check(settings).map(|()| None)
+        _: Bounds,
+    ) -> Result<Self, DirectError> {
+        Err(DirectError::NotBuilt)
     }
 
     /// What the line of readiness says about it.

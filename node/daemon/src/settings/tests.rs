@@ -25,7 +25,9 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("neighbours", "contacts".into(), one("contacts")),
         ("static_peers", format!("{NODE}@127.0.0.1:1"), Raw::Many(vec![format!("{NODE}@127.0.0.1:1")])),
         ("profile", "router".into(), one("router")),
+        ("connections_per_address", "7".into(), one("7")),
         ("custody", "ram".into(), one("ram")),
+        ("relay_registration", "open".into(), one("open")),
         ("log", "debug".into(), one("debug")),
         ("log_format", "json".into(), one("json")),
     ]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -98,7 +99,7 @@ macro_rules! single_value {
         }
     )+ };
 }
-single_value!(Discovery, Neighbours, Profile, Custody, LogFormat, Targets);
+single_value!(Discovery, Neighbours, Profile, Custody, Registration, LogFormat, Targets);
 
 /// A choice between words.
 macro_rules! choice {
@@ -150,6 +151,15 @@ choice! {
     Open = "open",
     /// Those of contacts, and those that are paired.
     Contacts = "contacts"
+}
+
+choice! {
+    /// Who may register on a relay.
+    Registration, "\"closed\" or \"open\"":
+    /// Whoever has an invitation.
+    Closed = "closed",
+    /// Everybody.
+    Open = "open"
 }
 
 choice! {
@@ -205,6 +215,10 @@ impl fmt::Display for StaticPeer {
 
 impl Item for StaticPeer {
     const EXPECTED: &'static str = "64 hex digits of the node key, an @, and address:port";
+}
+
+impl Item for NonZeroUsize {
+    const EXPECTED: &'static str = "a number from 1 on";
 }
 
 impl Item for SocketAddr {

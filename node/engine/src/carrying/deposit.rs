@@ -4,18 +4,15 @@ use std::collections::BTreeSet;
 
 use prost::Message as _;
 use qpq_crypto::route::{piece_salt, settle_secret};
-use qpq_mesh::{Bundle, BundleId, Class, Label, Secret, SizeClass, wire::Durability};
-use qpq_proto::{
-    ids::NodeKey,
-    v1::{Content, Parcel, content},
-};
+use qpq_mesh::{Bundle, BundleId, Class, Label, Secret, SizeClass};
+use qpq_proto::v1::{Content, Parcel, content};
 
 use crate::{
     context::Context,
     engine::Engine,
     input::{EngineError, Now},
     outbox::{Stream, Task},
-    records::{CarriedRecord, CursorRecord, ParcelRecord, Progress},
+    records::{CarriedRecord, CursorRecord, ParcelRecord},
     storage::Direction,
     tables::{self, CARRIED, OUTGOING, PAYLOADS},
 };
@@ -41,7 +38,8 @@ impl Engine {
         if self.peers.connected().is_empty() {
             return Ok(());
         }
-        let mut deposits = 0;
+        let (mut deposits, mut is_full) = (0, false);
+        self.carrying.lacks_room = false;
         for stream in self.stream_names(cx)? {
             let absent = self.absent_readers(cx, &stream)?;
             if absent.is_empty() {
@@ -50,7 +48,11 @@ impl Engine {
             for (ordinal, parcel) in self.entries_after(cx, &stream, 0, usize::MAX)? {
                 let is_waited_for =
                     absent.iter().any(|(who, cursor)| cursor.is_pending(ordinal) && parcel.is_for(who));
-                if !parcel.bundles.is_empty() || !is_waited_for {
+                if !is_waited_for || (!parcel.bundles.is_empty() && !parcel.is_refused) {
+                    continue;
+                }
+                if parcel.is_refused && is_full {
+                    self.carrying.lacks_room = true;
                     continue;
                 }
                 if deposits == DEPOSITS_MAX {
@@ -58,7 +60,7 @@ impl Engine {
                     self.outbox.plan(cx.now.monotonic_ms, Task::Carry);
                     return Ok(());
                 }
-                self.deposit(cx, &stream, ordinal, parcel)?;
+                is_full |= !self.deposit(cx, &stream, ordinal, parcel)?;
                 deposits += 1;
             }
         }
@@ -98,14 +100,15 @@ impl Engine {
         Ok(absent)
     }
 
+    /// Deposits an entry with the mesh. False if this node's own custody has no room for it.
     fn deposit(
         &mut self,
         cx: &mut Context<'_>,
         stream: &Stream,
         ordinal: u64,
         parcel: ParcelRecord,
-    ) -> Result<(), EngineError> {
-        let Some((sealed, salt)) = self.sealed_parcel(cx, stream, ordinal)? else { return Ok(()) };
+    ) -> Result<bool, EngineError> {
+        let Some((sealed, salt)) = self.sealed_parcel(cx, stream, ordinal)? else { return Ok(true) };
         let bundles = match SizeClass::of(sealed.body.len()) {
             Some(_) => vec![self.bundle(&parcel, sealed, &salt)?],
             None => self.cut(cx, &parcel, &sealed)?,
@@ -115,15 +118,20 @@ impl Engine {
             cx.tx,
             OUTGOING,
             tables::at(stream.key(), ordinal),
-            &ParcelRecord { bundles: ids, ..parcel },
+            &ParcelRecord { bundles: ids, is_refused: false, ..parcel },
         )?;
+        let mut is_taken = true;
         for bundle in bundles {
             let (number, key) = stream.to_record();
             let carried = CarriedRecord { stream: number, key, ordinal };
             tables::save(cx.tx, CARRIED, tables::key(bundle.id().as_bytes()), &carried)?;
+            let id = *bundle.id();
             self.mesh_input(cx, qpq_mesh::Input::Deposit { bundle })?;
+            // Marked when the present input is over, as all that the mesh says is taken then.
+            let is_refusal = |effect: &_| matches!(effect, qpq_mesh::Effect::Refused { id: refused, .. } if *refused == id);
+            is_taken &= !self.carrying.effects.iter().any(is_refusal);
         }
-        Ok(())
+        Ok(is_taken)
     }
 
     /// The bundle of a parcel that fits into one.
@@ -177,77 +185,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// A node has an own bundle. The one recipient's own node is no carrier.
-    pub(crate) fn own_handed(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: &BundleId,
-        node: NodeKey,
-        durability: Durability,
-    ) -> Result<(), EngineError> {
-        let Some((stream, _, parcel)) = self.carried_entry(cx, id)? else { return Ok(()) };
-        let readers = self.recipients(cx, &stream)?.cloned().unwrap_or_default();
-        if parcel.message.is_empty()
-            || readers.is_subset(&self.owners_of_node(cx, node)?.into_iter().collect())
-        {
-            return Ok(());
-        }
-        self.message_handed(cx, &parcel.message, node, durability)
-    }
-
-    /// The lifetime of an own bundle has ended; its entry waits for its recipients.
-    pub(crate) fn own_expired(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
-        if let Some((_, _, parcel)) = self.carried_entry(cx, id)? {
-            self.message_dropped(cx, &parcel.message)?;
-        }
-        self.own_dropped(cx, id)
-    }
-
-    /// The one recipient of an own bundle has revealed its secret: it has the message, and if the bundle held a piece of
-    /// it, all the others too.
-    pub(crate) fn own_settled(&mut self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
-        let Some((stream, ordinal, _)) = self.carried_entry(cx, id)? else { return Ok(()) };
-        cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?;
-        let readers: Vec<Vec<u8>> = self
-            .recipients(cx, &stream)?
-            .map(|readers| readers.iter().cloned().collect())
-            .unwrap_or_default();
-        let [reader] = readers.as_slice() else { return Ok(()) };
-        match self.pending_entry(cx, &stream, reader, ordinal)? {
-            Some(entry) => self.finish(cx, &entry, Progress::Delivered, ""),
-            None => Ok(()),
-        }
-    }
-
-    /// An own bundle is carried no further; its entry waits for its recipients.
-    pub(crate) fn own_dropped(&self, cx: &mut Context<'_>, id: &BundleId) -> Result<(), EngineError> {
-        Ok(cx.tx.delete(CARRIED, tables::key(id.as_bytes()))?)
-    }
-
-    /// The id of the message in an entry that a bundle carries; empty for what is no message.
-    pub(crate) fn message_of_entry(
-        &self,
-        cx: &Context<'_>,
-        carried: CarriedRecord,
-    ) -> Result<Vec<u8>, EngineError> {
-        let Some(stream) = Stream::from_record(carried.stream, carried.key) else { return Ok(Vec::new()) };
-        let parcel: Option<ParcelRecord> =
-            tables::load(cx.tx, OUTGOING, tables::at(stream.key(), carried.ordinal))?;
-        Ok(parcel.map(|parcel| parcel.message).unwrap_or_default())
-    }
-
-    fn carried_entry(
-        &self,
-        cx: &Context<'_>,
-        id: &BundleId,
-    ) -> Result<Option<(Stream, u64, ParcelRecord)>, EngineError> {
-        let carried: Option<CarriedRecord> = tables::load(cx.tx, CARRIED, tables::key(id.as_bytes()))?;
-        let Some(CarriedRecord { stream, key, ordinal }) = carried else { return Ok(None) };
-        let Some(stream) = Stream::from_record(stream, key) else { return Ok(None) };
-        let parcel = tables::load(cx.tx, OUTGOING, tables::at(stream.key(), ordinal))?;
-        Ok(parcel.map(|parcel| (stream, ordinal, parcel)))
     }
 }
 

@@ -61,7 +61,9 @@ impl Engine {
         self.note_epoch(cx, &mut conversation, before, &committed.commit)?;
         let after = self.group_view(cx, &before.id)?;
         self.follow_group(cx, &mut conversation, &after)?;
+        self.note_departed(cx, &mut conversation, &gone)?;
         self.save_conversation(cx, &conversation)?;
+        self.forget_departed(cx, &gone)?;
         for (package, profile) in plan.add.iter().zip(&plan.profiles) {
             let (identity, node) = (package.certificate.identity, package.certificate.node);
             if !before.has(identity.as_bytes()) {

@@ -41,6 +41,9 @@ impl Engine {
         self.note_epoch(cx, &mut conversation, before, message)?;
         let after = self.group_view(cx, &before.id)?;
         self.follow_group(cx, &mut conversation, &after)?;
+        let gone = followed.removed.iter().map(|member| member.certificate.identity.as_bytes().to_vec());
+        let gone: BTreeSet<Vec<u8>> = gone.filter(|identity| !after.has(identity)).collect();
+        self.note_departed(cx, &mut conversation, &gone)?;
         self.save_conversation(cx, &conversation)?;
         let profiles = profiles_in(&annotation);
         for member in &followed.added {
@@ -54,12 +57,10 @@ impl Engine {
                 self.learn_welcome_key(cx, profile)?;
             }
         }
-        for member in &followed.removed {
-            let identity = member.certificate.identity.as_bytes();
-            if !after.has(identity) {
-                self.drop_queue(cx, identity, &conversation.id, "the recipient is no longer a member")?;
-            }
+        for identity in &gone {
+            self.drop_queue(cx, identity, &conversation.id, "the recipient is no longer a member")?;
         }
+        self.forget_departed(cx, &gone)?;
         self.log_changes(cx, &conversation, &after, &annotation.changes)?;
         self.settle_changes(cx, &conversation, &annotation.changes)?;
         self.settle_overtaken(cx, &conversation, &after)?;
@@ -105,15 +106,12 @@ impl Engine {
         how: &str,
     ) -> Result<(), Failure> {
         conversation.stage = Stage::Ended.into();
-        let own = self.me()?.id();
-        for member in
-            self.group_view(cx, &conversation.group_id).map(|group| group.members).unwrap_or_default()
-        {
-            let identity = member.certificate.identity.as_bytes();
-            if identity.as_slice() != own {
-                self.drop_queue(cx, identity, &conversation.id, "this person is no longer a member")?;
-            }
+        let others = self.other_members(cx, &conversation.group_id).unwrap_or_default();
+        let others: BTreeSet<Vec<u8>> = others.into_iter().collect();
+        for identity in &others {
+            self.drop_queue(cx, identity, &conversation.id, "this person is no longer a member")?;
         }
+        self.note_departed(cx, &mut conversation, &others)?;
         self.drop_retained(cx, &conversation)?;
         self.delete_group(cx, &conversation.group_id.clone())?;
         self.drop_changes(cx, &conversation)?;
@@ -121,6 +119,7 @@ impl Engine {
         tables::clear(cx.tx, FUTURE, &conversation.group_id)?;
         forget_senders(cx, &conversation.id)?;
         self.save_conversation(cx, &conversation)?;
+        self.forget_departed(cx, &others)?;
         let text = match how {
             "left" => "you left the group".to_owned(),
             "refused" => "the request to join the group failed".to_owned(),

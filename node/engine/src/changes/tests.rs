@@ -6,7 +6,11 @@ use qpq_proto::{
 };
 
 use super::*;
-use crate::{records::KeyPackagesRecord, tables::KEY_PACKAGES, tests::bench::Bench};
+use crate::{
+    records::{ChangeRecord, KeyPackagesRecord},
+    tables::{CHANGES, KEY_PACKAGES},
+    tests::bench::Bench,
+};
 
 fn signed(text: &[u8]) -> SignedChange {
     SignedChange { change: text.to_vec(), signature: vec![0; 64] }

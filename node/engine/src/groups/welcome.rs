@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, slice::from_ref};
 use prost::Message as _;
 use qpq_crypto::mls::{self, Refusal};
 use qpq_proto::{
-    Failure,
+    Failure, Status,
     v1::{GroupKind, GroupRecord, GroupWelcome, content},
 };
 
@@ -141,7 +141,8 @@ impl Engine {
         Ok(conversation)
     }
 
-    /// A contact has a new device: asks for it to take the place of the old one in every common group.
+    /// A contact has a new device: asks for it to take the place of the old one in every common group. A group that
+    /// refuses keeps the contact out of no other.
     pub(crate) fn renew_in_groups(
         &mut self,
         cx: &mut Context<'_>,
@@ -157,8 +158,14 @@ impl Engine {
             let Some(group) = self.unless_broken(cx, &conversation.id, group)? else { continue };
             let is_old =
                 group.member(&contact.identity).is_some_and(|member| member.certificate.device != device);
-            if is_old && let Ok(kind) = self.add_change(cx, group.suite, from_ref(&contact.name)) {
-                self.request_for_another(cx, &conversation, kind)?;
+            if !is_old {
+                continue;
+            }
+            let kind = self.add_change(cx, group.suite, from_ref(&contact.name));
+            match kind.and_then(|kind| self.request_apart(cx, &conversation, kind)) {
+                Ok(()) => {}
+                Err(failure) if failure.status == Status::Internal => return Err(failure),
+                Err(failure) => tracing::warn!(%failure, "a contact's new device is kept out of a group"),
             }
         }
         Ok(())

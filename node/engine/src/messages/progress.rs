@@ -68,6 +68,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether anything is noted of the delivery of an own message to somebody.
+    pub(crate) fn has_delivery(
+        &self,
+        cx: &Context<'_>,
+        message_id: &[u8],
+        recipient: &[u8],
+    ) -> Result<bool, EngineError> {
+        Ok(cx.tx.get(DELIVERIES, delivery_key(message_id, recipient))?.is_some())
+    }
+
     /// A delivery was tried in vain.
     pub(crate) fn delivery_tried(
         &self,

@@ -54,6 +54,7 @@ impl Engine {
             is_introduction: matches!(stream, Stream::Introductions(_)),
             except,
             bundles: Vec::new(),
+            is_refused: false,
             payload_bytes: shipment.payload.len() as u64,
         };
         self.streams(cx)?.added(&stream, &parcel);

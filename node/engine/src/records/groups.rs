@@ -116,6 +116,9 @@ pub(crate) struct ConversationRecord {
     /// While its group is waited for again.
     #[prost(message, optional, tag = "19")]
     pub interruption: Option<InterruptionRecord>,
+    /// Identity keys of people who were members and are not, whose names the history may show.
+    #[prost(bytes = "vec", repeated, tag = "20")]
+    pub departed: Vec<Vec<u8>>,
 }
 
 /// What is known of a sender in one conversation.

@@ -7,12 +7,15 @@ use prost::Message;
 pub(crate) struct RolesRecord {
     #[prost(bool, tag = "1")]
     pub is_carrier: bool,
+    #[prost(bool, tag = "2")]
+    pub is_relay: bool,
 }
 
 impl RolesRecord {
     /// Their names, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.is_carrier.then(|| "carrier".to_owned()).into_iter().collect()
+        let names = [(self.is_carrier, "carrier"), (self.is_relay, "relay")];
+        names.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name.to_owned()).collect()
     }
 }
 

@@ -43,6 +43,9 @@ pub(crate) struct ParcelRecord {
     pub except: Vec<Vec<u8>>,
     #[prost(uint64, tag = "13")]
     pub payload_bytes: u64,
+    /// This node's own custody had no room for one of the bundles: they are to be deposited again.
+    #[prost(bool, tag = "14")]
+    pub is_refused: bool,
 }
 
 /// Which entry of the outbox a bundle carries.

@@ -101,9 +101,10 @@ fn groups() {
         epoch_ordinal: 1_700,
         revoked: vec![two(18)],
         interruption: Some(InterruptionRecord { own_sequence: 100, members: vec![two(2)] }),
+        departed: vec![two(20)],
     };
     let hex = "0a02010110011802220776696c6c6167652a020505320206063a0b0a02010110c8011a02030340a00648840750e80758cc08\
-               600c6a020d0d72020e0e7a020f0f80014f8801a40d92010212129a0106086412020202";
+               600c6a020d0d72020e0e7a020f0f80014f8801a40d92010212129a0106086412020202a201021414";
     reads(hex, &conversation);
     let sender = SenderRecord {
         contiguous: 100,
@@ -191,9 +192,9 @@ fn the_outbox_and_what_came_in() {
         request: two(11),
         bundles: two(12),
         payload_bytes: 1_300,
+        is_refused: true,
     };
-    let hex =
-        "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b62020c0c68940a";
+    let hex = "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b62020c0c68940a7001";
     reads(hex, &parcel);
     let cursor = CursorRecord { through: 100, stored: vec![200, 201], done: vec![300, 400] };
     reads("08641204c801c9011a04ac029003", &cursor);

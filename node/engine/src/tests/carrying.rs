@@ -9,6 +9,7 @@ mod kinds;
 mod large;
 mod look;
 mod pieces;
+mod room;
 mod states;
 
 pub(super) const ALICE: usize = 0;

@@ -2,7 +2,7 @@
 
 use qpq_proto::{Method, v1};
 
-use super::{memory::Memory, world::World};
+use super::{groups::rotate, memory::Memory, world::World};
 
 const ALICE: usize = 0;
 const BOB: usize = 1;
@@ -150,4 +150,28 @@ fn a_group_whose_committer_was_replaced_goes_on() {
     assert_eq!(world.received(BOB).iter().filter(|text| text.ends_with("here I am")).count(), 1);
     assert_eq!(world.received(again), ["carol: hello"]);
     assert_eq!(world.show(BOB, "#hers").unwrap().members.len(), 3);
+}
+
+#[test]
+fn a_group_that_refuses_the_new_device_keeps_it_out_of_no_other() {
+    let mut world = trio();
+    let request = v1::CreateGroupRequest { name: "hers".into(), members: vec!["alice".into(), "bob".into()] };
+    world.owner::<v1::CreateGroupResponse>(CAROL, Method::CreateGroup, &request).unwrap();
+    world.settle();
+    // Carol, who commits there, is away, and nothing more may wait for her.
+    world.stop(CAROL);
+    world.limit(BOB, |limits| limits.group_changes_max = 1);
+    assert_eq!(rotate(&mut world, BOB, "#hers").waiting_for, "carol");
+    let backup = world.nodes[ALICE].memory.backup();
+    world.stop(ALICE);
+    let again = restore(&mut world, backup);
+    world.pass(60_000);
+    world.send(again, "@bob", "I am back").unwrap();
+    world.send(again, "#trio", "I am here too").unwrap();
+    world.pass(60_000);
+    assert_eq!(world.received(BOB), ["alice: I am back", "alice: I am here too"]);
+    let state = |world: &mut World, name: &str| {
+        world.conversations(again).into_iter().find(|found| found.name == name).unwrap().state
+    };
+    assert_eq!((state(&mut world, "#trio"), state(&mut world, "#hers")), ("open".into(), "waiting".into()));
 }

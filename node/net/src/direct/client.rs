@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,9 @@ use tokio::time::timeout;
 use super::certificate::Pin;
 use super::{ALPN, transport};
 use crate::budget::Budget;
+use crate::caller::Exporter;
 use crate::calls::Calls;
+use crate::push::Events;
 use crate::serve::Activity;
 use crate::streams::{Streams, code};
 use crate::tls;
@@ -74,6 +77,9 @@ pub struct DirectClient {
     calls: Calls<Connection>,
     connection: Connection,
     call_timeout: Duration,
+    exporter: Exporter,
+    limits: Limits,
+    has_events: AtomicBool,
     /// Keeps the socket.
     _endpoint: Endpoint,
 }
@@ -96,11 +102,25 @@ impl DirectClient {
         let time = Duration::from_millis(limits.handshake_timeout_ms);
         let connected = timeout(time, connecting).await.map_err(|_| ConnectError::TimedOut { address })?;
         let connection = connected.map_err(|error| handshake_error(address, &error))?;
+        let exporter = Streams::exporter(&connection).map_err(|error| local(&error))?;
         let budget = Budget::new(limits.call_bytes_in_memory_max, FRAME_PAYLOAD_BYTES_MAX);
         let calls = Calls::new(connection.clone(), limits, Activity::new(), budget);
         calls.health((WIRE_VERSION, WIRE_VERSION), time).await?;
         let call_timeout = Duration::from_millis(limits.call_timeout_ms);
-        Ok(Self { calls, connection, call_timeout, _endpoint: endpoint })
+        let (limits, has_events) = (limits.clone(), AtomicBool::new(false));
+        Ok(Self { calls, connection, call_timeout, exporter, limits, has_events, _endpoint: endpoint })
+    }
+
+    /// What to sign over to log in: the server knows the same value for this connection, and nobody else does.
+    pub fn exporter(&self) -> Exporter {
+        self.exporter
+    }
+
+    /// The events that the server pushes. It may push none before this is called; a second call returns `None`. Must be
+    /// called within a tokio runtime.
+    pub fn events(&self) -> Option<Events> {
+        let is_first = !self.has_events.swap(true, Ordering::Relaxed);
+        is_first.then(|| Events::read(self.connection.clone(), &self.limits))
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout};
 use super::certificate::Certificate;
 use super::{ALPN, transport};
 use crate::admission::{Admissions, Handshake, Verdict};
-use crate::caller::{Caller, Service};
+use crate::caller::{Caller, ConnectionId, Peer, Service};
+use crate::push::Pushes;
 use crate::rpc::Server;
 use crate::serve::{Activity, ServeError, Serving};
 use crate::streams::{Streams, code};
@@ -32,6 +33,8 @@ pub struct DirectConfig {
     pub certificate: Certificate,
     /// What the node decides for itself; connections are counted apart from those with peers.
     pub limits: Limits,
+    /// Reaches those who are connected.
+    pub pushes: Pushes,
 }
 
 /// Why the node could not begin to listen.
@@ -64,7 +67,7 @@ pub struct DirectServer {
 /// # Errors
 /// When the certificate cannot be used or the address is taken. Must be called within a tokio runtime.
 pub fn serve(config: DirectConfig, service: Arc<dyn Service>) -> Result<DirectServer, ListenError> {
-    let DirectConfig { listen, certificate, limits } = config;
+    let DirectConfig { listen, certificate, limits, pushes } = config;
     let server_config = server_config(certificate, &limits)?;
     let endpoint = Endpoint::server(server_config, listen)
         .map_err(|source| ListenError::Bind { address: listen, source })?;
@@ -72,6 +75,7 @@ pub fn serve(config: DirectConfig, service: Arc<dyn Service>) -> Result<DirectSe
     let listener = Listener {
         server: Server::new(service, &limits),
         admissions: Admissions::new(&limits),
+        pushes,
         limits,
         stop: stop.clone(),
     };
@@ -107,6 +111,7 @@ impl Drop for DirectServer {
 struct Listener {
     server: Server,
     admissions: Admissions,
+    pushes: Pushes,
     limits: Limits,
     stop: watch::Sender<bool>,
 }
@@ -172,18 +177,29 @@ impl Listener {
             Err(_) => return tracing::debug!("a direct handshake took too long"),
         };
         let _slot = Admissions::anonymous(handshake);
+        let exporter = match Streams::exporter(&connection) {
+            Ok(exporter) => exporter,
+            Err(error) => return tracing::debug!(%error, "a direct handshake failed"),
+        };
+        let caller = Caller {
+            connection: ConnectionId::next(),
+            peer: Peer::Anyone,
+            address: Some(connection.remote_address().ip().to_canonical()),
+            exporter,
+        };
         let serving = Serving {
-            caller: Caller::Public { address: connection.remote_address() },
             streams: connection.clone(),
-            server: self.server.for_connection(),
+            server: self.server.for_connection(caller),
+            subscription: self.pushes.enter(caller.connection),
             calls_max: self.limits.streams_per_connection_max,
             activity: Activity::new(),
         };
         let error = self.serve(&serving, time).await;
         tracing::debug!(address = %connection.remote_address(), %error, "a direct connection ended");
-        match error {
+        match &error {
             ServeError::Ended(_) => {}
             ServeError::Misbehaved(_) => Streams::close(&connection, code::VIOLATION, &error.to_string()),
+            ServeError::Unwanted(reason) => Streams::close(&connection, code::ENDED, reason),
             ServeError::Silent => Streams::close(&connection, code::TIMED_OUT, &error.to_string()),
         }
     }

@@ -2,16 +2,19 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use qpq_proto::v1::PushEvent;
 use qpq_proto::{CallError, Client, Method, Status, Transport, TransportErrorKind};
 use rustls::RootCertStore;
 
 use super::*;
-use crate::caller::Caller;
+use crate::caller::{ConnectionId, Exporter, Peer};
+use crate::push::{Pushed, Pushes};
 use crate::testing::{Echo, EchoControl, soon};
 
 struct Node {
     server: DirectServer,
     control: EchoControl,
+    pushes: Pushes,
     pin: Pin,
     certificate: Vec<u8>,
 }
@@ -21,8 +24,10 @@ fn node_with(limits: Limits, wire_versions: (u32, u32)) -> Node {
     let (pin, der) = (certificate.pin(), certificate.chain[0].to_vec());
     let (mut echo, control) = Echo::new();
     echo.wire_versions = wire_versions;
-    let config = DirectConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), certificate, limits };
-    Node { server: serve(config, Arc::new(echo)).unwrap(), control, pin, certificate: der }
+    let pushes = Pushes::new(&limits);
+    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+    let config = DirectConfig { listen, certificate, limits, pushes: pushes.clone() };
+    Node { server: serve(config, Arc::new(echo)).unwrap(), control, pushes, pin, certificate: der }
 }
 
 fn node() -> Node {
@@ -49,7 +54,7 @@ async fn a_stranger_connects_and_calls_as_the_public() {
     let client = node.client().await;
     echo(&client).await;
     let (caller, method) = node.control.calls.recv().await.unwrap();
-    assert!(matches!(caller, Caller::Public { address } if address.ip().is_loopback()), "{caller:?}");
+    assert_eq!((caller.peer, caller.address), (Peer::Anyone, Some(Ipv4Addr::LOCALHOST.into())));
     assert_eq!(method, Method::Health);
     for (method, status) in [
         (Method::NodeStatus, Status::Forbidden),
@@ -59,6 +64,52 @@ async fn a_stranger_connects_and_calls_as_the_public() {
         let error = soon(client.call(method, Bytes::new())).await.unwrap_err();
         assert_eq!(error.failure().unwrap().status, status, "{method:?}");
     }
+}
+
+#[tokio::test]
+async fn both_ends_export_one_value_from_the_connection_and_each_connection_another() {
+    let mut node = node();
+    let clients = [node.client().await, node.client().await];
+    let mut callers = Vec::new();
+    for client in &clients {
+        let (caller, _) = soon(node.control.calls.recv()).await.unwrap();
+        assert_eq!(caller.exporter, client.exporter());
+        callers.push(caller);
+    }
+    assert_ne!(callers[0].exporter, callers[1].exporter);
+    assert_ne!(callers[0].connection, callers[1].connection);
+    assert!(callers.iter().all(|caller| caller.exporter != Exporter::NONE));
+    echo(&clients[0]).await;
+    assert_eq!(soon(node.control.calls.recv()).await.unwrap().0, callers[0]);
+    drop(clients);
+    let ended =
+        [soon(node.control.ended.recv()).await.unwrap(), soon(node.control.ended.recv()).await.unwrap()];
+    assert!(callers.iter().all(|caller| ended.contains(&caller.connection)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn events_reach_whoever_asked_for_them_until_the_connection_is_ended() {
+    let mut node = node();
+    let client = node.client().await;
+    let connection = soon(node.control.calls.recv()).await.unwrap().0.connection;
+    let mut events = client.events().unwrap();
+    assert!(client.events().is_none(), "there is one stream of them");
+    let long = Bytes::from(vec![7; 16_384]);
+    // Once this is answered, the server knows that it may open a stream.
+    echo(&client).await;
+    for payload in [Bytes::from_static(b"first"), long.clone(), Bytes::new()] {
+        assert!(node.pushes.push(connection, PushEvent::Typing, payload.clone()));
+        assert_eq!(soon(events.next()).await, Some(Pushed { event: PushEvent::Typing, payload }));
+    }
+    assert!(!node.pushes.push(ConnectionId(u64::MAX), PushEvent::Typing, long));
+    assert!(node.pushes.end(connection, "the device is revoked"));
+    assert_eq!(soon(events.next()).await, None);
+    assert_eq!(soon(node.control.ended.recv()).await, Some(connection));
+    let error = soon(client.call(Method::Enqueue, Bytes::new())).await.unwrap_err();
+    assert!(error.to_string().contains("the device is revoked"), "{error}");
+    assert!(
+        !node.pushes.push(connection, PushEvent::Typing, Bytes::new()) && !node.pushes.end(connection, "")
+    );
 }
 
 #[tokio::test]

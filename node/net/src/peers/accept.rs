@@ -70,10 +70,10 @@ async fn accept(shared: Arc<Shared>, incoming: Incoming, handshake: Handshake) {
         admitted => admitted,
     };
     match admitted {
-        Ok(slot) => {
-            let link = Arc::new(Link::new(&shared, connection, Dialler::Peer, slot));
-            link::accepted(shared, link).await;
-        }
+        Ok(slot) => match Link::new(&shared, connection, Dialler::Peer, slot) {
+            Ok(link) => link::accepted(shared, Arc::new(link)).await,
+            Err(error) => tracing::debug!(%node, %error, "a handshake failed"),
+        },
         Err(refusal) => {
             tracing::debug!(%node, %refusal, "refused a peer");
             Streams::close(&connection, code::REFUSED, &refusal.to_string());

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::link::{self, Link};
 use super::table::{Dialler, Task};
 use super::{ALPN, Shared, describe};
-use crate::streams::code;
+use crate::streams::{Ended, code};
 use crate::tls::{self, KeyExchange};
 
 /// A connection that lasted this long was a success: the next dial after it is not put off.
@@ -128,7 +128,8 @@ async fn dial(shared: Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) ->
     let connecting = timeout(time, shared.endpoint.connect(address, ALPN)).await;
     let connected = connecting.map_err(|_| DialError::NoAnswer)?;
     let connection = connected.map_err(|error| connect_error(&error, shared.key_exchange))?;
-    let link = Arc::new(Link::new(shared, connection, Dialler::Us, slot));
+    let link = Link::new(shared, connection, Dialler::Us, slot);
+    let link = Arc::new(link.map_err(|Ended(reason)| DialError::Connect(reason))?);
     if let Err(error) = link.calls.health(shared.wire_versions, time).await {
         link.close(code::VERSION, "no use of the connection");
         return Err(error.into());

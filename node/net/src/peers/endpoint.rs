@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::describe;
 use crate::discovery::Discovery;
+use crate::push::Pushes;
 use crate::tls::{self, KeyExchange};
 
 /// The protocol that is spoken on connections between nodes.
@@ -33,6 +34,8 @@ pub struct PeerConfig {
     pub static_peers: Vec<(NodeKey, Vec<SocketAddr>)>,
     /// What the node decides for itself.
     pub limits: Limits,
+    /// Reaches those who are connected.
+    pub pushes: Pushes,
     /// Key-exchange groups for the handshake.
     pub key_exchange: KeyExchange,
     /// Lowest and highest wire version that the node speaks.
@@ -47,6 +50,7 @@ impl PeerConfig {
             listen: vec![(Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::UNSPECIFIED, 0).into()],
             discovery: Discovery::Off,
             static_peers: Vec::new(),
+            pushes: Pushes::new(&limits),
             limits,
             key_exchange: KeyExchange::default(),
             wire_versions: (WIRE_VERSION, WIRE_VERSION),
@@ -121,7 +125,7 @@ pub(super) async fn bind(config: &PeerConfig) -> Result<Endpoint, StartError> {
 /// that is slower than three times this, the first packet is sent twice.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 
-/// Windows and streams as the limits say; no datagrams and no unidirectional streams, which nothing here uses.
+/// Windows and streams as the limits say; no datagrams, and no unidirectional streams before events are asked for.
 fn transport(limits: &Limits) -> QuicTransportConfig {
     let idle = VarInt::from_u32(u32::try_from(limits.idle_timeout_ms).unwrap_or(u32::MAX));
     QuicTransportConfig::builder()

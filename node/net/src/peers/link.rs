@@ -3,28 +3,24 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use iroh::TransportAddr;
 use iroh::endpoint::Connection;
-use qpq_proto::CallError;
 use qpq_proto::ids::NodeKey;
+use qpq_proto::limits::Limits;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::table::{Admission, Departure, Dialler};
-use super::{PathKind, PeerEvent, Shared};
+use super::{PathKind, PeerEvent, Shared, doubt};
 use crate::admission::Slot;
-use crate::caller::Caller;
+use crate::caller::{Caller, ConnectionId, Exporter, Peer};
 use crate::calls::{Calls, check_versions};
+use crate::push::Events;
 use crate::serve::{Activity, ServeError, Serving};
-use crate::streams::{Streams, code};
-
-/// How long a connection may take to show a sign of life when there is reason to doubt it: so many round trips, within
-/// bounds. What waits for the peer waits as long, so that it should not be longer than needed.
-const SIGN_OF_LIFE_ROUND_TRIPS: u32 = 10;
-const SIGN_OF_LIFE_MIN: Duration = Duration::from_millis(500);
-const SIGN_OF_LIFE_MAX: Duration = Duration::from_secs(2);
+use crate::streams::{Ended, Streams, code};
 
 /// How long no call must be under way on a retiring connection: the other side may not know yet.
 const QUIET_BEFORE_CLOSE: Duration = Duration::from_secs(1);
@@ -38,9 +34,13 @@ pub(super) struct Link {
     pub(super) connection: Connection,
     /// Our own calls over it.
     pub(super) calls: Calls<Connection>,
+    /// What both ends sign over to log in.
+    pub(super) exporter: Exporter,
     dialler: Dialler,
     activity: Activity,
     retiring: watch::Sender<bool>,
+    /// Somebody takes the peer's events.
+    has_events: AtomicBool,
     /// The place among all connections; free again when the link is gone.
     _slot: Slot,
 }
@@ -60,23 +60,37 @@ impl PartialEq for Link {
 }
 
 impl Link {
-    pub(super) fn new(shared: &Shared, connection: Connection, dialler: Dialler, slot: Slot) -> Self {
+    /// A connection whose handshake is complete.
+    pub(super) fn new(
+        shared: &Shared,
+        connection: Connection,
+        dialler: Dialler,
+        slot: Slot,
+    ) -> Result<Self, Ended> {
         let activity = Activity::new();
         let budget = shared.responses.clone();
-        Self {
+        Ok(Self {
+            exporter: Streams::exporter(&connection)?,
             node: NodeKey::from_bytes(*connection.remote_id().as_bytes()),
             calls: Calls::new(connection.clone(), &shared.limits, activity.clone(), budget),
             connection,
             dialler,
             activity,
             retiring: watch::Sender::new(false),
+            has_events: AtomicBool::new(false),
             _slot: slot,
-        }
+        })
     }
 
     /// Ends the connection as soon as no call is under way on it.
     pub(super) fn retire(&self) {
         self.retiring.send_replace(true);
+    }
+
+    /// The events that the peer pushes, for whoever asks first.
+    pub(super) fn events(&self, limits: &Limits) -> Option<Events> {
+        let is_first = !self.has_events.swap(true, Ordering::Relaxed);
+        is_first.then(|| Events::read(self.connection.clone(), limits))
     }
 
     pub(super) fn close(&self, code: u32, reason: &str) {
@@ -144,10 +158,16 @@ pub(super) async fn accepted(shared: Arc<Shared>, link: Arc<Link>) {
 }
 
 fn serving(shared: &Shared, link: &Link) -> Serving<Connection> {
+    let caller = Caller {
+        connection: ConnectionId::next(),
+        peer: Peer::Node(link.node),
+        address: link.address().map(|address| address.ip().to_canonical()),
+        exporter: link.exporter,
+    };
     Serving {
         streams: link.connection.clone(),
-        server: shared.server.for_connection(),
-        caller: Caller::Node(link.node),
+        server: shared.server.for_connection(caller),
+        subscription: shared.pushes.enter(caller.connection),
         calls_max: shared.limits.streams_per_connection_max,
         activity: link.activity.clone(),
     }
@@ -167,13 +187,21 @@ async fn greet(shared: &Shared, link: &Link, serving: &Serving<Connection>) -> R
     Ok(false)
 }
 
-/// Serves the connection until it ends, retires, or the node stops.
+/// Serves the connection until it ends, and sees to what follows.
 async fn carry(shared: Arc<Shared>, link: Arc<Link>, serving: Serving<Connection>) {
+    let reason = serve(&shared, &link, &serving).await;
+    // The service learns of the end now, and does not wait for whoever takes the events.
+    drop(serving);
+    depart(&shared, &link, &reason).await;
+}
+
+/// Serves the connection until it ends, retires, or the node stops, and says why it ended.
+async fn serve(shared: &Shared, link: &Link, serving: &Serving<Connection>) -> String {
     let call_timeout = Duration::from_millis(shared.limits.call_timeout_ms);
     let mut served = pin!(serving.run());
     // Calls under way go on only while `served` is polled.
-    let reason = tokio::select! {
-        error = &mut served => end(&shared, &link, error),
+    tokio::select! {
+        error = &mut served => end(shared, link, error),
         () = link.may_close(call_timeout) => {
             link.close(code::DUPLICATE, "no longer used");
             "no longer used".to_owned()
@@ -186,8 +214,7 @@ async fn carry(shared: Arc<Shared>, link: Arc<Link>, serving: Serving<Connection
             link.close(code::DONE, "the node stops");
             "the node stops".to_owned()
         }
-    };
-    depart(&shared, &link, &reason).await;
+    }
 }
 
 /// Enters the connection into the table; closes it and returns false if the peer has too many.
@@ -201,7 +228,7 @@ async fn enter(shared: &Arc<Shared>, link: &Arc<Link>) -> bool {
             send(room, [disconnected(link, "it was dialled again"), connected(link)]);
         }
         Admission::Replaces(old) => old.retire(),
-        Admission::Challenges(current) => shared.spawn(verify(Arc::clone(shared), current)),
+        Admission::Challenges(current) => shared.spawn(doubt::verify(Arc::clone(shared), current)),
         Admission::TooMany => {
             link.close(code::REFUSED, "too many connections with this node");
             return false;
@@ -210,31 +237,13 @@ async fn enter(shared: &Arc<Shared>, link: &Arc<Link>) -> bool {
     true
 }
 
-/// Has a connection show a sign of life, and ends it if there is none. Its challengers retire or take over.
-pub(super) async fn verify(shared: Arc<Shared>, link: Arc<Link>) {
-    match link.calls.health(shared.wire_versions, sign_of_life(link.path().rtt)).await {
-        // A peer that is too busy to answer is alive.
-        Ok(()) | Err(CallError::Failure(_)) => {
-            let challengers = shared.table().confirmed(link.node, &link);
-            for challenger in challengers {
-                challenger.retire();
-            }
-        }
-        Err(error) => {
-            tracing::debug!(node = %link.node, %error, "a connection shows no sign of life");
-            link.close(code::TIMED_OUT, "no sign of life");
-        }
-    }
-}
-
-fn sign_of_life(rtt: Option<Duration>) -> Duration {
-    let patience = rtt.map(|rtt| rtt.saturating_mul(SIGN_OF_LIFE_ROUND_TRIPS));
-    patience.unwrap_or(SIGN_OF_LIFE_MAX).clamp(SIGN_OF_LIFE_MIN, SIGN_OF_LIFE_MAX)
-}
-
 /// Closes the connection as its end demands, and says why it ended.
 fn end(shared: &Shared, link: &Link, error: ServeError) -> String {
     if matches!(error, ServeError::Ended(_)) {
+        return error.to_string();
+    }
+    if let ServeError::Unwanted(reason) = &error {
+        link.close(code::ENDED, reason);
         return error.to_string();
     }
     tracing::warn!(node = %link.node, %error, "ending a connection");
@@ -266,20 +275,5 @@ fn disconnected(link: &Link, reason: &str) -> PeerEvent {
 fn send<const N: usize>(room: Option<mpsc::PermitIterator<'_, PeerEvent>>, events: [PeerEvent; N]) {
     for (permit, event) in room.into_iter().flatten().zip(events) {
         permit.send(event);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patience_with_a_doubtful_connection_follows_its_round_trip_within_bounds() {
-        for (rtt_ms, expected_ms) in [(0, 500), (50, 500), (80, 800), (200, 2_000), (60_000, 2_000)] {
-            let patience = sign_of_life(Some(Duration::from_millis(rtt_ms)));
-            assert_eq!(patience, Duration::from_millis(expected_ms), "{rtt_ms} ms");
-        }
-        assert_eq!(sign_of_life(None), SIGN_OF_LIFE_MAX);
-        assert_eq!(sign_of_life(Some(Duration::MAX)), SIGN_OF_LIFE_MAX);
     }
 }

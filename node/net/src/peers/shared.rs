@@ -10,13 +10,15 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::PeerEvent;
-use super::link::{self, Link};
+use super::doubt;
+use super::link::Link;
 use super::table::Table;
 use crate::admission::Admissions;
 use crate::budget::Budget;
 use crate::calls::WireVersions;
 use crate::discovery::{Discovery, DiscoveryState};
 use crate::lock;
+use crate::push::Pushes;
 use crate::rpc::Server;
 use crate::tls::KeyExchange;
 
@@ -28,6 +30,7 @@ pub(crate) struct Shared {
     pub(super) wire_versions: WireVersions,
     pub(super) key_exchange: KeyExchange,
     pub(super) server: Server,
+    pub(super) pushes: Pushes,
     /// Pays for the responses to our own calls; apart from the requests' budget, so that neither waits for the other.
     pub(super) responses: Budget,
     pub(super) table: Mutex<Table<Arc<Link>>>,
@@ -118,7 +121,7 @@ impl Shared {
     fn doubt(self: &Arc<Self>, node: NodeKey, addresses: &[SocketAddr]) {
         let Some(current) = self.table().current(node) else { return };
         if current.address().is_some_and(|address| !addresses.contains(&address)) {
-            self.spawn(link::verify(Arc::clone(self), current));
+            self.spawn(doubt::verify(Arc::clone(self), current));
         }
     }
 

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iroh::Endpoint;
 use qpq_proto::limits::Limits;
+use qpq_proto::v1::PushEvent;
 use qpq_proto::{Status, TransportErrorKind};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::caller::Peer;
+use crate::push::Pushed;
 use crate::testing::{Echo, EchoControl, impatient, soon};
 
 mod hostile;
@@ -98,6 +101,18 @@ impl Node {
         assert_eq!(self.call(other, Method::Enqueue, "hello").await.unwrap(), "hello");
     }
 
+    /// Has the other node call, and pushes an event over that connection.
+    async fn pushes_to(&mut self, other: &Node) {
+        let mut events = other.peers.events(self.key()).unwrap();
+        assert!(other.peers.events(self.key()).is_none() && other.peers.events(other.key()).is_none());
+        other.echo(self).await;
+        let caller = std::iter::from_fn(|| self.control.calls.try_recv().ok()).last().unwrap().0;
+        assert_eq!(caller.peer, Peer::Node(other.key()));
+        let payload = Bytes::from_static(b"news");
+        assert!(self.peers.shared.pushes.push(caller.connection, PushEvent::Presence, payload.clone()));
+        assert_eq!(soon(events.next()).await, Some(Pushed { event: PushEvent::Presence, payload }));
+    }
+
     fn state(&self, other: NodeKey) -> PeerState {
         self.peers.states().into_iter().find(|state| state.node == other).unwrap()
     }
@@ -135,11 +150,22 @@ async fn nodes_call_each_other_over_one_connection() {
     b.echo(&a).await;
     let (a_key, b_key) = (a.key(), b.key());
     for (caller, served) in [(a_key, &mut b), (b_key, &mut a)] {
+        let exporter = served.peers.exporter(caller);
         let calls: Vec<_> = std::iter::from_fn(|| served.control.calls.try_recv().ok()).collect();
-        assert!(calls.iter().all(|(who, _)| *who == crate::Caller::Node(caller)), "{calls:?}");
-        assert_eq!(calls.last().unwrap().1, Method::Enqueue);
+        assert!(calls.iter().all(|(who, _)| who.peer == Peer::Node(caller)), "{calls:?}");
+        let (last, method) = calls.last().unwrap();
+        assert_eq!((last.address, *method), (Some(Ipv4Addr::LOCALHOST.into()), Method::Enqueue));
+        assert_eq!(Some(last.exporter), exporter);
     }
+    assert!(a.peers.exporter(a_key).is_none());
     assert_eq!((a.links(b_key), b.links(a_key)), (1, 1));
+}
+
+#[tokio::test]
+async fn either_node_pushes_events_to_the_other() {
+    let (mut a, mut b) = connected().await;
+    a.pushes_to(&b).await;
+    b.pushes_to(&a).await;
 }
 
 #[tokio::test]
@@ -176,11 +202,14 @@ async fn large_payloads_pass_in_both_directions() {
 async fn the_method_table_decides_what_a_peer_may_call() {
     let (a, mut b) = connected().await;
     while b.control.calls.try_recv().is_ok() {}
-    for method in [Method::SendMessage, Method::NodeStatus, Method::Fetch, Method::RelayEnqueue] {
+    for method in [Method::SendMessage, Method::NodeStatus, Method::RelayEnqueue] {
         let error = a.call(&b, method, "").await.unwrap_err();
         assert_eq!(error.failure().unwrap().status, Status::Forbidden, "{method:?}");
     }
     assert!(b.control.calls.try_recv().is_err(), "the service must not have seen the calls");
+    // A node, too, may be logged in.
+    assert!(a.call(&b, Method::Fetch, "").await.is_err());
+    assert_eq!(b.control.calls.try_recv().unwrap().1, Method::Fetch);
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use tokio::io::{DuplexStream, duplex};
 use super::*;
 
 mod framing;
-use crate::testing::{Echo, EchoControl, impatient, soon};
+use crate::testing::{Echo, EchoControl, impatient, node_caller, soon};
 
-fn server() -> (Server, EchoControl) {
+fn server() -> (ConnectionServer, EchoControl) {
     let (echo, control) = Echo::new();
-    (Server::new(Arc::new(echo), &impatient()), control)
+    (Server::new(Arc::new(echo), &impatient()).for_connection(node_caller(1)), control)
 }
 
 fn frame(method: Method, payload: &[u8]) -> Vec<u8> {
@@ -81,11 +81,11 @@ async fn a_payload_is_not_read_before_its_length_is_reserved() {
     let (server, _control) = server();
     let long = FRAME_PAYLOAD_BYTES_MAX;
     // Two of twelve MiB's worth of long frames, and no third fits beside what is kept for short ones.
-    let held = (server.budget.reserve(long).await, server.budget.reserve(long).await);
+    let held = (server.0.server.budget.reserve(long).await, server.0.server.budget.reserve(long).await);
     let header = RequestHeader { method: Ok(Method::Enqueue), request_id: 1, payload_bytes: long };
     let (mut ours, mut theirs) = duplex(1 << 10);
     ours.write_all(&header.encode()).await.unwrap();
-    let read = server.for_connection().read_one(&mut theirs).await;
+    let read = server.0.server.for_connection(node_caller(2)).read_one(&mut theirs).await;
     assert!(matches!(read, Err(ReadError::Exhausted)));
     // Short ones go on.
     let (mut ours, mut theirs) = duplex(1 << 10);
@@ -98,30 +98,29 @@ async fn a_payload_is_not_read_before_its_length_is_reserved() {
 #[tokio::test]
 async fn reading_gives_back_what_it_reserved() {
     let (server, _control) = server();
-    let free = server.budget.available_bytes();
+    let free = server.0.server.budget.available_bytes();
     for sent in [frame(Method::Enqueue, &[1; 100_000]), frame(Method::Enqueue, &[1; 100_000])[..500].to_vec()]
     {
         let (mut ours, mut theirs) = duplex(1 << 20);
         ours.write_all(&sent).await.unwrap();
         drop(ours);
         drop(server.read_one(&mut theirs).await);
-        assert_eq!(server.budget.available_bytes(), free);
+        assert_eq!(server.0.server.budget.available_bytes(), free);
     }
 }
 
 #[tokio::test]
 async fn the_service_answers_what_the_caller_may_call() {
     let (server, mut control) = server();
-    let caller = Caller::Node(qpq_proto::ids::NodeKey::from_bytes([1; 32]));
     let payload = Bytes::from_static(b"x");
-    assert_eq!(server.answer(caller, Ok(Method::Enqueue), payload.clone()).await.unwrap(), "x");
-    assert_eq!(control.calls.recv().await, Some((caller, Method::Enqueue)));
+    assert_eq!(server.answer(Ok(Method::Enqueue), payload.clone()).await.unwrap(), "x");
+    assert_eq!(control.calls.recv().await, Some((*server.caller(), Method::Enqueue)));
     for (method, status) in [
         (Err(65_000), Status::UnknownMethod),
         (Ok(Method::NodeStatus), Status::Forbidden),
         (Ok(Method::ResolveEndpoint), Status::Internal),
     ] {
-        let failure = server.answer(caller, method, payload.clone()).await.unwrap_err();
+        let failure = server.answer(method, payload.clone()).await.unwrap_err();
         assert_eq!(failure.status, status, "{method:?}");
     }
 }
@@ -129,14 +128,12 @@ async fn the_service_answers_what_the_caller_may_call() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_takes_for_ever_is_cut_off_but_not_for_the_owner() {
     let (server, control) = server();
-    let caller = Caller::Node(qpq_proto::ids::NodeKey::from_bytes([1; 32]));
-    let failure = server.answer(caller, Ok(Method::PublishEndpoint), Bytes::new()).await.unwrap_err();
+    let failure = server.answer(Ok(Method::PublishEndpoint), Bytes::new()).await.unwrap_err();
     assert_eq!(failure.status, Status::DeadlineExceeded);
 
     let (echo, owner_control) = Echo::new();
-    let owner = Server::for_owner(Arc::new(echo), &impatient());
-    let waiting =
-        tokio::spawn(async move { owner.answer(Caller::Owner, Ok(Method::ReadEvents), Bytes::new()).await });
+    let owner = Server::for_owner(Arc::new(echo), &impatient()).for_connection(Caller::owner());
+    let waiting = tokio::spawn(async move { owner.answer(Ok(Method::ReadEvents), Bytes::new()).await });
     tokio::time::advance(Duration::from_secs(3_600)).await;
     owner_control.gate.send_replace(true);
     assert!(waiting.await.unwrap().is_ok());
@@ -166,12 +163,12 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (server, _control) = server();
-            let free = server.budget.available_bytes();
+            let free = server.0.server.budget.available_bytes();
             let (mut ours, mut theirs) = duplex(256);
             ours.write_all(&sent).await.unwrap();
             drop(ours);
             drop(server.read_one(&mut theirs).await);
-            assert_eq!(server.budget.available_bytes(), free);
+            assert_eq!(server.0.server.budget.available_bytes(), free);
         });
     }
 }

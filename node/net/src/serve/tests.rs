@@ -2,12 +2,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qpq_proto::Status;
 use qpq_proto::frame::{Header, RESPONSE_HEADER_BYTES, RequestHeader, ResponseHeader};
-use qpq_proto::ids::NodeKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::testing::{Echo, EchoControl, MemoryRecv, MemorySend, Wire, impatient, soon, wire};
+use crate::push::Pushes;
+use crate::rpc::Server;
+use crate::testing::{Echo, EchoControl, MemoryRecv, MemorySend, Wire, impatient, node_caller, soon, wire};
+
+mod endings;
 
 const CALLS_MAX: usize = 3;
 
@@ -15,6 +18,7 @@ const CALLS_MAX: usize = 3;
 struct Stage {
     peer: Wire,
     control: EchoControl,
+    pushes: Pushes,
     serving: Arc<Serving<Wire>>,
 }
 
@@ -22,14 +26,15 @@ impl Stage {
     fn new() -> Self {
         let (ours, peer) = wire();
         let (echo, control) = Echo::new();
+        let (pushes, caller) = (Pushes::new(&impatient()), node_caller(7));
         let serving = Serving {
             streams: ours,
-            server: Server::new(Arc::new(echo), &impatient()),
-            caller: Caller::Node(NodeKey::from_bytes([7; 32])),
+            server: Server::new(Arc::new(echo), &impatient()).for_connection(caller),
+            subscription: pushes.enter(caller.connection),
             calls_max: CALLS_MAX,
             activity: Activity::new(),
         };
-        Self { peer, control, serving: Arc::new(serving) }
+        Self { peer, control, pushes, serving: Arc::new(serving) }
     }
 
     /// Serves what comes, until the connection has to end.
@@ -148,9 +153,8 @@ async fn only_health_may_be_replayed() {
         SendHalf::finish(&mut send);
         let (answer, mut asked) = ours.accept().await.unwrap();
         asked.is_replayable = true;
-        let server = Server::new(Arc::new(Echo::new().0), &impatient());
-        let caller = Caller::Node(NodeKey::from_bytes([7; 32]));
-        let (outcome, answered) = tokio::join!(serve_one(server, caller, answer, asked), async {
+        let server = Server::new(Arc::new(Echo::new().0), &impatient()).for_connection(node_caller(7));
+        let (outcome, answered) = tokio::join!(serve_one(server, answer, asked), async {
             let answered = status(&mut recv).await;
             RecvHalf::stop(&mut recv, code::DONE);
             answered

@@ -17,7 +17,7 @@ use tokio::time::{interval, timeout};
 use super::listen::{ListenError, Listener};
 use super::places::{Call, Place, Places};
 use crate::caller::{Caller, Service};
-use crate::rpc::{NO_REQUEST_ID, ReadError, Request, Server};
+use crate::rpc::{ConnectionServer, NO_REQUEST_ID, ReadError, Request, Server};
 use crate::seldom::Seldom;
 
 /// Listens on a Unix domain socket and brings its calls to the service, as calls of the owner's.
@@ -102,7 +102,7 @@ async fn accept(listener: Listener, server: Server, limits: Limits, mut stopped:
             tracing::warn!(max, times, "too many connections on the socket: ending the one least used");
         }
         let connection = Connection {
-            server: server.for_connection(),
+            server: server.for_connection(Caller::owner()),
             calls_max: limits.socket_calls_per_connection_max,
             drain_timeout: Duration::from_millis(limits.call_timeout_ms),
             stopped: stopped.clone(),
@@ -131,7 +131,7 @@ type Response = (u32, Result<Bytes, Failure>);
 
 /// One connection. Calls run side by side, so many at most; then reading waits, and with it the program.
 struct Connection {
-    server: Server,
+    server: ConnectionServer,
     calls_max: usize,
     drain_timeout: Duration,
     stopped: watch::Receiver<()>,
@@ -203,9 +203,9 @@ async fn gone(recv: &OwnedReadHalf) {
     }
 }
 
-async fn answer(server: Server, request: Request, responses: mpsc::Sender<Response>, call: Call) {
+async fn answer(server: ConnectionServer, request: Request, responses: mpsc::Sender<Response>, call: Call) {
     let Request { id, method, payload, reservation } = request;
-    let result = server.answer(Caller::Owner, method, payload).await;
+    let result = server.answer(method, payload).await;
     drop(reservation);
     // Before the program can know, so that one which has its answers is idle.
     drop(call);
@@ -223,7 +223,11 @@ async fn refuse(error: &ReadError, responses: &mpsc::Sender<Response>, reports: 
     }
 }
 
-async fn write_responses(server: Server, mut send: OwnedWriteHalf, mut queue: mpsc::Receiver<Response>) {
+async fn write_responses(
+    server: ConnectionServer,
+    mut send: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<Response>,
+) {
     while let Some((id, result)) = queue.recv().await {
         if let Err(error) = server.write(&mut send, id, result).await {
             tracing::debug!(%error, "a program on the socket does not take its answers");

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::*;
-use crate::caller::Caller;
+use crate::caller::Peer;
 use crate::testing::{Echo, EchoControl, impatient, soon};
 
 mod endings;
@@ -73,9 +73,11 @@ async fn the_owner_calls_and_is_answered() {
     let client = node.client().await;
     let payload = Bytes::from_static(b"hello");
     assert_eq!(soon(client.call(Method::SendMessage, payload.clone())).await.unwrap(), payload);
-    assert_eq!(node.control.calls.recv().await, Some((Caller::Owner, Method::SendMessage)));
+    let (caller, method) = node.control.calls.recv().await.unwrap();
+    assert_eq!((caller.peer, caller.address, method), (Peer::Owner, None, Method::SendMessage));
     let health = soon(Client::new(client).health(&HealthRequest::default())).await.unwrap();
     assert_eq!(health.wire_version_max, 1);
+    assert_eq!(soon(node.control.ended.recv()).await, Some(caller.connection));
 }
 
 #[tokio::test]

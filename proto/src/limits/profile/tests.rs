@@ -8,6 +8,7 @@ fn the_router_profile_fits_into_64_mb() {
     let limits = Limits::ROUTER;
     // What a hostile surrounding can make a node hold at one time, besides its code and its libraries.
     let held = limits.call_bytes_in_memory_max
+        + limits.push_bytes_in_memory_max
         + limits.groups_cached_bytes_max
         + limits.database_cache_bytes
         // A batch as it waits, sealed, and in its frame.

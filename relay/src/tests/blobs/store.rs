@@ -8,7 +8,7 @@ use qpq_proto::{Failure, Method};
 
 use crate::blobs::{BlobHash, BlobJob, BlobResult, UploadId};
 use crate::input::{CallId, Caller, Effect, Input};
-use crate::relay::{Config, Relay};
+use crate::relay::{Config, Registration, Relay};
 use crate::tests::world::{Device, World};
 
 /// Uploads and objects.
@@ -125,7 +125,8 @@ impl World {
     fn crash(&mut self) -> bool {
         let (node, limits) =
             (qpq_crypto::identity::DeviceSecret::from_seed(&[9; 32]), self.relay.limits.clone());
-        self.relay = Relay::new(Config { node, limits, push_to_private_addresses: false });
+        let config = Config { node, limits, registration: Registration::Open };
+        self.relay = Relay::open(config, &mut self.rng, &mut self.memory).unwrap();
         self.effects();
         false
     }

@@ -161,6 +161,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn new(limits: Limits) -> Self {
         let (sender, effects) = mpsc::unbounded_channel();
+        let (relay, _) = mpsc::unbounded_channel();
         let seen = Arc::new(Mutex::new(Seen { effects: Some(effects), ..Seen::default() }));
         let storage = Watched { memory: MemoryStore::default(), seen: Arc::clone(&seen) };
         let core = Core {
@@ -170,7 +171,7 @@ impl Stage {
             clock: Clock::start(&Environment::default()),
         };
         let Started { handle, opened, end } =
-            spawn::<_, _, (), ()>(limits, sender, || Ok((core, ()))).unwrap();
+            spawn::<_, _, (), ()>(limits, Outlets { engine: sender, relay }, || Ok((core, ()))).unwrap();
         opened.await.unwrap().unwrap();
         Self { handle, seen, end }
     }

@@ -51,6 +51,7 @@ fn an_entry_says_what_it_is() {
             device_list_sequence: 1,
             except: Vec::new(),
             bundles: Vec::new(),
+            is_refused: false,
             payload_bytes: 7,
         };
         assert_eq!(parcel(&bench), expected);

@@ -38,7 +38,7 @@ async fn write_in_pieces(mut stream: DuplexStream, bytes: Vec<u8>, cuts: Vec<pro
 }
 
 /// What the server reads until the stream ends or breaks, and whether it broke.
-async fn read_all(server: &Server, mut stream: DuplexStream) -> (Vec<Sent>, bool) {
+async fn read_all(server: &ConnectionServer, mut stream: DuplexStream) -> (Vec<Sent>, bool) {
     let mut requests = Vec::new();
     loop {
         match soon(server.read_next(&mut stream)).await {
@@ -69,14 +69,14 @@ async fn a_stream_of_many_ends_between_two_frames_or_is_broken() {
 #[tokio::test]
 async fn a_reservation_lasts_until_the_request_is_done_with() {
     let (server, _control) = server();
-    let free = server.budget.available_bytes();
+    let free = server.0.server.budget.available_bytes();
     let (mut ours, mut theirs) = duplex(1 << 10);
     let bytes = encode(&[(Method::Enqueue.id(), 1, vec![1; 500])]);
     ours.write_all(&bytes).await.unwrap();
     let request = server.read_next(&mut theirs).await.unwrap().unwrap();
-    assert_eq!(server.budget.available_bytes(), free - 500);
+    assert_eq!(server.0.server.budget.available_bytes(), free - 500);
     drop(request);
-    assert_eq!(server.budget.available_bytes(), free);
+    assert_eq!(server.0.server.budget.available_bytes(), free);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +90,7 @@ async fn whoever_drips_is_given_the_time_of_a_slow_link_and_no_more() {
         ours.write_all(&header.encode()).await.unwrap();
         // Always in time for the next byte, and never done.
         while ours.write_all(&[1]).await.is_ok() {
-            tokio::time::sleep(server.transfer_timeout / 2).await;
+            tokio::time::sleep(server.0.server.transfer_timeout / 2).await;
         }
     };
     let reading = async {
@@ -100,7 +100,7 @@ async fn whoever_drips_is_given_the_time_of_a_slow_link_and_no_more() {
     };
     let (read, ()) = tokio::join!(reading, dripping);
     assert!(matches!(read, Err(ReadError::Stalled)));
-    let longest = server.transfer_timeout + transfer_time(length);
+    let longest = server.0.server.transfer_timeout + transfer_time(length);
     assert!(begun.elapsed() >= longest && begun.elapsed() < 2 * longest, "{:?}", begun.elapsed());
 }
 
@@ -133,13 +133,13 @@ proptest! {
     ) {
         run(async {
             let (server, _control) = server();
-            let free = server.budget.available_bytes();
+            let free = server.0.server.budget.available_bytes();
             let (ours, theirs) = duplex(width);
             let ((requests, is_broken), ()) =
                 tokio::join!(read_all(&server, theirs), write_in_pieces(ours, encode(&sent), cuts));
             assert!(!is_broken);
             assert_eq!(requests, sent);
-            assert_eq!(server.budget.available_bytes(), free);
+            assert_eq!(server.0.server.budget.available_bytes(), free);
         });
     }
 
@@ -152,13 +152,13 @@ proptest! {
     ) {
         run(async {
             let (server, _control) = server();
-            let free = server.budget.available_bytes();
+            let free = server.0.server.budget.available_bytes();
             let (ours, theirs) = duplex(64);
             let bytes = [encode(&sent), garbage].concat();
             let ((requests, _), ()) =
                 tokio::join!(read_all(&server, theirs), write_in_pieces(ours, bytes, cuts));
             assert_eq!(requests[..sent.len()], sent);
-            assert_eq!(server.budget.available_bytes(), free);
+            assert_eq!(server.0.server.budget.available_bytes(), free);
         });
     }
 

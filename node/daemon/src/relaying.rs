@@ -1,0 +1,141 @@
+//! The role relay: switching it, and what it takes besides the writer.
+//!
+//! The relay decides inside the writer; here are the listener for programs and light clients, which it needs, and the
+//! effects that go to connections.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prost::Message;
+use qpq_net::{ConnectionId, Pushes, Service};
+use qpq_proto::limits::RPC_PORT;
+use qpq_proto::{Failure, Method, v1};
+use qpq_relay::Effect;
+use qpq_store::Storage;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::actor::Core;
+use crate::direct::{Bounds, Direct, DirectError};
+use crate::machine::NodeMachine;
+use crate::service::Writer;
+use crate::settings::Settings;
+
+/// Whether the node is a relay, and its listener.
+#[derive(Debug)]
+pub(crate) struct RelayRole {
+    is_on: AtomicBool,
+    direct: Mutex<Option<Direct>>,
+    bounds: Bounds,
+}
+
+impl RelayRole {
+    /// As the node was left.
+    pub(crate) fn new(is_on: bool, bounds: Bounds) -> Self {
+        Self { is_on: AtomicBool::new(is_on), direct: Mutex::new(None), bounds }
+    }
+
+    /// Whether the node is a relay.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Acquire)
+    }
+
+    /// Starts the listener, if the settings or the role ask for it. Returns what the line of readiness says about it.
+    pub(crate) async fn listen(
+        &self,
+        settings: &Settings,
+        writer: &Writer,
+        service: Arc<dyn Service>,
+    ) -> Result<String, DirectError> {
+        let mut direct = self.direct.lock().await;
+        if direct.is_none()
+            && let Some(listen) = self.address(settings)
+        {
+            *direct = Some(Direct::start(settings, listen, writer, service, self.bounds.clone()).await?);
+        }
+        Ok(direct.as_ref().map_or_else(String::new, |direct| direct.ready().to_owned()))
+    }
+
+    /// Where the listener is to be.
+    fn address(&self, settings: &Settings) -> Option<SocketAddr> {
+        let of_a_relay = || SocketAddr::from((Ipv6Addr::UNSPECIFIED, RPC_PORT));
+        settings.rpc_listen.or_else(|| self.is_on().then(of_a_relay))
+    }
+
+    /// Stops the listener, letting calls under way finish for a while.
+    pub(crate) async fn stop(&self) {
+        if let Some(direct) = self.direct.lock().await.take() {
+            direct.shutdown().await;
+        }
+    }
+
+    /// Switches the role, for good: the listener first, so that nobody is told of a relay that cannot be reached.
+    pub(crate) async fn switch(
+        &self,
+        is_on: bool,
+        settings: &Settings,
+        writer: &Writer,
+        service: Arc<dyn Service>,
+    ) -> Result<v1::SetRoleResponse, Failure> {
+        let was_on = self.is_on.swap(is_on, Ordering::AcqRel);
+        if is_on && let Err(error) = self.listen(settings, writer, service).await {
+            self.is_on.store(was_on, Ordering::Release);
+            let message = format!("the node cannot listen for those whom it would serve: {error}");
+            return Err(Failure::unavailable(message, 0));
+        }
+        let request = v1::SetRoleRequest { role: RELAY.to_owned(), on: is_on };
+        let payload = request.encode_to_vec().into();
+        let switched = match writer.call(qpq_engine::Caller::Owner, Method::SetRole, payload).await {
+            Ok(payload) => writer.work(move |core| switch_machine(core, is_on)).await?.map(|()| payload),
+            Err(failure) => Err(failure),
+        };
+        if switched.is_err() {
+            self.is_on.store(was_on, Ordering::Release);
+        }
+        if !self.is_on() && settings.rpc_listen.is_none() {
+            self.stop().await;
+        }
+        v1::SetRoleResponse::decode(switched?).map_err(|_| Failure::internal())
+    }
+}
+
+/// Opens the relay, or lets go of it and all who wait for it.
+fn switch_machine<S: Storage>(core: &mut Core<S, NodeMachine>, is_on: bool) -> Result<(), Failure> {
+    let Core { storage, machine, rng, .. } = core;
+    if !is_on {
+        machine.relay = None;
+        return Ok(());
+    }
+    if machine.relay.is_none() {
+        let mut batch = storage.begin();
+        let mut tx = batch.transaction();
+        let relay = machine.relaying.open(rng, &mut tx).map_err(Failure::from)?;
+        tx.accept();
+        batch.commit().map_err(|error| {
+            tracing::error!("the relay could not be opened: {error}");
+            Failure::internal()
+        })?;
+        machine.relay = Some(relay);
+    }
+    Ok(())
+}
+
+/// Carries out the relay's effects, until the writer ends.
+pub(crate) async fn carry_out(mut effects: mpsc::UnboundedReceiver<Effect>, pushes: Pushes) {
+    while let Some(effect) = effects.recv().await {
+        match effect {
+            Effect::Push { connection, event, payload } => {
+                // Whoever has gone finds it in the queue when coming back.
+                let _ = pushes.push(ConnectionId(connection.0), event, payload);
+            }
+            Effect::Disconnect { connection } => {
+                let _ = pushes.end(ConnectionId(connection.0), "the session was ended");
+            }
+            // Given by the writer.
+            Effect::Answer { .. } => {}
+        }
+    }
+}
+
+/// The role's name.
+pub(crate) const RELAY: &str = "relay";

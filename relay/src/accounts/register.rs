@@ -1,0 +1,75 @@
+//! Registering.
+
+use qpq_crypto::account::verify_possession;
+use qpq_crypto::opaque::{OpaqueError, check_record};
+use qpq_proto::Failure;
+use qpq_proto::ids::Identity;
+use qpq_proto::v1::{
+    OpaqueRegisterFinishRequest, OpaqueRegisterFinishResponse, OpaqueRegisterStartRequest,
+    OpaqueRegisterStartResponse, RegistrationPolicy,
+};
+
+use crate::accounts::{account, invitations, username_field};
+use crate::context::Context;
+use crate::records::{AccountRecord, UsernameRecord};
+use crate::relay::{Registration, Relay};
+use crate::tables::{self, ACCOUNTS, USERNAMES, key};
+
+impl Relay {
+    pub(crate) fn opaque_register_start(
+        &self,
+        _: &Context<'_>,
+        request: &OpaqueRegisterStartRequest,
+    ) -> Result<OpaqueRegisterStartResponse, Failure> {
+        let username = username_field(&request.username)?;
+        let answered = self.secrets.opaque.answer_registration(&username, &request.request);
+        let response = answered.map_err(|error| opaque_failure("request", &error))?;
+        let policy = match self.registration {
+            Registration::Closed => RegistrationPolicy::Closed,
+            Registration::Open => RegistrationPolicy::Open,
+        };
+        Ok(OpaqueRegisterStartResponse { response, policy: policy.into() })
+    }
+
+    pub(crate) fn opaque_register_finish(
+        &self,
+        cx: &mut Context<'_>,
+        request: &OpaqueRegisterFinishRequest,
+    ) -> Result<OpaqueRegisterFinishResponse, Failure> {
+        let username = username_field(&request.username)?;
+        let identity = Identity::try_from(request.identity_key.as_slice())
+            .map_err(|error| error.in_field("identity_key"))?;
+        check_record(&request.upload).map_err(|error| opaque_failure("upload", &error))?;
+        verify_possession(&identity, &username, &request.upload, &request.proof_of_possession)
+            .map_err(|error| Failure::bad_request("proof_of_possession", error.to_string()))?;
+        // Before anything is told about names: nobody without an invitation learns which are taken.
+        if self.registration == Registration::Closed {
+            invitations::use_up(cx, &request.invitation)?;
+        }
+        if cx.tx.get(USERNAMES, key(username.as_bytes()))?.is_some() {
+            return Err(Failure::conflict("this name is taken: choose another"));
+        }
+        if account(cx.tx, identity.as_bytes())?.is_some() {
+            return Err(Failure::conflict("this identity has an account here: log in"));
+        }
+        let record = AccountRecord {
+            username: username.clone(),
+            opaque_record: request.upload.clone(),
+            registered_at_ms: cx.now.wall_ms,
+            ..AccountRecord::default()
+        };
+        tables::save(cx.tx, ACCOUNTS, key(identity.as_bytes()), &record)?;
+        let named = UsernameRecord { identity: identity.to_vec() };
+        tables::save(cx.tx, USERNAMES, key(username.as_bytes()), &named)?;
+        self.open_own_mailbox(cx.tx, cx.rng, identity)?;
+        Ok(OpaqueRegisterFinishResponse { success: true })
+    }
+}
+
+/// A message of OPAQUE that is none.
+pub(super) fn opaque_failure(field: &str, error: &OpaqueError) -> Failure {
+    match error {
+        OpaqueError::Refused => Failure::unauthorized(error.to_string()),
+        _ => Failure::bad_request(field, error.to_string()),
+    }
+}

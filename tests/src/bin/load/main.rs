@@ -1,0 +1,52 @@
+//! Loads a relay over real QUIC on loopback, and prints what it bears.
+//!
+//! ```sh
+//! cargo run --release -p qpq-tests --bin load -- --clients 64 --mailboxes 100 --messages 1000000 --bytes 1024 --json
+//! ```
+//!
+//! Four things are measured, one after the other: clients that put deliveries into mailboxes, each with one call under
+//! way at a time; the owners of the mailboxes, who fetch 64 at a time and acknowledge them; one who sends to one who
+//! waits; and connections on which nothing happens. Every delivery is durable when its call is answered. The relay and
+//! the clients share this machine's processors.
+#![expect(clippy::print_stdout, reason = "the figures are the program's output")]
+
+mod arguments;
+mod figures;
+mod phases;
+mod relay;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use figures::Figures;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            eprintln!("load: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments) {
+        Ok(figures) if arguments.json => println!("{}", figures.json()),
+        Ok(figures) => println!("{}", figures.table()),
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<Figures> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let relay = relay::LoadedRelay::start(arguments)?;
+    let figures = runtime.block_on(phases::measure(arguments, &relay));
+    // Connections are closed before the relay is.
+    runtime.shutdown_background();
+    figures
+}
+
+/// Threads of the clients.
+const WORKERS: usize = 2;

@@ -1,0 +1,67 @@
+//! The relay that is loaded.
+
+use anyhow::{Context, anyhow};
+use qpq_net::direct::Trust;
+use qpq_tests::{Node, Options, RelayAddress};
+
+use crate::arguments::Arguments;
+
+/// A relay, and its process if it was started here.
+pub(crate) struct LoadedRelay {
+    node: Option<Node>,
+    /// Where it listens.
+    pub(crate) address: RelayAddress,
+}
+
+impl LoadedRelay {
+    /// Finds the relay that the arguments name, or starts one that everybody may register at.
+    pub(crate) fn start(arguments: &Arguments) -> anyhow::Result<Self> {
+        if let Some((address, pin)) = &arguments.relay {
+            let pin = pin.parse().map_err(|error| anyhow!("the pin cannot be read: {error}"))?;
+            let address = RelayAddress { address: *address, trust: Trust::Pin(pin) };
+            return Ok(Self { node: None, address });
+        }
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let connections = arguments.clients + arguments.mailboxes + arguments.idle + SPARE_CONNECTIONS;
+        let environment = vec![
+            set("QPQ_RPC_LISTEN", "127.0.0.1:0"),
+            set("QPQ_RELAY_REGISTRATION", "open"),
+            // All clients come from one address.
+            set("QPQ_CONNECTIONS_PER_ADDRESS", &connections.to_string()),
+        ];
+        let node = Node::start_with("relay", Options { environment, ..Options::default() });
+        node.ok(&["role", "relay", "on"]);
+        let address = RelayAddress::of(&node)?;
+        Ok(Self { node: Some(node), address })
+    }
+
+    /// What the kernel says about the relay's process; nothing if it was not started here.
+    pub(crate) fn usage(&self) -> anyhow::Result<Option<Usage>> {
+        let Some(node) = &self.node else { return Ok(None) };
+        let process = node.process_id();
+        let read = |file: &str| {
+            let path = format!("/proc/{process}/{file}");
+            std::fs::read_to_string(&path).with_context(|| path)
+        };
+        let field = |text: &str, name: &str| -> anyhow::Result<u64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            Ok(number.with_context(|| format!("the kernel does not tell {name}"))?.parse()?)
+        };
+        Ok(Some(Usage {
+            resident_bytes: field(&read("status")?, "VmRSS:")? * 1_024,
+            written_bytes: field(&read("io")?, "write_bytes:")?,
+        }))
+    }
+}
+
+/// What a process uses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// Memory that is its own or shared, bytes.
+    pub(crate) resident_bytes: u64,
+    /// Bytes that it had written to disks since it began.
+    pub(crate) written_bytes: u64,
+}
+
+const SPARE_CONNECTIONS: usize = 16;

@@ -1,0 +1,203 @@
+//! Somebody who uses a relay over its direct listener, written against the wire contract alone.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use anyhow::{Context, anyhow};
+use chacha20::ChaCha20Rng;
+use qpq_crypto::account::{prove_possession, session_token_hash, sign_login, sign_session};
+use qpq_crypto::certificate::DeviceCertificate;
+use qpq_crypto::device_list::DeviceList;
+use qpq_crypto::digest::delivery_id;
+use qpq_crypto::identity::{DeviceSecret, IdentityKey};
+use qpq_crypto::opaque::{ClientLogin, ClientRegistration};
+use qpq_crypto::passphrase::PassphraseCost;
+use qpq_net::direct::{DirectClient, Trust};
+use qpq_proto::Client;
+use qpq_proto::ids::{Identity, NodeKey};
+use qpq_proto::limits::Limits;
+use qpq_proto::v1::{
+    EnqueueRequest, OpaqueLoginFinishRequest, OpaqueLoginStartRequest, OpaqueRegisterFinishRequest,
+    OpaqueRegisterStartRequest, ResumeSessionRequest,
+};
+use rand_core::SeedableRng;
+
+use crate::Node;
+
+/// A relay as its users know it.
+#[derive(Debug, Clone)]
+pub struct RelayAddress {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How its certificate is known.
+    pub trust: Trust,
+}
+
+impl RelayAddress {
+    /// Of a node whose daemon runs and listens for programs.
+    ///
+    /// # Errors
+    /// If its line of readiness does not name the listener.
+    pub fn of(node: &Node) -> anyhow::Result<Self> {
+        let log = node.log();
+        let word = |name: &str| {
+            let ready = log.lines().rev().find(|line| line.contains("ready node="));
+            ready.and_then(|line| line.split_whitespace().find_map(|word| word.strip_prefix(name)))
+        };
+        let address = word("rpc=").context("the daemon does not listen for programs")?;
+        let pin = word("pin=").context("the daemon names no pin")?;
+        let pin = pin.parse().map_err(|error| anyhow!("the pin cannot be read: {error}"))?;
+        Ok(Self { address: address.parse()?, trust: Trust::Pin(pin) })
+    }
+
+    /// A connection to it, on which nobody is logged in.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn connect(&self) -> anyhow::Result<Client<DirectClient>> {
+        Ok(Client::new(DirectClient::connect(self.address, &self.trust, &Limits::SERVER).await?))
+    }
+}
+
+/// Somebody with an identity, one device and a password.
+#[derive(Debug)]
+pub struct RelayUser {
+    name: String,
+    identity: IdentityKeyPair,
+    device: DeviceSecretPair,
+    rng: Mutex<ChaCha20Rng>,
+}
+
+/// Keys whose secret halves are not printed.
+struct IdentityKeyPair(IdentityKey);
+struct DeviceSecretPair(DeviceSecret);
+
+impl std::fmt::Debug for IdentityKeyPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.public().fmt(f)
+    }
+}
+
+impl std::fmt::Debug for DeviceSecretPair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.public().fmt(f)
+    }
+}
+
+impl RelayUser {
+    /// Somebody whose keys follow from the number.
+    pub fn new(number: u32) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(number.into());
+        Self {
+            name: format!("user{number}"),
+            identity: IdentityKeyPair(IdentityKey::generate(&mut rng)),
+            device: DeviceSecretPair(DeviceSecret::generate(&mut rng)),
+            rng: Mutex::new(rng),
+        }
+    }
+
+    /// Who it is, and the mailbox of everybody who knows only that.
+    pub fn identity(&self) -> Identity {
+        self.identity.0.public()
+    }
+
+    /// Registers at an open relay.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn register(&self, relay: &Client<DirectClient>) -> anyhow::Result<()> {
+        let (state, request) = {
+            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
+            ClientRegistration::start(&mut *rng, PASSWORD)?
+        };
+        let username = self.name.clone();
+        let start = OpaqueRegisterStartRequest { username: username.clone(), request };
+        let answer = relay.opaque_register_start(&start).await?;
+        let registered = {
+            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
+            state.finish(&mut *rng, &self.identity(), &answer.response, COST)?
+        };
+        let proof = prove_possession(&self.identity.0, &username, &registered.record);
+        let finish = OpaqueRegisterFinishRequest {
+            username,
+            upload: registered.record,
+            identity_key: self.identity().to_vec(),
+            proof_of_possession: proof.to_vec(),
+            invitation: Vec::new(),
+        };
+        relay.opaque_register_finish(&finish).await?;
+        Ok(())
+    }
+
+    /// Logs in on a connection, and gives the session's token.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn log_in(&self, relay: &Client<DirectClient>) -> anyhow::Result<[u8; 32]> {
+        let (state, request) = {
+            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
+            ClientLogin::start(&mut *rng, PASSWORD)?
+        };
+        let username = self.name.clone();
+        let answer = relay
+            .opaque_login_start(&OpaqueLoginStartRequest { username: username.clone(), request })
+            .await?;
+        let proven = {
+            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
+            state.finish(&mut *rng, &self.identity(), &answer.response, COST)?
+        };
+        let exporter = relay.transport().exporter().0;
+        let signature = sign_login(&self.device.0, &proven.session_key, &exporter);
+        let finish = OpaqueLoginFinishRequest {
+            username,
+            finalization: proven.finalization,
+            identity_key: self.identity().to_vec(),
+            device_id: self.device.0.public().to_vec(),
+            device_signature: signature.to_vec(),
+            device_list: self.device_list()?,
+        };
+        let answer = relay.opaque_login_finish(&finish).await?;
+        answer.session_token.try_into().map_err(|_| anyhow!("the token is not 32 bytes long"))
+    }
+
+    /// Takes a session up on another connection.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn resume(&self, relay: &Client<DirectClient>, token: &[u8; 32]) -> anyhow::Result<()> {
+        let exporter = relay.transport().exporter().0;
+        let signature = sign_session(&self.device.0, &session_token_hash(token), &exporter);
+        let request =
+            ResumeSessionRequest { session_token: token.to_vec(), device_signature: signature.to_vec() };
+        relay.resume_session(&request).await?;
+        Ok(())
+    }
+
+    /// Connects, registers and logs in.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn arrive(&self, relay: &RelayAddress) -> anyhow::Result<Client<DirectClient>> {
+        let connection = relay.connect().await?;
+        self.register(&connection).await?;
+        self.log_in(&connection).await?;
+        Ok(connection)
+    }
+
+    fn device_list(&self) -> anyhow::Result<Vec<u8>> {
+        let node = NodeKey::from_bytes([1; 32]);
+        let certificate =
+            DeviceCertificate::issue(&self.identity.0, self.device.0.public(), node, &[0x4f], 1)?;
+        Ok(DeviceList::sign(&self.identity.0, 1, [0; 32], vec![certificate], Vec::new())?.encode())
+    }
+}
+
+/// A request that puts a payload into somebody's mailbox.
+pub fn delivery(to: Identity, payload: Vec<u8>) -> EnqueueRequest {
+    let delivery_id = delivery_id(&payload).to_vec();
+    EnqueueRequest { mailbox: to.to_vec(), payload: payload.into(), delivery_id, ..EnqueueRequest::default() }
+}
+
+const PASSWORD: &[u8] = b"correct horse battery staple";
+/// Stretching is the client's alone: the relay does not know how little these do.
+const COST: PassphraseCost = PassphraseCost { memory_kib: 8, passes: 1, lanes: 1 };
