@@ -10,6 +10,7 @@ mod endpoints;
 mod hybrid_keys;
 mod keys;
 mod keys_model;
+mod leaving;
 mod memory;
 mod model;
 mod moderation;
