@@ -8,7 +8,7 @@ mod profile;
 mod relay;
 
 pub use profile::Limits;
-pub use relay::RelayLimits;
+pub use relay::{RateLimit, RelayLimits};
 
 const KIB: usize = 1_024;
 const MIB: usize = 1_024 * KIB;
@@ -47,6 +47,12 @@ pub const KEY_PACKAGE_BYTES_MAX: usize = 1_048_576;
 /// Most key packages of one `UploadKeyPackage`.
 pub const KEY_PACKAGES_PER_UPLOAD_MAX: usize = 256;
 
+/// Contact tokens that one `UploadKeyPackage` adds, and as many that it revokes.
+pub const CONTACT_TOKENS_PER_CALL_MAX: usize = 256;
+
+/// Most people of one `FetchHybridKeys`.
+pub const HYBRID_KEYS_PER_CALL_MAX: usize = 256;
+
 /// Most key packages that a profile carries.
 pub const PROFILE_KEY_PACKAGES_MAX: usize = 4;
 
@@ -77,11 +83,29 @@ pub const REASON_BYTES_MAX: usize = 1_024;
 /// Longest encrypted metadata of a channel, and longest report.
 pub const METADATA_BYTES_MAX: usize = 65_536;
 
+/// Longest proof that the accused sent what is reported.
+pub const FRANKING_PROOF_BYTES_MAX: usize = 1_024;
+
+/// Most reports or bans of one answer.
+pub const MODERATION_PAGE_ITEMS_MAX: usize = 256;
+
+/// Reports or bans of one answer when the request names no limit.
+pub const MODERATION_PAGE_ITEMS_DEFAULT: usize = 64;
+
 /// Longest domain of a relay.
 pub const DOMAIN_BYTES_MAX: usize = 253;
 
 /// Longest signed device list.
 pub const DEVICE_LIST_BYTES_MAX: usize = 65_536;
+
+/// Longest sealed endpoint record.
+pub const ENDPOINT_RECORD_BYTES_MAX: usize = 4_096;
+
+/// Most endpoint records under one lookup key.
+pub const ENDPOINT_RECORDS_PER_KEY_MAX: usize = 8;
+
+/// Longest token or endpoint by which a service wakes a device.
+pub const PUSH_TOKEN_BYTES_MAX: usize = 4_096;
 
 /// Most devices of one identity.
 pub const DEVICES_PER_IDENTITY_MAX: usize = 5;

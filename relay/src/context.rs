@@ -1,10 +1,14 @@
 //! What a handler works with: the time, randomness, the transaction, the caller, and the effects it collects.
 
+use std::net::IpAddr;
+
+use bytes::Bytes;
 use qpq_proto::Failure;
-use qpq_proto::ids::{DeviceKey, Identity};
+use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use rand_core::CryptoRng;
 
-use crate::input::{CallId, Caller, Effect, Now, Peer};
+use crate::blobs::{BlobJob, Work};
+use crate::input::{CallId, Caller, ConnectionId, Effect, Now, Peer};
 use crate::proofs::Proved;
 use crate::queues::{QueueKey, Wait};
 use crate::sessions::Session;
@@ -28,6 +32,10 @@ pub(crate) struct Context<'a> {
     pub arrived: Vec<QueueKey>,
     /// Queues from which more is to be removed than one step may.
     pub to_clear: Vec<QueueKey>,
+    /// Jobs for the object store, and what they are for.
+    pub jobs: Vec<(Work, BlobJob)>,
+    /// The connection over which a device was seen, and in which hour.
+    pub seen: Option<(ConnectionId, u64)>,
 }
 
 /// A call that is handled.
@@ -44,6 +52,45 @@ impl Call {
     pub(crate) fn is_known(&self) -> bool {
         self.session.is_some() || matches!(self.caller.peer, Peer::Node(_))
     }
+
+    /// Whom it counts for.
+    pub(crate) fn who(&self) -> Who {
+        match (self.session, self.caller.peer) {
+            (Some(session), _) => Who::Account(session.identity),
+            (None, Peer::Node(node)) => Who::Node(node),
+            (None, _) => Who::address(&self.caller),
+        }
+    }
+}
+
+/// Whom a call counts for: the most that is known of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// An account.
+    Account(Identity),
+    /// A node.
+    Node(NodeKey),
+    /// An IPv4 address, or the /64 of an IPv6 address.
+    Address([u8; 8]),
+    /// Nothing but the connection.
+    Connection(ConnectionId),
+}
+
+impl Who {
+    /// Where the packets of a caller come from.
+    pub(crate) fn address(caller: &Caller) -> Self {
+        match caller.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, d] = address.octets();
+                Self::Address([0, 0, 0, 0, a, b, c, d])
+            }
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::Address([a, b, c, d, e, f, g, h])
+            }
+            None => Self::Connection(caller.connection),
+        }
+    }
 }
 
 /// What the answer to a call waits for.
@@ -51,8 +98,17 @@ impl Call {
 pub(crate) enum Later {
     /// A delivery, or the end of its patience.
     Wait(Wait),
+    /// A job of the object store's.
+    Job,
     /// The end of the batch, when its deliveries can be proved.
     Proof(Proved),
+    /// A moment, so that the time tells nothing.
+    At {
+        /// In monotonic ms.
+        at_ms: u64,
+        /// The answer.
+        result: Result<Bytes, Failure>,
+    },
 }
 
 impl<'a> Context<'a> {
@@ -74,6 +130,8 @@ impl<'a> Context<'a> {
             unbind: Vec::new(),
             arrived: Vec::new(),
             to_clear: Vec::new(),
+            jobs: Vec::new(),
+            seen: None,
         }
     }
 }
@@ -99,6 +157,16 @@ impl Context<'_> {
     /// The account that is logged in.
     pub(crate) fn identity(&self) -> Result<Identity, Failure> {
         Ok(self.session()?.identity)
+    }
+
+    /// The account that is logged in, which a field of the request names too.
+    pub(crate) fn own_identity(&self, field: &str, bytes: &[u8]) -> Result<Identity, Failure> {
+        let identity = self.identity()?;
+        let named = Identity::try_from(bytes).map_err(|error| error.in_field(field))?;
+        match named == identity {
+            true => Ok(identity),
+            false => Err(Failure::forbidden(format!("{field} names another than who is logged in"))),
+        }
     }
 
     /// The device that is logged in.

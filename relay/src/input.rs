@@ -7,6 +7,7 @@ use qpq_proto::ids::NodeKey;
 use qpq_proto::v1::PushEvent;
 use qpq_proto::{Failure, Method};
 
+use crate::blobs::{BlobJob, BlobResult, JobId};
 use crate::storage::StorageError;
 
 /// The time, as the driver sees it.
@@ -72,6 +73,13 @@ pub enum Input {
     Dropped(CallId),
     /// A connection has ended.
     Disconnected(ConnectionId),
+    /// The object store has carried out a job.
+    BlobDone {
+        /// Which.
+        id: JobId,
+        /// What came of it.
+        result: BlobResult,
+    },
     /// The moment that [`Relay::wake_at`](crate::Relay::wake_at) named has come.
     Tick,
 }
@@ -95,10 +103,24 @@ pub enum Effect {
         /// The event.
         payload: Bytes,
     },
+    /// Have the object store carry out a job, and report it with [`Input::BlobDone`].
+    Blob {
+        /// Names the job.
+        id: JobId,
+        /// What is to be done.
+        job: BlobJob,
+    },
     /// End a connection whose session was ended. The answers of the same batch come first.
     Disconnect {
         /// Which.
         connection: ConnectionId,
+    },
+    /// Wake a device: post an empty message to its UnifiedPush endpoint. Nobody waits for what comes of it. The address
+    /// was checked as far as it can be without resolving its host: connect to no address that is not
+    /// [public](crate::is_public_address), and follow no redirection, unless the configuration says otherwise.
+    WakeDevice {
+        /// An https address.
+        endpoint: String,
     },
 }
 

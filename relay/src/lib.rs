@@ -24,18 +24,33 @@
 //! - a name, identity key, mailbox or address in a log line above debug, or in a metric.
 
 mod accounts;
+mod admission;
+mod audit;
+mod blobs;
+mod channels;
 mod context;
+mod delays;
 mod devices;
+mod due;
+mod endpoints;
+mod graves;
 mod input;
+mod keys;
+mod moderation;
 mod proofs;
 mod queues;
+mod rates;
 mod records;
+mod recovery;
 mod relay;
 mod services;
 mod sessions;
+mod sets;
 pub mod storage;
 pub mod tables;
 
+pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
+pub use devices::is_public_address;
 pub use input::{
     CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,
 };

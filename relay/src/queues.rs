@@ -24,7 +24,8 @@ mod open;
 mod tokens;
 mod waits;
 
-pub(crate) use expiry::Expiry;
-pub(crate) use key::QueueKey;
-pub(crate) use mailboxes::close_mailboxes;
+pub(crate) use expiry::{Expiry, empty};
+pub(crate) use key::{Contents, QueueKey};
+pub(crate) use mailboxes::{close_mailboxes, drop_channel};
+pub(crate) use tokens::{TOKEN_BYTES, hash_field};
 pub(crate) use waits::{Wait, Waits};

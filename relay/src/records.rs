@@ -30,7 +30,7 @@ pub(crate) struct QueueRecord {
     /// How far each device is.
     #[prost(message, repeated, tag = "8")]
     pub cursors: Vec<CursorRecord>,
-    /// As the mailbox's.
+    /// Random, 8 bytes: what lies in it is not found under the same name after it was closed.
     #[prost(bytes = "vec", tag = "10")]
     pub incarnation: Vec<u8>,
     /// Hour of Unix time at which the queue is looked at for what has ended; 0 if nothing is in it.
@@ -136,14 +136,45 @@ pub(crate) struct GraveRecord {
     /// Under which the deliveries of its queues lie that still hold something.
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub queues: Vec<Vec<u8>>,
+    /// A set of an account's.
+    #[prost(message, optional, tag = "3")]
+    pub set: Option<SetGraveRecord>,
 }
 
-/// Hashes of tokens that begin alike.
+/// Ids of a set that begin alike.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct TokensRecord {
-    /// SHA-256 of each.
+pub(crate) struct SetRecord {
+    /// Each.
     #[prost(bytes = "vec", repeated, tag = "1")]
-    pub hashes: Vec<Vec<u8>>,
+    pub ids: Vec<Vec<u8>>,
+}
+
+/// A set that goes with its account, of which each id is dealt with in its own way.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SetGraveRecord {
+    /// Whose it was.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity: Vec<u8>,
+    /// Under which the ids lie.
+    #[prost(bytes = "vec", tag = "2")]
+    pub prefix: Vec<u8>,
+    /// Of which kind the ids are.
+    #[prost(enumeration = "SetKind", tag = "3")]
+    pub kind: i32,
+}
+
+/// What the ids of a set are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+pub(crate) enum SetKind {
+    /// Nothing this program knows.
+    Unknown = 0,
+    /// Hashes of contact tokens.
+    ContactTokens = 1,
+    /// Ids of channels on whose lists the account is.
+    Memberships = 2,
+    /// Hashes of blobs that the account has.
+    Blobs = 3,
 }
 
 /// An account.
@@ -222,4 +253,7 @@ pub(crate) struct DeviceRecord {
     /// Unix time in ms.
     #[prost(uint64, tag = "3")]
     pub registered_at_ms: u64,
+    /// Unix time in ms, to the hour; 0 if never.
+    #[prost(uint64, tag = "4")]
+    pub last_seen_ms: u64,
 }

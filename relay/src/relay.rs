@@ -1,7 +1,7 @@
 //! The relay itself: what it holds in memory, and how an input is taken through a transaction.
 
 use qpq_crypto::identity::DeviceSecret;
-use qpq_proto::ids::{DeviceKey, Identity};
+use qpq_proto::ids::{ChannelId, DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::{CallerClass, Failure, Method, dispatch};
 use rand_core::CryptoRng;
@@ -9,10 +9,16 @@ use rand_core::CryptoRng;
 use bytes::Bytes;
 
 use crate::accounts::{Logins, Secrets};
+use crate::admission::CallRates;
+use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
-use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, Peer, RelayError};
+use crate::delays::Delays;
+use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, Peer, RelayError};
+use crate::keys::KeyRates;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
+use crate::rates::Buckets;
+use crate::recovery::RecoveryRates;
 use crate::sessions::Sessions;
 use crate::storage::Transaction;
 
@@ -51,6 +57,18 @@ pub struct Relay {
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
     pub(crate) expiry: Expiry,
+    pub(crate) call_rates: CallRates,
+    pub(crate) blobs: Blobs,
+    pub(crate) delays: Delays,
+    /// Reports, by who makes them.
+    pub(crate) report_rates: Buckets<Identity>,
+    pub(crate) key_rates: KeyRates,
+    pub(crate) recovery_rates: RecoveryRates,
+    /// Requests to update leaves, by channel.
+    pub(crate) rotations: Buckets<ChannelId>,
+    /// Attempts to wake devices.
+    pub(crate) wakes: Buckets<DeviceKey>,
+    pub(crate) push_to_private_addresses: bool,
     proofs: Proofs,
 }
 
@@ -73,15 +91,31 @@ impl Relay {
         let Config { node, limits, registration } = config;
         Ok(Self {
             node,
-            limits,
             registration,
             secrets: Secrets::open(tx, rng)?,
             logins: Logins::default(),
             sessions: Sessions::default(),
             waits: Waits::default(),
             expiry: Expiry::default(),
+            call_rates: CallRates::new(&limits),
+            blobs: Blobs::default(),
+            delays: Delays::default(),
+            report_rates: Buckets::new(limits.reports_per_account, limits.rate_keys_max),
+            key_rates: KeyRates::new(&limits),
+            recovery_rates: RecoveryRates::new(&limits),
+            rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
+            wakes: Buckets::new(limits.wakes_per_device, limits.rate_keys_max),
+            push_to_private_addresses: false,
             proofs: Proofs::default(),
+            limits,
         })
+    }
+
+    /// Lets devices be woken through endpoints that are not on the public internet: for a relay whose push server is on
+    /// its own network.
+    #[must_use]
+    pub fn with_private_push(self, is_allowed: bool) -> Self {
+        Self { push_to_private_addresses: is_allowed, ..self }
     }
 
     /// Takes one input through one transaction.
@@ -105,18 +139,27 @@ impl Relay {
             }
             Input::Dropped(call) => {
                 self.waits.give_up(call);
+                self.delays.give_up(call);
                 Ok(Outcome::default())
             }
             Input::Disconnected(connection) => {
-                self.sessions.unbind(connection);
+                self.end_session(connection);
                 self.logins.forget(connection);
-                self.waits.disconnected(connection);
+                self.call_rates.disconnected(connection);
                 Ok(Outcome::default())
+            }
+            Input::BlobDone { id, result } => {
+                let mut cx = Context::new(now, rng, tx, None);
+                self.blob_done(&mut cx, id, result)?;
+                self.start_jobs(&mut cx);
+                Ok(Outcome { effects: cx.effects, keep: true })
             }
             Input::Tick => {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.expire(&mut cx)?;
+                self.start_jobs(&mut cx);
                 cx.effects.extend(self.waits.take_ended(now.monotonic_ms));
+                cx.effects.extend(self.delays.take_due(now.monotonic_ms));
                 Ok(Outcome { effects: cx.effects, keep: true })
             }
         }
@@ -132,7 +175,8 @@ impl Relay {
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.
     #[must_use]
     pub fn wake_at(&self) -> Option<u64> {
-        self.waits.next_end().into_iter().chain(self.expiry.wake_at()).min()
+        let moments = [self.waits.next_end(), self.delays.next(), self.expiry.wake_at()];
+        moments.into_iter().flatten().min()
     }
 
     fn call(
@@ -143,7 +187,25 @@ impl Relay {
         payload: Bytes,
     ) -> Result<Bytes, Failure> {
         admit(caller, cx.call()?.session.map(|session| session.is_administrator), method)?;
-        dispatch(self, cx, method, payload)
+        self.call_rates.charge(&cx.call()?, method, cx.now.monotonic_ms)?;
+        let answer = dispatch(self, cx, method, payload)?;
+        self.note_seen(cx)?;
+        Ok(answer)
+    }
+
+    /// Gives the object store what the input asks of it.
+    fn start_jobs(&mut self, cx: &mut Context<'_>) {
+        for (work, job) in std::mem::take(&mut cx.jobs) {
+            cx.effects.push(self.blobs.start(work, job));
+        }
+    }
+
+    /// A connection is bound to no session any more, and its calls do not wait.
+    fn end_session(&mut self, connection: ConnectionId) {
+        if let Some(device) = self.sessions.unbind(connection) {
+            self.wakes.forget(device);
+        }
+        self.waits.disconnected(connection);
     }
 
     fn called(
@@ -158,8 +220,10 @@ impl Relay {
         }
         match cx.later.take() {
             None => cx.effects.push(Effect::Answer { call, result }),
+            Some(Later::Job) => {}
             Some(Later::Wait(wait)) => self.waits.add(wait),
             Some(Later::Proof(proved)) => self.proofs.add(call, proved),
+            Some(Later::At { at_ms, result }) => self.delays.add(call, at_ms, result),
         }
         if let Some(session) = cx.bind.take() {
             self.sessions.bind(cx.call().map_err(|_| RelayError::NoCall)?.caller.connection, session);
@@ -169,6 +233,10 @@ impl Relay {
         }
         self.announce(&mut cx)?;
         self.expiry.clear_soon(&cx.to_clear);
+        if let Some((connection, hour)) = cx.seen {
+            self.sessions.note_seen(connection, hour);
+        }
+        self.start_jobs(&mut cx);
         Ok(Outcome { effects: cx.effects, keep })
     }
 }
@@ -182,8 +250,7 @@ impl Relay {
             .filter(|(_, bound)| device.is_none_or(|device| device == *bound))
             .collect();
         for (connection, _) in connections {
-            self.sessions.unbind(connection);
-            self.waits.disconnected(connection);
+            self.end_session(connection);
             cx.effects.push(Effect::Disconnect { connection });
         }
     }

@@ -64,22 +64,82 @@ impl<'a> services::Account<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Keys<Context<'a>> for Relay {}
-impl<'a> services::Channels<Context<'a>> for Relay {}
-impl<'a> services::Groups<Context<'a>> for Relay {}
-impl<'a> services::Moderation<Context<'a>> for Relay {}
-impl<'a> services::Users<Context<'a>> for Relay {}
-impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
-impl<'a> services::Blobs<Context<'a>> for Relay {}
-impl<'a> services::Devices<Context<'a>> for Relay {
+impl<'a> services::Keys<Context<'a>> for Relay {
     methods! {
-        register_device(RegisterDeviceRequest) -> RegisterDeviceResponse;
-        revoke_device(RevokeDeviceRequest) -> RevokeDeviceResponse;
+        upload_key_package(UploadKeyPackageRequest) -> UploadKeyPackageResponse;
+        fetch_key_package(FetchKeyPackageRequest) -> FetchKeyPackageResponse;
+        upload_hybrid_key(UploadHybridKeyRequest) -> UploadHybridKeyResponse;
+        fetch_hybrid_key(FetchHybridKeyRequest) -> FetchHybridKeyResponse;
+        fetch_hybrid_keys(FetchHybridKeysRequest) -> FetchHybridKeysResponse;
     }
 }
 
-impl<'a> services::Recovery<Context<'a>> for Relay {}
-impl<'a> services::Peers<Context<'a>> for Relay {}
+impl<'a> services::Channels<Context<'a>> for Relay {
+    methods! {
+        create_channel(CreateChannelRequest) -> CreateChannelResponse;
+    }
+}
+
+impl<'a> services::Groups<Context<'a>> for Relay {
+    methods! {
+        remove_member(RemoveMemberRequest) -> RemoveMemberResponse;
+        update_group_metadata(UpdateGroupMetadataRequest) -> UpdateGroupMetadataResponse;
+        list_group_members(ListGroupMembersRequest) -> ListGroupMembersResponse;
+        rotate_keys(RotateKeysRequest) -> RotateKeysResponse;
+    }
+}
+
+impl<'a> services::Moderation<Context<'a>> for Relay {
+    methods! {
+        report_message(ReportMessageRequest) -> ReportMessageResponse;
+        ban_user(BanUserRequest) -> BanUserResponse;
+        unban_user(UnbanUserRequest) -> UnbanUserResponse;
+        list_reports(ListReportsRequest) -> ListReportsResponse;
+        list_banned(ListBannedRequest) -> ListBannedResponse;
+    }
+}
+
+impl<'a> services::Users<Context<'a>> for Relay {}
+impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
+
+impl<'a> services::Blobs<Context<'a>> for Relay {
+    fn upload_blob(
+        &mut self,
+        context: &mut Context<'a>,
+        request: v1::UploadBlobRequest,
+    ) -> Result<v1::UploadBlobResponse, Failure> {
+        Self::upload_blob(self, context, request)
+    }
+
+    methods! {
+        download_blob(DownloadBlobRequest) -> DownloadBlobResponse;
+    }
+}
+
+impl<'a> services::Devices<Context<'a>> for Relay {
+    methods! {
+        register_device(RegisterDeviceRequest) -> RegisterDeviceResponse;
+        list_devices(ListDevicesRequest) -> ListDevicesResponse;
+        revoke_device(RevokeDeviceRequest) -> RevokeDeviceResponse;
+        register_push_token(RegisterPushTokenRequest) -> RegisterPushTokenResponse;
+    }
+}
+
+impl<'a> services::Recovery<Context<'a>> for Relay {
+    methods! {
+        store_recovery_bundle(StoreRecoveryBundleRequest) -> StoreRecoveryBundleResponse;
+        fetch_recovery_bundle(FetchRecoveryBundleRequest) -> FetchRecoveryBundleResponse;
+        delete_recovery_bundle(DeleteRecoveryBundleRequest) -> DeleteRecoveryBundleResponse;
+    }
+}
+
+impl<'a> services::Peers<Context<'a>> for Relay {
+    methods! {
+        publish_endpoint(PublishEndpointRequest) -> PublishEndpointResponse;
+        resolve_endpoint(ResolveEndpointRequest) -> ResolveEndpointResponse;
+    }
+}
+
 // Not a relay's: refused.
 impl<'a> services::Mesh<Context<'a>> for Relay {}
 impl<'a> services::Federation<Context<'a>> for Relay {}

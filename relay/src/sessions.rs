@@ -23,10 +23,18 @@ pub(crate) struct Session {
     pub is_administrator: bool,
 }
 
+/// A connection that is bound.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    session: Session,
+    /// Hour of Unix time for which it is noted that the device was seen.
+    seen_hour: u64,
+}
+
 /// The sessions that connections are bound to.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    by_connection: BTreeMap<ConnectionId, Session>,
+    by_connection: BTreeMap<ConnectionId, Bound>,
     /// Connections of each account, in order.
     by_account: BTreeMap<(Identity, ConnectionId), ()>,
 }
@@ -34,20 +42,33 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// The session of a connection, if it has one that has not ended.
     pub(crate) fn of(&self, connection: ConnectionId, wall_ms: u64) -> Option<Session> {
-        self.by_connection.get(&connection).filter(|session| session.expires_at_ms > wall_ms).copied()
+        let session = self.by_connection.get(&connection)?.session;
+        (session.expires_at_ms > wall_ms).then_some(session)
     }
 
     /// Binds a connection, in place of what it was bound to.
     pub(crate) fn bind(&mut self, connection: ConnectionId, session: Session) {
         self.unbind(connection);
         self.by_account.insert((session.identity, connection), ());
-        self.by_connection.insert(connection, session);
+        self.by_connection.insert(connection, Bound { session, seen_hour: 0 });
     }
 
-    /// The connection has ended.
-    pub(crate) fn unbind(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.by_connection.remove(&connection) {
-            self.by_account.remove(&(session.identity, connection));
+    /// The connection has ended, or its session. Returns the device that it was bound to.
+    pub(crate) fn unbind(&mut self, connection: ConnectionId) -> Option<DeviceKey> {
+        let session = self.by_connection.remove(&connection)?.session;
+        self.by_account.remove(&(session.identity, connection));
+        Some(session.device)
+    }
+
+    /// The hour for which it is noted that the connection's device was seen.
+    pub(crate) fn seen_hour(&self, connection: ConnectionId) -> u64 {
+        self.by_connection.get(&connection).map_or(0, |bound| bound.seen_hour)
+    }
+
+    /// It is noted that the connection's device was seen.
+    pub(crate) fn note_seen(&mut self, connection: ConnectionId, hour: u64) {
+        if let Some(bound) = self.by_connection.get_mut(&connection) {
+            bound.seen_hour = hour;
         }
     }
 
@@ -58,7 +79,7 @@ impl Sessions {
     ) -> impl Iterator<Item = (ConnectionId, DeviceKey)> + '_ {
         let range = (identity, ConnectionId(0))..=(identity, ConnectionId(u64::MAX));
         self.by_account.range(range).filter_map(|((_, connection), ())| {
-            self.by_connection.get(connection).map(|session| (*connection, session.device))
+            self.by_connection.get(connection).map(|bound| (*connection, bound.session.device))
         })
     }
 }

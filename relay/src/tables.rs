@@ -24,7 +24,7 @@ pub const TOKENS: Table = Table("relay_tokens");
 pub const EXPIRIES: Table = Table("relay_expiries");
 /// The mailboxes of an account, by identity key.
 pub const ACCOUNT_MAILBOXES: Table = Table("relay_account_mailboxes");
-/// Mailboxes that were closed and are not empty yet, in order, under one key.
+/// What was given up and is not removed yet, in order, under one key.
 pub const GRAVES: Table = Table("relay_graves");
 /// Accounts, by identity key.
 pub const ACCOUNTS: Table = Table("relay_accounts");
@@ -40,6 +40,61 @@ pub const ACCOUNT_SESSIONS: Table = Table("relay_account_sessions");
 pub const INVITATIONS: Table = Table("relay_invitations");
 /// What only this relay knows, by its purpose.
 pub const SECRETS: Table = Table("relay_secrets");
+
+/// Contact tokens and where they lie, by identity key.
+pub const KEYS: Table = Table("relay_keys");
+/// Hashes of contact tokens, by identity key.
+pub const CONTACT_TOKENS: Table = Table("relay_contact_tokens");
+/// Which key packages are held, by identity key and device key.
+pub const KEY_SUPPLIES: Table = Table("relay_key_supplies");
+/// Key packages, by identity key and device key, in the order in which they came.
+pub const KEY_PACKAGES: Table = Table("relay_key_packages");
+/// Hybrid public keys, by identity key.
+pub const HYBRID_KEYS: Table = Table("relay_hybrid_keys");
+/// Channels and who is on their lists, by id.
+pub const CHANNELS: Table = Table("relay_channels");
+/// Encrypted metadata of channels, by id.
+pub const CHANNEL_METADATA: Table = Table("relay_channel_metadata");
+/// The channels of two people, by their identity keys.
+pub const CHANNEL_PAIRS: Table = Table("relay_channel_pairs");
+/// What accounts have to do with channels, by identity key.
+pub const CHANNEL_ACCOUNTS: Table = Table("relay_channel_accounts");
+/// Ids of the channels on whose lists an account is, by identity key.
+pub const ACCOUNT_CHANNELS: Table = Table("relay_account_channels");
+/// How devices are woken, by identity key and device key.
+pub const PUSH_TOKENS: Table = Table("relay_push_tokens");
+/// Recovery bundles, by the hash of their token.
+pub const RECOVERY_BUNDLES: Table = Table("relay_recovery_bundles");
+/// Which recovery bundles an account has, by identity key.
+pub const ACCOUNT_BUNDLES: Table = Table("relay_account_bundles");
+/// What is to be looked at when it has ended, by kind, ordered by hour.
+pub const DUES: Table = Table("relay_dues");
+/// Endpoint records, by lookup key.
+pub const ENDPOINTS: Table = Table("relay_endpoints");
+/// Under which lookup keys a device or node has a record, by its key.
+pub const PUBLISHERS: Table = Table("relay_publishers");
+/// Reports, in order, under one key.
+pub const REPORTS: Table = Table("relay_reports");
+/// Places of the reports of each account, by identity key.
+pub const REPORTERS: Table = Table("relay_reporters");
+/// Bans, by identity key.
+pub const BANS: Table = Table("relay_bans");
+/// Who is banned, in order, under one key.
+pub const BAN_ORDER: Table = Table("relay_ban_order");
+/// The audit log, in order, under one key.
+pub const AUDIT: Table = Table("relay_audit");
+/// Blobs that are readable, by hash.
+pub const BLOBS: Table = Table("relay_blobs");
+/// What each account has of a blob, by identity key and hash.
+pub const OWNED_BLOBS: Table = Table("relay_owned_blobs");
+/// What accounts have of blobs together, by identity key.
+pub const BLOB_ACCOUNTS: Table = Table("relay_blob_accounts");
+/// Hashes of the blobs of which an account has something, by identity key.
+pub const ACCOUNT_BLOBS: Table = Table("relay_account_blobs");
+/// With which tokens a blob may be read, by its hash and the token's.
+pub const BLOB_ACCESS: Table = Table("relay_blob_access");
+/// Uploads and objects that are to be removed from the object store.
+pub const BLOB_GARBAGE: Table = Table("relay_blob_garbage");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -58,6 +113,33 @@ pub const ALL: &[Table] = &[
     ACCOUNT_SESSIONS,
     INVITATIONS,
     SECRETS,
+    KEYS,
+    CONTACT_TOKENS,
+    KEY_SUPPLIES,
+    KEY_PACKAGES,
+    HYBRID_KEYS,
+    CHANNELS,
+    CHANNEL_METADATA,
+    CHANNEL_PAIRS,
+    CHANNEL_ACCOUNTS,
+    ACCOUNT_CHANNELS,
+    PUSH_TOKENS,
+    RECOVERY_BUNDLES,
+    ACCOUNT_BUNDLES,
+    DUES,
+    ENDPOINTS,
+    PUBLISHERS,
+    REPORTS,
+    REPORTERS,
+    BANS,
+    BAN_ORDER,
+    AUDIT,
+    BLOBS,
+    OWNED_BLOBS,
+    BLOB_ACCOUNTS,
+    ACCOUNT_BLOBS,
+    BLOB_ACCESS,
+    BLOB_GARBAGE,
 ];
 
 /// The key of the one record of a prefix.

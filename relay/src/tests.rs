@@ -2,7 +2,18 @@
 
 mod access;
 mod accounts;
+mod admission;
+mod blobs;
+mod channels;
+mod devices;
+mod endpoints;
+mod hybrid_keys;
+mod keys;
+mod keys_model;
+mod leaving;
 mod memory;
 mod model;
+mod moderation;
 mod queues;
+mod recovery;
 mod world;

@@ -215,7 +215,8 @@ impl<T: Transport> Client<T> {
 
 /// Channels.
 impl<T: Transport> Client<T> {
-    /// The channel of the caller and a peer: the same for both, whoever asks first.
+    /// The channel of the caller and a peer: the same for both, whoever asks first. Or a channel for more, or one more
+    /// member of it.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.
@@ -229,7 +230,8 @@ impl<T: Transport> Client<T> {
 
 /// Groups.
 impl<T: Transport> Client<T> {
-    /// Takes a member off the channel's delivery list.
+    /// Takes a member off the channel's delivery list: oneself, with the queue of the channel; or somebody whom the caller
+    /// added, or anybody if the caller made the channel or has been on it longest.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.

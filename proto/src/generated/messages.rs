@@ -178,7 +178,8 @@ pub struct UploadBlobRequest {
     /// Size of the whole, bytes.
     #[prost(uint64, tag = "2")]
     pub total_size: u64,
-    /// Where the piece begins, bytes; must be what was received so far.
+    /// Where the piece begins, bytes; must be what was received so far. An empty piece that is not the last asks how much
+    /// that is, whatever the offset.
     #[prost(uint64, tag = "3")]
     pub offset: u64,
     /// The piece, at most 1 MiB.
@@ -187,6 +188,12 @@ pub struct UploadBlobRequest {
     /// It is the last one.
     #[prost(bool, tag = "5")]
     pub last: bool,
+    /// SHA-256 of the token with which others may read the blob, 32 bytes; empty for nobody. The newest piece's counts.
+    #[prost(bytes = "vec", tag = "6")]
+    pub access_token_hash: ::prost::alloc::vec::Vec<u8>,
+    /// Lifetime of the whole from its last piece on, seconds; 0 for the node's default.
+    #[prost(uint32, tag = "7")]
+    pub ttl_secs: u32,
 }
 /// Stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -194,6 +201,12 @@ pub struct UploadBlobResponse {
     /// Bytes received so far.
     #[prost(uint64, tag = "1")]
     pub received: u64,
+    /// The whole is there, and its hash was checked.
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    /// Unix time in ms after which the relay drops it, or what it has of it.
+    #[prost(uint64, tag = "3")]
+    pub expires_at_ms: u64,
 }
 /// Reads a piece of a blob.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -228,6 +241,12 @@ pub struct CreateChannelRequest {
     /// The peer's identity key, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// A new channel, to which others can be added, instead of the one of these two.
+    #[prost(bool, tag = "2")]
+    pub group: bool,
+    /// A channel for more of which the caller is a member: the peer is added to it. Empty otherwise, else 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub channel_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// The channel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -235,7 +254,7 @@ pub struct CreateChannelResponse {
     /// Id, 16 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub channel_id: ::prost::alloc::vec::Vec<u8>,
-    /// It did not exist before.
+    /// It did not exist before; with `channel_id`, the peer was no member before.
     #[prost(bool, tag = "2")]
     pub created: bool,
 }
@@ -1111,13 +1130,18 @@ pub struct RegisterPushTokenRequest {
     /// Which service.
     #[prost(enumeration = "PushKind", tag = "2")]
     pub kind: i32,
-    /// The service's token or endpoint, at most 4,096 bytes; empty takes it back.
+    /// The service's token or endpoint, at most 4,096 bytes; empty takes it back. An endpoint is an https address without
+    /// user name and fragment, on a public host.
     #[prost(bytes = "vec", tag = "3")]
     pub token: ::prost::alloc::vec::Vec<u8>,
 }
 /// Noted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RegisterPushTokenResponse {}
+pub struct RegisterPushTokenResponse {
+    /// This relay can wake the device by it. It wakes by UnifiedPush only; of the others it keeps the token.
+    #[prost(bool, tag = "1")]
+    pub deliverable: bool,
+}
 /// A service that wakes devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1161,12 +1185,19 @@ pub struct UploadKeyPackageRequest {
     /// The caller's identity key, 32 bytes; Forbidden if it is another's.
     #[prost(bytes = "vec", tag = "1")]
     pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// MLS KeyPackages (RFC 9420, 10), at most 1 MiB each, at most 256.
+    /// MLS KeyPackages (RFC 9420, 10), at most 1 MiB each, at most 256; none if only tokens are set. Beyond what the relay
+    /// holds for a device, the newest take the place of the oldest. A package that it holds already stays where it is.
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub packages: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// `packages` is one package that may be handed out more than once.
     #[prost(bool, tag = "3")]
     pub last_resort: bool,
+    /// SHA-256 of the account's contact tokens to add, 32 bytes each, at most 256.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub add_token_hashes: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// SHA-256 of the account's contact tokens to revoke, 32 bytes each, at most 256.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub revoke_token_hashes: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Published.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1177,6 +1208,9 @@ pub struct UploadKeyPackageResponse {
     /// Single-use packages now held for the device.
     #[prost(uint32, tag = "2")]
     pub held: u32,
+    /// Contact tokens now held for the account.
+    #[prost(uint32, tag = "3")]
+    pub contact_tokens: u32,
 }
 /// Asks for key packages.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1188,14 +1222,14 @@ pub struct FetchKeyPackageRequest {
     /// Device key, 32 bytes; empty for one package of each device.
     #[prost(bytes = "vec", tag = "2")]
     pub device_id: ::prost::alloc::vec::Vec<u8>,
-    /// Contact token, 32 bytes; empty for strangers.
+    /// Contact token, 32 bytes; empty for strangers. One that is not known counts as none.
     #[prost(bytes = "vec", tag = "3")]
     pub token: ::prost::alloc::vec::Vec<u8>,
 }
 /// Key packages.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FetchKeyPackageResponse {
-    /// One for each device.
+    /// One for each device that has any; a device whose package does not fit the answer is left out, and can be asked for.
     #[prost(message, repeated, tag = "1")]
     pub packages: ::prost::alloc::vec::Vec<DeviceKeyPackage>,
 }
@@ -1691,6 +1725,15 @@ pub struct ListGroupMembersResponse {
     /// In the order of their identity keys.
     #[prost(message, repeated, tag = "1")]
     pub members: ::prost::alloc::vec::Vec<ChannelMember>,
+    /// As last replaced; empty if never.
+    #[prost(bytes = "vec", tag = "2")]
+    pub metadata: ::prost::alloc::vec::Vec<u8>,
+    /// The metadata's version; 0 if there never was any.
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+    /// Unix time in ms when members were last asked to update their leaves; 0 if never.
+    #[prost(uint64, tag = "4")]
+    pub rotation_asked_at_ms: u64,
 }
 /// A member of a channel as its relay knows it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1701,6 +1744,9 @@ pub struct ChannelMember {
     /// Unix time in ms since when.
     #[prost(uint64, tag = "2")]
     pub joined_at_ms: u64,
+    /// Identity key of who added the member, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub added_by: ::prost::alloc::vec::Vec<u8>,
 }
 /// Asks every member's client to update its leaf.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1712,7 +1758,7 @@ pub struct RotateKeysRequest {
 /// Asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateKeysResponse {
-    /// Members who were asked.
+    /// Members who were connected, and asked at once. The others find the time in the list of members.
     #[prost(uint32, tag = "1")]
     pub asked: u32,
 }
@@ -3890,6 +3936,16 @@ pub struct Lagged {
     #[prost(uint64, tag = "1")]
     pub dropped: u64,
 }
+/// Few single-use key packages of a device are left. Told to the device itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeyPackagesLow {
+    /// Device key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub device_id: ::prost::alloc::vec::Vec<u8>,
+    /// How many are left.
+    #[prost(uint32, tag = "2")]
+    pub held: u32,
+}
 /// Kinds of push events; the number is the event type of the push frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -3906,6 +3962,8 @@ pub enum PushEvent {
     Membership = 1003,
     /// A Lagged.
     Lagged = 1004,
+    /// A KeyPackagesLow.
+    KeyPackagesLow = 1005,
 }
 impl PushEvent {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -3920,6 +3978,7 @@ impl PushEvent {
             Self::Presence => "PUSH_EVENT_PRESENCE",
             Self::Membership => "PUSH_EVENT_MEMBERSHIP",
             Self::Lagged => "PUSH_EVENT_LAGGED",
+            Self::KeyPackagesLow => "PUSH_EVENT_KEY_PACKAGES_LOW",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -3931,6 +3990,7 @@ impl PushEvent {
             "PUSH_EVENT_PRESENCE" => Some(Self::Presence),
             "PUSH_EVENT_MEMBERSHIP" => Some(Self::Membership),
             "PUSH_EVENT_LAGGED" => Some(Self::Lagged),
+            "PUSH_EVENT_KEY_PACKAGES_LOW" => Some(Self::KeyPackagesLow),
             _ => None,
         }
     }

@@ -47,9 +47,11 @@ pub enum Method {
     FetchHybridKey = 303,
     /// Several people's hybrid public keys.
     FetchHybridKeys = 304,
-    /// The channel of the caller and a peer: the same for both, whoever asks first.
+    /// The channel of the caller and a peer: the same for both, whoever asks first. Or a channel for more, or one more
+    /// member of it.
     CreateChannel = 400,
-    /// Takes a member off the channel's delivery list.
+    /// Takes a member off the channel's delivery list: oneself, with the queue of the channel; or somebody whom the caller
+    /// added, or anybody if the caller made the channel or has been on it longest.
     RemoveMember = 410,
     /// Replaces the channel's encrypted metadata. Conflict if `version` is stale.
     UpdateGroupMetadata = 411,
@@ -1388,8 +1390,17 @@ pub enum Service {
     /// identity key, or a random id that its owner registered so that a relay learns neither who writes nor who reads.
     Delivery,
     /// MLS key packages and hybrid public keys.
+    ///
+    /// A contact token is 32 random bytes that a person hands to one contact. The relay holds its hash under the person's
+    /// account, good until it is revoked: whoever shows the token gets single-use packages, as many in a time as the relay
+    /// allows for one token, so that not even a contact can drain a person. The relay learns that the same token is shown
+    /// again, and not whose it is; a contact who does not want its session to tell asks as a node.
     Keys,
-    /// Channels between two people.
+    /// Channels: lists of the people among whom deliveries go, under an id that is their queues' name in each one's mailbox.
+    ///
+    /// Two people have one channel, which is the same for both. A channel for more is made with `group` and grows by
+    /// `channel_id`: any member may add somebody. It keeps no secret and grants no right but that its members may make queues
+    /// of its name in each other's mailboxes: who belongs to a group, and who may change it, is MLS's to say.
     Channels,
     /// Group channels as a relay sees them. The group itself is MLS, between the members.
     Groups,

@@ -1,6 +1,6 @@
 //! The limits of a relay: what it gives to those whom it serves.
 
-use super::{KIB, MIB};
+use super::{KIB, MIB, RECOVERY_BUNDLE_BYTES_MAX};
 
 /// What a relay decides for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,105 @@ pub struct RelayLimits {
     pub fetch_envelopes_default: usize,
     /// Deliveries that are removed in one step, so that nobody waits long for it.
     pub removals_per_step_max: usize,
+
+    /// Calls over one connection, in calls of the cheapest kind.
+    pub calls_per_connection: RateLimit,
+    /// Calls by one account or node, in calls of the cheapest kind.
+    pub calls_per_caller: RateLimit,
+    /// Calls from one IP address, or from one /64 of IPv6, in calls of the cheapest kind.
+    pub calls_per_address: RateLimit,
+    /// Callers, accounts, tokens or addresses that are remembered for one kind of rate.
+    pub rate_keys_max: usize,
+    /// Single-use key packages of one device.
+    pub key_packages_per_device_max: usize,
+    /// Bytes of the single-use key packages of one device; also the longest key package.
+    pub key_package_bytes_per_device_max: u64,
+    /// So many left, or fewer, and the device is told.
+    pub key_packages_low: usize,
+    /// Contact tokens of one account.
+    pub contact_tokens_per_account_max: usize,
+    /// Calls with one contact token that get single-use key packages.
+    pub key_packages_per_token: RateLimit,
+    /// Calls that get last-resort key packages of one person.
+    pub last_resort_per_identity: RateLimit,
+    /// Calls by which one caller gets last-resort key packages.
+    pub last_resort_per_caller: RateLimit,
+
+    /// Channels that one account makes.
+    pub channels_per_account_max: u64,
+    /// People on a channel's list.
+    pub members_per_channel_max: usize,
+    /// Requests to a channel's members to update their leaves.
+    pub rotations_per_channel: RateLimit,
+
+    /// Attempts to wake a device that is not connected.
+    pub wakes_per_device: RateLimit,
+
+    /// Longest recovery bundle.
+    pub recovery_bundle_bytes_max: usize,
+    /// Attempts to fetch a recovery bundle from one IP address, or from one /64 of IPv6.
+    pub recovery_per_address: RateLimit,
+    /// Attempts to fetch a recovery bundle, of all together.
+    pub recovery_for_all: RateLimit,
+    /// Time after which an attempt to fetch a recovery bundle is answered, hit or miss.
+    pub recovery_answer_ms: u64,
+    /// Such answers that are held at one time.
+    pub recovery_answers_max: usize,
+
+    /// Lifetime of an endpoint record for which none is asked.
+    pub endpoint_ttl_default_s: u64,
+    /// Longest lifetime of an endpoint record.
+    pub endpoint_ttl_max_s: u64,
+    /// Lookup keys under which one device or node has a record.
+    pub endpoints_per_publisher_max: usize,
+
+    /// Reports that are kept.
+    pub reports_max: u64,
+    /// Reports of one account that are kept.
+    pub reports_per_account_max: usize,
+    /// Reports by one account.
+    pub reports_per_account: RateLimit,
+    /// How long a report is kept.
+    pub report_ttl_s: u64,
+    /// Entries of the audit log that are kept.
+    pub audit_entries_max: u64,
+
+    /// Longest blob.
+    pub blob_bytes_max: u64,
+    /// Bytes of the blobs of one account, uploads under way counted whole.
+    pub blob_bytes_per_account_max: u64,
+    /// Blobs of one account, uploads under way included.
+    pub blobs_per_account_max: u64,
+    /// Lifetime of a blob for which none is asked.
+    pub blob_ttl_default_s: u64,
+    /// Longest lifetime of a blob.
+    pub blob_ttl_max_s: u64,
+    /// How long an upload may take.
+    pub upload_ttl_s: u64,
+    /// Bytes of a piece of a blob for which no length is asked.
+    pub blob_chunk_default_bytes: usize,
+    /// Jobs of the object store under way.
+    pub blob_jobs_max: usize,
 }
 
-const DAY_S: u64 = 86_400;
+/// How often something may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// So often at once.
+    pub burst: u32,
+    /// And then once in so many microseconds.
+    pub interval_us: u64,
+}
+
+impl RateLimit {
+    /// So often at once, and then once in so many seconds.
+    const fn once_in_s(interval_s: u64, burst: u32) -> Self {
+        Self { burst, interval_us: interval_s * 1_000_000 }
+    }
+}
+
+const HOUR_S: u64 = 3_600;
+const DAY_S: u64 = 24 * HOUR_S;
 
 impl RelayLimits {
     /// For a device with 64 MB of RAM.
@@ -54,6 +150,49 @@ impl RelayLimits {
         waits_per_connection_max: 16,
         fetch_envelopes_default: 64,
         removals_per_step_max: 64,
+
+        calls_per_connection: RateLimit { burst: 1_024, interval_us: 10_000 },
+        calls_per_caller: RateLimit { burst: 1_024, interval_us: 10_000 },
+        calls_per_address: RateLimit { burst: 4_096, interval_us: 5_000 },
+        rate_keys_max: 1_024,
+        key_packages_per_device_max: 64,
+        key_package_bytes_per_device_max: MIB as u64,
+        key_packages_low: 8,
+        contact_tokens_per_account_max: 1_024,
+        key_packages_per_token: RateLimit::once_in_s(HOUR_S, 16),
+        last_resort_per_identity: RateLimit::once_in_s(60, 32),
+        last_resort_per_caller: RateLimit::once_in_s(60, 16),
+
+        channels_per_account_max: 256,
+        members_per_channel_max: 256,
+        rotations_per_channel: RateLimit::once_in_s(600, 4),
+
+        wakes_per_device: RateLimit::once_in_s(300, 1),
+
+        recovery_bundle_bytes_max: 64 * KIB,
+        recovery_per_address: RateLimit::once_in_s(600, 4),
+        recovery_for_all: RateLimit::once_in_s(10, 16),
+        recovery_answer_ms: 250,
+        recovery_answers_max: 16,
+
+        endpoint_ttl_default_s: DAY_S,
+        endpoint_ttl_max_s: 7 * DAY_S,
+        endpoints_per_publisher_max: 64,
+
+        reports_max: 256,
+        reports_per_account_max: 32,
+        reports_per_account: RateLimit::once_in_s(HOUR_S, 8),
+        report_ttl_s: 90 * DAY_S,
+        audit_entries_max: 1_024,
+
+        blob_bytes_max: 16 * MIB as u64,
+        blob_bytes_per_account_max: 64 * MIB as u64,
+        blobs_per_account_max: 256,
+        blob_ttl_default_s: 30 * DAY_S,
+        blob_ttl_max_s: 30 * DAY_S,
+        upload_ttl_s: DAY_S,
+        blob_chunk_default_bytes: 256 * KIB,
+        blob_jobs_max: 16,
     };
 
     /// For everything with more memory.
@@ -67,6 +206,27 @@ impl RelayLimits {
         waits_max: 65_536,
         waits_per_connection_max: 64,
         removals_per_step_max: 256,
+        calls_per_connection: RateLimit { burst: 8_192, interval_us: 200 },
+        calls_per_caller: RateLimit { burst: 8_192, interval_us: 200 },
+        calls_per_address: RateLimit { burst: 32_768, interval_us: 100 },
+        rate_keys_max: 65_536,
+        key_packages_per_device_max: 128,
+        key_package_bytes_per_device_max: 4 * MIB as u64,
+        contact_tokens_per_account_max: 16 * KIB,
+        channels_per_account_max: 4_096,
+        members_per_channel_max: 1_024,
+        recovery_bundle_bytes_max: RECOVERY_BUNDLE_BYTES_MAX,
+        recovery_for_all: RateLimit::once_in_s(1, 32),
+        recovery_answers_max: 32,
+        endpoints_per_publisher_max: 256,
+        reports_max: 65_536,
+        reports_per_account_max: 256,
+        audit_entries_max: 65_536,
+        blob_bytes_max: 1_024 * MIB as u64,
+        blob_bytes_per_account_max: 8_192 * MIB as u64,
+        blobs_per_account_max: 65_536,
+        blob_ttl_max_s: 90 * DAY_S,
+        blob_jobs_max: 256,
         ..Self::ROUTER
     };
 }

@@ -2,13 +2,18 @@
 
 use qpq_crypto::account::verify_deletion;
 use qpq_proto::Failure;
+use qpq_proto::ids::Identity;
 use qpq_proto::v1::{DeleteAccountRequest, DeleteAccountResponse};
 
-use crate::accounts::{account, end_sessions};
+use crate::accounts::account;
 use crate::context::Context;
+use crate::devices::{self, end_sessions};
+use crate::input::RelayError;
 use crate::queues::close_mailboxes;
+use crate::records::AccountRecord;
 use crate::relay::Relay;
-use crate::tables::{ACCOUNTS, DEVICE_LISTS, USERNAMES, key};
+use crate::tables::{ACCOUNTS, USERNAMES, key};
+use crate::{blobs, channels, endpoints, keys, moderation, recovery};
 
 impl Relay {
     pub(crate) fn delete_account(
@@ -25,12 +30,23 @@ impl Relay {
         }
         verify_deletion(&identity, &session_key, &exporter, &request.signature)
             .map_err(|error| Failure::bad_request("signature", error.to_string()))?;
-        end_sessions(cx.tx, identity, None)?;
+        end_sessions(cx, identity, None)?;
         close_mailboxes(cx.tx, identity)?;
+        forget(cx, identity, &account)?;
         cx.tx.delete(USERNAMES, key(account.username.as_bytes()))?;
-        cx.tx.delete(DEVICE_LISTS, key(identity.as_bytes()))?;
         cx.tx.delete(ACCOUNTS, key(identity.as_bytes()))?;
-        cx.unbind.push((identity, None));
         Ok(DeleteAccountResponse {})
     }
+}
+
+/// Removes what each service keeps for the account, at once or step by step.
+fn forget(cx: &mut Context<'_>, identity: Identity, account: &AccountRecord) -> Result<(), RelayError> {
+    let devices: Vec<_> = account.devices.iter().map(|device| device.device.clone()).collect();
+    keys::forget_account(cx.tx, identity, &devices)?;
+    channels::forget_account(cx.tx, identity)?;
+    devices::forget_account(cx.tx, identity, &devices)?;
+    recovery::forget_account(cx.tx, identity)?;
+    endpoints::forget_account(cx.tx, &devices)?;
+    moderation::forget_account(cx.tx, identity)?;
+    blobs::forget_account(cx.tx, identity)
 }

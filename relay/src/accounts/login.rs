@@ -16,6 +16,7 @@ use crate::accounts::session_records::{new_session, session_of};
 use crate::accounts::{account, username_field};
 use crate::context::Context;
 use crate::input::ConnectionId;
+use crate::moderation::check_not_banned;
 use crate::records::{AccountRecord, UsernameRecord};
 use crate::relay::Relay;
 use crate::sessions::Session;
@@ -160,6 +161,7 @@ impl Relay {
 
 /// The account, if the device is one of its devices.
 fn account_with(cx: &Context<'_>, identity: Identity, device: DeviceKey) -> Result<AccountRecord, Failure> {
+    check_not_banned(cx.tx, identity, cx.now)?;
     let account = account(cx.tx, identity.as_bytes())?.ok_or_else(no_device)?;
     let is_its = account.devices.iter().any(|of| of.device == device.as_bytes());
     if is_its { Ok(account) } else { Err(no_device()) }

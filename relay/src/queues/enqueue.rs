@@ -11,9 +11,10 @@ use qpq_proto::v1::{
 };
 
 use crate::context::{Context, Later};
+use crate::due::HOUR_MS;
 use crate::input::RelayError;
 use crate::proofs::{Proved, ToProve};
-use crate::queues::expiry::{HOUR_MS, look_at};
+use crate::queues::expiry::look_at;
 use crate::queues::key::{MAILBOX_BYTES, QueueKey, mailbox_field};
 use crate::records::{DeliveryRecord, QueueRecord, TakenRecord};
 use crate::relay::Relay;

@@ -8,17 +8,15 @@ use std::collections::BTreeSet;
 use qpq_crypto::digest::sha256;
 
 use crate::context::Context;
+use crate::due::HOUR_MS;
 use crate::input::RelayError;
 use crate::queues::acknowledge::release;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::{Contents, QueueKey};
-use crate::records::{DeliveryRecord, ExpiryRecord, GraveRecord, QueueRecord};
+use crate::records::{DeliveryRecord, ExpiryRecord, QueueRecord};
 use crate::relay::Relay;
-use crate::storage::{Direction, Transaction};
-use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, GRAVES, QUEUES, TOKENS, at, key};
-
-/// Milliseconds of an hour.
-pub(super) const HOUR_MS: u64 = 3_600_000;
+use crate::storage::Transaction;
+use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, QUEUES, at, key};
 
 /// What is to be removed, and when.
 #[derive(Debug, Default)]
@@ -35,6 +33,11 @@ impl Expiry {
         Some(if self.to_clear.is_empty() { self.next_look_ms } else { 0 })
     }
 
+    /// There may be something to do already.
+    pub(crate) fn look_soon(&mut self) {
+        self.next_look_ms = 0;
+    }
+
     /// More is to be removed from these queues.
     pub(crate) fn clear_soon(&mut self, queues: &[QueueKey]) {
         self.to_clear.extend(queues.iter().cloned());
@@ -48,10 +51,19 @@ impl Relay {
             self.clear_more(cx, &queue)?;
             self.expiry.clear_soon(&cx.to_clear);
         } else if cx.now.monotonic_ms >= self.expiry.next_look_ms {
-            let is_more = self.look(cx)? | self.empty_grave(cx)?;
+            let is_more = self.look(cx)? | self.empty_grave(cx)? | self.expire_others(cx)?;
             self.expiry.next_look_ms = cx.now.monotonic_ms + if is_more { 0 } else { LOOK_INTERVAL_MS };
         }
         Ok(())
+    }
+
+    /// Removes some of what has ended besides deliveries. Returns whether there may be more.
+    fn expire_others(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
+        self.sweep(cx)?;
+        Ok(self.expire_endpoints(cx)?
+            | self.expire_reports(cx)?
+            | self.expire_bans(cx)?
+            | self.expire_blobs(cx)?)
     }
 
     fn clear_more(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
@@ -101,31 +113,14 @@ impl Relay {
         }
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
     }
-
-    /// Removes some of what closed mailboxes left. Returns whether there may be more.
-    fn empty_grave(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let first: Vec<(u64, GraveRecord)> = tables::scan(cx.tx, GRAVES, b"", 0..u64::MAX, 1)?;
-        let Some((ordinal, mut grave)) = first.into_iter().next() else { return Ok(false) };
-        let limit = self.limits.removals_per_step_max;
-        if let Some(contents) = grave.queues.pop() {
-            if empty(cx.tx, &Contents(contents), limit)? < limit {
-                tables::save(cx.tx, GRAVES, at(b"", ordinal), &grave)?;
-            }
-            return Ok(true);
-        }
-        let tokens = cx.tx.scan(TOKENS, &grave.tokens, 0..u64::MAX, Direction::Forward, limit)?;
-        for (place, _) in &tokens {
-            cx.tx.delete(TOKENS, at(&grave.tokens, *place))?;
-        }
-        if tokens.len() < limit {
-            cx.tx.delete(GRAVES, at(b"", ordinal))?;
-        }
-        Ok(true)
-    }
 }
 
 /// Removes the first deliveries of a queue that has no record any more. Returns how many there were.
-fn empty(tx: &mut dyn Transaction, contents: &Contents, limit: usize) -> Result<usize, RelayError> {
+pub(crate) fn empty(
+    tx: &mut dyn Transaction,
+    contents: &Contents,
+    limit: usize,
+) -> Result<usize, RelayError> {
     let found = deliveries(tx, contents, 0, u64::MAX, limit)?;
     for (seq, delivery) in &found {
         remove(tx, contents, *seq, delivery)?;

@@ -95,8 +95,17 @@ impl Relay {
                 cx.effects.push(Effect::Answer { call: wait.call, result: Ok(Bytes::from(response)) });
             }
             self.push_arrival(cx, &queue, &record);
+            self.wake_absent(cx, &record)?;
         }
         Ok(())
+    }
+
+    /// Wakes the owner's devices that are not connected.
+    fn wake_absent(&mut self, cx: &mut Context<'_>, record: &QueueRecord) -> Result<(), RelayError> {
+        let Ok(owner) = record.owner.as_slice().try_into() else { return Ok(()) };
+        let devices = record.cursors.iter().filter_map(|cursor| cursor.device.as_slice().try_into().ok());
+        let devices: Vec<DeviceKey> = devices.collect();
+        self.wake(cx, owner, &devices)
     }
 
     /// Tells the owner's devices that are connected of the newest delivery.

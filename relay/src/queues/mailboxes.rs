@@ -1,7 +1,7 @@
 //! Mailboxes: registering, giving up, and the tokens with which strangers write.
 
 use qpq_proto::Failure;
-use qpq_proto::ids::Identity;
+use qpq_proto::ids::{ChannelId, Identity};
 use qpq_proto::limits::DELIVERY_TOKENS_PER_CALL_MAX;
 use qpq_proto::v1::{
     MailboxPolicy, RegisterMailboxRequest, RegisterMailboxResponse, RevokeMailboxRequest,
@@ -10,14 +10,16 @@ use qpq_proto::v1::{
 use rand_core::CryptoRng;
 
 use crate::context::Context;
+use crate::graves;
 use crate::input::RelayError;
 use crate::queues::expiry::forget;
 use crate::queues::key::{MAILBOX_BYTES, QueueKey, mailbox_field};
 use crate::queues::tokens;
 use crate::records::{AccountMailboxRecord, GraveRecord, MailboxRecord, PolicyRecord, QueueRecord};
 use crate::relay::Relay;
+use crate::sets;
 use crate::storage::{Direction, Transaction};
-use crate::tables::{self, ACCOUNT_MAILBOXES, GRAVES, MAILBOXES, QUEUES, at, key};
+use crate::tables::{self, ACCOUNT_MAILBOXES, MAILBOXES, QUEUES, TOKENS, at, key};
 
 impl Relay {
     pub(crate) fn register_mailbox(
@@ -92,11 +94,11 @@ impl Relay {
         let all = tokens::all_of(&mailbox, &record);
         for hash in &request.revoke_hashes {
             let hash = tokens::hash_field("revoke_hashes", hash)?;
-            record.tokens -= u64::from(tokens::remove(cx.tx, &all, &hash)?);
+            record.tokens -= u64::from(sets::remove(cx.tx, TOKENS, &all, &hash)?);
         }
         for hash in &request.add_hashes {
             let hash = tokens::hash_field("add_hashes", hash)?;
-            record.tokens += u64::from(tokens::add(cx.tx, &all, &hash)?);
+            record.tokens += u64::from(sets::add(cx.tx, TOKENS, &all, &hash)?);
         }
         if record.tokens > self.limits.tokens_per_mailbox_max as u64 {
             let message = format!("a mailbox holds at most {} tokens", self.limits.tokens_per_mailbox_max);
@@ -183,7 +185,7 @@ fn close_mailbox(
     record: MailboxRecord,
 ) -> Result<u64, RelayError> {
     let mut dropped = 0;
-    let mut grave = GraveRecord { tokens: tokens::all_of(mailbox, &record), queues: Vec::new() };
+    let mut grave = GraveRecord { tokens: tokens::all_of(mailbox, &record), ..GraveRecord::default() };
     for queue in queues_of(mailbox, &record) {
         let Some(queued) = tables::load::<QueueRecord>(tx, QUEUES, key(queue.as_bytes()))? else { continue };
         forget(tx, &queue, &queued)?;
@@ -191,11 +193,36 @@ fn close_mailbox(
         dropped += queued.deliveries;
         grave.queues.push(queue.contents(&queued).0);
     }
-    let ordinal = tables::next_ordinal(tx, GRAVES, b"")?;
-    tables::save(tx, GRAVES, at(b"", ordinal), &grave)?;
+    graves::dig(tx, &grave)?;
     tx.delete(ACCOUNT_MAILBOXES, at(&record.owner, record.ordinal))?;
     tx.delete(MAILBOXES, key(mailbox))?;
     Ok(dropped)
+}
+
+/// Drops a channel's queue in an identity's own mailbox, and gives its place back. Returns whether there was one.
+pub(crate) fn drop_channel(
+    tx: &mut dyn Transaction,
+    identity: Identity,
+    channel: ChannelId,
+) -> Result<bool, RelayError> {
+    let mailbox = identity.as_bytes();
+    let Some(mut record) = tables::load::<MailboxRecord>(tx, MAILBOXES, key(mailbox))? else {
+        return Ok(false);
+    };
+    let before = record.channels.len();
+    record.channels.retain(|other| other != channel.as_bytes());
+    if record.channels.len() == before {
+        return Ok(false);
+    }
+    tables::save(tx, MAILBOXES, key(mailbox), &record)?;
+    let Ok(queue) = QueueKey::new(mailbox, channel.as_bytes()) else { return Ok(false) };
+    if let Some(queued) = tables::load::<QueueRecord>(tx, QUEUES, key(queue.as_bytes()))? {
+        forget(tx, &queue, &queued)?;
+        tx.delete(QUEUES, key(queue.as_bytes()))?;
+        let queues = vec![queue.contents(&queued).0];
+        graves::dig(tx, &GraveRecord { queues, ..GraveRecord::default() })?;
+    }
+    Ok(true)
 }
 
 /// Closes all mailboxes of an account.

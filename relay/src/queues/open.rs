@@ -4,6 +4,7 @@ use qpq_proto::Failure;
 use qpq_proto::ids::Identity;
 
 use crate::accounts;
+use crate::channels;
 use crate::context::Context;
 use crate::input::RelayError;
 use crate::queues::key::{MAILBOX_BYTES, QueueKey, mailbox_field};
@@ -31,7 +32,7 @@ impl Relay {
         }
         let mut record = match tables::load(cx.tx, QUEUES, key(queue.as_bytes()))? {
             Some(record) => record,
-            None => self.new_queue(cx, queue)?,
+            None => self.new_queue(cx, queue, has_token)?,
         };
         if record.policy.tokens_only && !has_token {
             return Err(no_token());
@@ -41,10 +42,18 @@ impl Relay {
     }
 
     /// A queue of the mailbox's that does not exist yet. It is written with what is put into it.
-    fn new_queue(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<QueueRecord, Failure> {
+    /// One of a channel's name is made among those on its list only: nobody takes the mailbox's room for channels by
+    /// thinking ids up.
+    fn new_queue(
+        &self,
+        cx: &mut Context<'_>,
+        queue: &QueueKey,
+        has_token: bool,
+    ) -> Result<QueueRecord, Failure> {
         let mut mailbox: MailboxRecord = tables::load(cx.tx, MAILBOXES, key(queue.mailbox()))?
             .ok_or_else(|| Failure::not_found("there is no such mailbox here"))?;
         if !queue.channel().is_empty() {
+            channels::check_queue(cx, queue.channel(), &mailbox.owner, has_token)?;
             if mailbox.channels.len() >= self.limits.channels_per_mailbox_max {
                 return Err(Failure::quota("the mailbox has as many channels as it may have"));
             }
@@ -54,7 +63,7 @@ impl Relay {
         Ok(QueueRecord {
             owner: mailbox.owner,
             policy: mailbox.policy,
-            incarnation: mailbox.incarnation,
+            incarnation: cx.rng.next_u64().to_be_bytes().to_vec(),
             next_seq: 1,
             first_seq: 1,
             ..QueueRecord::default()

@@ -21,7 +21,7 @@ use crate::input::{Caller, ConnectionId, Peer};
 use crate::tables::{ACCOUNTS, MAILBOXES, SESSIONS, USERNAMES};
 
 /// Somebody with an identity and devices, who is a number.
-struct Person {
+pub(super) struct Person {
     number: u8,
     name: &'static str,
     password: &'static str,
@@ -31,17 +31,17 @@ struct Person {
 const ALICE: &str = "Alice";
 
 impl Person {
-    fn new(number: u8, name: &'static str) -> Self {
+    pub(super) fn new(number: u8, name: &'static str) -> Self {
         let mut person = Self { number, name, password: "correct horse", lists: Vec::new() };
         person.sign_list(&[1], &[]);
         person
     }
 
-    fn identity(&self) -> IdentityKey {
+    pub(super) fn identity(&self) -> IdentityKey {
         IdentityKey::from_seed(&[self.number; 32])
     }
 
-    fn device(&self, number: u8) -> DeviceSecret {
+    pub(super) fn device(&self, number: u8) -> DeviceSecret {
         DeviceSecret::from_seed(&[self.number ^ (number << 4); 32])
     }
 
@@ -67,7 +67,7 @@ impl Person {
 }
 
 /// A connection by number, with an exporter of its own.
-fn on(connection: u8) -> Caller {
+pub(super) fn on(connection: u8) -> Caller {
     Caller {
         connection: ConnectionId(connection.into()),
         peer: Peer::Anyone,
@@ -80,7 +80,7 @@ fn cost() -> PassphraseCost {
     PassphraseCost { memory_kib: 8, passes: 1, lanes: 1 }
 }
 
-fn register(world: &mut World, person: &Person, connection: u8) -> Result<bool, Failure> {
+pub(super) fn register(world: &mut World, person: &Person, connection: u8) -> Result<bool, Failure> {
     let (state, request) = ClientRegistration::start(&mut world.rng, person.password.as_bytes()).unwrap();
     let start = OpaqueRegisterStartRequest { username: person.name.to_owned(), request };
     let answer: OpaqueRegisterStartResponse =
@@ -101,7 +101,12 @@ fn register(world: &mut World, person: &Person, connection: u8) -> Result<bool, 
 }
 
 /// What a login brings: a token, and a connection that is bound.
-fn log_in(world: &mut World, person: &Person, device: u8, connection: u8) -> Result<[u8; 32], Failure> {
+pub(super) fn log_in(
+    world: &mut World,
+    person: &Person,
+    device: u8,
+    connection: u8,
+) -> Result<[u8; 32], Failure> {
     let (exporter, list) = ([connection; 32], person.list());
     log_in_as(world, person, device, connection, exporter, list)
 }
@@ -130,7 +135,7 @@ fn log_in_as(
 }
 
 /// Goes through the password's half of a login. A refusal that the client itself finds is `Unauthorized`.
-fn prove(world: &mut World, person: &Person, connection: u8) -> Result<LoggedIn, Failure> {
+pub(super) fn prove(world: &mut World, person: &Person, connection: u8) -> Result<LoggedIn, Failure> {
     let (state, request) = ClientLogin::start(&mut world.rng, person.password.as_bytes()).unwrap();
     let start = OpaqueLoginStartRequest { username: person.name.to_owned(), request };
     let answer: OpaqueLoginStartResponse = world.call(on(connection), Method::OpaqueLoginStart, &start)?;
@@ -141,7 +146,7 @@ fn prove(world: &mut World, person: &Person, connection: u8) -> Result<LoggedIn,
     })
 }
 
-fn resume(
+pub(super) fn resume(
     world: &mut World,
     person: &Person,
     device: u8,
@@ -157,17 +162,17 @@ fn resume(
 }
 
 /// Whether whoever is at the other end of a connection can do what a session may.
-fn is_in(world: &mut World, connection: u8) -> bool {
+pub(super) fn is_in(world: &mut World, connection: u8) -> bool {
     let answer: Result<FetchResponse, _> =
         world.call(on(connection), Method::Fetch, &FetchRequest::default());
     answer.is_ok()
 }
 
-fn status<T: std::fmt::Debug>(result: Result<T, Failure>) -> Status {
+pub(super) fn status<T: std::fmt::Debug>(result: Result<T, Failure>) -> Status {
     result.unwrap_err().status
 }
 
-fn alice() -> (World, Person) {
+pub(super) fn alice() -> (World, Person) {
     let (mut world, alice) = (World::new(), Person::new(1, ALICE));
     assert_eq!(register(&mut world, &alice, 1), Ok(true));
     (world, alice)

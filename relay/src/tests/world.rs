@@ -4,12 +4,12 @@ use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use prost::Message;
 use qpq_crypto::digest::delivery_id;
-use qpq_crypto::identity::DeviceSecret;
+use qpq_crypto::identity::{DeviceSecret, IdentityKey};
 use qpq_proto::ids::{DeviceKey, Identity};
-use qpq_proto::limits::RelayLimits;
+use qpq_proto::limits::{RateLimit, RelayLimits};
 use qpq_proto::v1::{
     AckRequest, AckResponse, EnqueueRequest, EnqueueResponse, Envelope, FetchRequest, FetchResponse,
-    FetchWaitRequest, MailboxPolicy, RegisterMailboxRequest, RegisterMailboxResponse,
+    FetchWaitRequest, MailboxPolicy, PushEvent, RegisterMailboxRequest, RegisterMailboxResponse,
 };
 use qpq_proto::{Failure, Method};
 use rand_core::SeedableRng;
@@ -41,11 +41,21 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn identity(self) -> Identity {
-        Identity::from_bytes([self.person; 32])
+        self.identity_key().public()
+    }
+
+    /// The secret of the person.
+    pub(super) fn identity_key(self) -> IdentityKey {
+        IdentityKey::from_seed(&[self.person; 32])
     }
 
     pub(super) fn key(self) -> DeviceKey {
-        DeviceKey::from_bytes([self.person, self.number].repeat(16).try_into().unwrap())
+        self.secret().public()
+    }
+
+    /// The secret of the device.
+    pub(super) fn secret(self) -> DeviceSecret {
+        DeviceSecret::from_seed(&[self.person, self.number].repeat(16).try_into().unwrap())
     }
 
     pub(super) fn connection(self) -> ConnectionId {
@@ -69,7 +79,19 @@ impl World {
         Self::with(RelayLimits { removals_per_step_max: 4, ..RelayLimits::ROUTER })
     }
 
+    /// With these limits, and as many calls as anybody likes.
     pub(super) fn with(limits: RelayLimits) -> Self {
+        let often = RateLimit { burst: u32::MAX, interval_us: 1 };
+        Self::with_rates(RelayLimits {
+            calls_per_connection: often,
+            calls_per_caller: often,
+            calls_per_address: often,
+            ..limits
+        })
+    }
+
+    /// With these limits, those of calls included.
+    pub(super) fn with_rates(limits: RelayLimits) -> Self {
         let (mut memory, mut rng) = (Memory::default(), ChaCha20Rng::seed_from_u64(1));
         let node = DeviceSecret::from_seed(&[9; 32]);
         let config = Config { node, limits, registration: Registration::Open };
@@ -159,18 +181,38 @@ impl World {
         let place = self.effects.iter().position(is_it)?;
         match self.effects.remove(place) {
             Effect::Answer { result, .. } => Some(result),
-            Effect::Push { .. } | Effect::Disconnect { .. } => None,
+            _ => None,
         }
     }
 
     /// The connections to which something was pushed since the last time.
     pub(super) fn pushed(&mut self) -> Vec<ConnectionId> {
-        let effects = std::mem::take(&mut self.effects);
-        let pushed = effects.into_iter().filter_map(|effect| match effect {
+        let pushed = self.effects().into_iter().filter_map(|effect| match effect {
             Effect::Push { connection, .. } => Some(connection),
-            Effect::Answer { .. } | Effect::Disconnect { .. } => None,
+            _ => None,
         });
         pushed.collect()
+    }
+
+    /// The events of one kind that were pushed since the last time, and over which connections.
+    pub(super) fn events<E: Message + Default>(&mut self, kind: PushEvent) -> Vec<(ConnectionId, E)> {
+        let pushed = self.effects().into_iter().filter_map(|effect| match effect {
+            Effect::Push { connection, event, payload } if event == kind => {
+                Some((connection, E::decode(payload).unwrap()))
+            }
+            _ => None,
+        });
+        pushed.collect()
+    }
+
+    /// What was to be done since the last time.
+    pub(super) fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Gives back what was taken and not looked at.
+    pub(super) fn put_back(&mut self, effects: Vec<Effect>) {
+        self.effects.splice(0..0, effects);
     }
 
     pub(super) fn give(&mut self, input: Input) {

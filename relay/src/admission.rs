@@ -1,0 +1,89 @@
+//! How much a caller may ask: every call costs tokens, out of the buckets of its connection, of who it is, and of where
+//! it comes from.
+//!
+//! A method costs about what it takes to answer it, in calls of the cheapest kind. The owner of the node pays nothing.
+
+use qpq_proto::limits::RelayLimits;
+use qpq_proto::{Failure, Method};
+
+use crate::context::{Call, Who};
+use crate::input::{ConnectionId, Peer};
+use crate::rates::Buckets;
+
+/// The buckets that all calls are paid from.
+#[derive(Debug)]
+pub(crate) struct CallRates {
+    connections: Buckets<ConnectionId>,
+    /// Accounts and nodes.
+    callers: Buckets<Who>,
+    addresses: Buckets<Who>,
+}
+
+impl CallRates {
+    /// Nobody has called yet.
+    pub(crate) fn new(limits: &RelayLimits) -> Self {
+        Self {
+            connections: Buckets::new(limits.calls_per_connection, limits.rate_keys_max),
+            callers: Buckets::new(limits.calls_per_caller, limits.rate_keys_max),
+            addresses: Buckets::new(limits.calls_per_address, limits.rate_keys_max),
+        }
+    }
+
+    /// A call is paid for, or refused.
+    pub(crate) fn charge(&mut self, call: &Call, method: Method, monotonic_ms: u64) -> Result<(), Failure> {
+        if call.caller.peer == Peer::Owner {
+            return Ok(());
+        }
+        let cost = cost(method);
+        self.connections.take(call.caller.connection, cost, monotonic_ms)?;
+        let address = Who::address(&call.caller);
+        if matches!(address, Who::Address(_)) {
+            self.addresses.take(address, cost, monotonic_ms)?;
+        }
+        match call.who() {
+            who @ (Who::Account(_) | Who::Node(_)) => self.callers.take(who, cost, monotonic_ms),
+            Who::Address(_) | Who::Connection(_) => Ok(()),
+        }
+    }
+
+    /// A connection has ended.
+    pub(crate) fn disconnected(&mut self, connection: ConnectionId) {
+        self.connections.forget(connection);
+    }
+}
+
+/// What a call costs, in calls of the cheapest kind.
+fn cost(method: Method) -> u32 {
+    match method {
+        // Exponentiations, and a password that somebody may be guessing.
+        Method::OpaqueRegisterStart
+        | Method::OpaqueRegisterFinish
+        | Method::OpaqueLoginStart
+        | Method::OpaqueLoginFinish
+        | Method::DeleteAccount => 32,
+        // Many signatures to verify, many records to write, or many people to tell.
+        Method::RegisterDevice | Method::RevokeDevice | Method::BatchEnqueue | Method::RotateKeys => 16,
+        // Megabytes, proofs, or several records.
+        Method::ResumeSession
+        | Method::RegisterMailbox
+        | Method::RevokeMailbox
+        | Method::SetDeliveryTokens
+        | Method::UploadKeyPackage
+        | Method::FetchKeyPackage
+        | Method::UploadHybridKey
+        | Method::FetchHybridKeys
+        | Method::CreateChannel
+        | Method::RemoveMember
+        | Method::UpdateGroupMetadata
+        | Method::ReportMessage
+        | Method::ResolveUser
+        | Method::ResolveIdentity
+        | Method::CheckRevocation
+        | Method::AuditKeyTransparency
+        | Method::UploadBlob
+        | Method::DownloadBlob
+        | Method::StoreRecoveryBundle
+        | Method::FetchRecoveryBundle => 4,
+        _ => 1,
+    }
+}
