@@ -31,6 +31,8 @@ pub struct RelayLimits {
     pub waits_per_connection_max: usize,
     /// Envelopes in an answer for which no number is asked.
     pub fetch_envelopes_default: usize,
+    /// Entries of the transparency log in one answer.
+    pub audit_entries_max: usize,
     /// Deliveries that are removed in one step, so that nobody waits long for it.
     pub removals_per_step_max: usize,
 }
@@ -53,6 +55,7 @@ impl RelayLimits {
         waits_max: 256,
         waits_per_connection_max: 16,
         fetch_envelopes_default: 64,
+        audit_entries_max: 256,
         removals_per_step_max: 64,
     };
 
@@ -66,6 +69,7 @@ impl RelayLimits {
         tokens_per_mailbox_max: 16 * KIB,
         waits_max: 65_536,
         waits_per_connection_max: 64,
+        audit_entries_max: 1_024,
         removals_per_step_max: 256,
         ..Self::ROUTER
     };
