@@ -111,7 +111,7 @@ fn replace(
 }
 
 /// The newest list that was shown.
-fn known_list(tx: &dyn Transaction, identity: Identity) -> Result<Option<DeviceList>, RelayError> {
+pub(crate) fn known_list(tx: &dyn Transaction, identity: Identity) -> Result<Option<DeviceList>, RelayError> {
     let Some(encoded) = tx.get(DEVICE_LISTS, key(identity.as_bytes()))? else { return Ok(None) };
     let corrupt = |reason: String| RelayError::Corrupt { table: DEVICE_LISTS.0, reason };
     DeviceList::decode_and_verify(&encoded).map(Some).map_err(|error| corrupt(error.to_string()))

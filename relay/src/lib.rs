@@ -27,6 +27,7 @@ mod accounts;
 mod context;
 mod devices;
 mod input;
+mod log;
 mod proofs;
 mod queues;
 mod records;

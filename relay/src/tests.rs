@@ -2,7 +2,9 @@
 
 mod access;
 mod accounts;
+mod log;
 mod memory;
 mod model;
+mod people;
 mod queues;
 mod world;

@@ -1,6 +1,7 @@
 //! The end of an account.
 
 use qpq_crypto::account::verify_deletion;
+use qpq_crypto::transparency::{Subject, Value};
 use qpq_proto::Failure;
 use qpq_proto::v1::{DeleteAccountRequest, DeleteAccountResponse};
 
@@ -30,6 +31,7 @@ impl Relay {
         cx.tx.delete(USERNAMES, key(account.username.as_bytes()))?;
         cx.tx.delete(DEVICE_LISTS, key(identity.as_bytes()))?;
         cx.tx.delete(ACCOUNTS, key(identity.as_bytes()))?;
+        self.append_to_log(cx, Subject::Name(&account.username), Value::Nobody)?;
         cx.unbind.push((identity, None));
         Ok(DeleteAccountResponse {})
     }
