@@ -143,6 +143,9 @@ pub enum RelayError {
     /// Something that only a call can ask for was done without one.
     #[error("there is no call to answer")]
     NoCall,
+    /// The domain that the relay is to have cannot be one.
+    #[error("the relay's domain cannot be used: {0}")]
+    Domain(String),
     /// A record does not decode.
     #[error("a record of {table} is damaged: {reason}")]
     Corrupt {

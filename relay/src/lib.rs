@@ -36,6 +36,7 @@ mod endpoints;
 mod graves;
 mod input;
 mod keys;
+mod log;
 mod moderation;
 mod proofs;
 mod queues;

@@ -195,6 +195,9 @@ pub(crate) struct AccountRecord {
     /// Whether it administers the relay.
     #[prost(bool, tag = "13")]
     pub is_administrator: bool,
+    /// Whether its identity has ended: nobody logs in to it.
+    #[prost(bool, tag = "20")]
+    pub is_revoked: bool,
 }
 
 /// Whose a name is.

@@ -15,6 +15,7 @@ use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
 use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, Peer, RelayError};
 use crate::keys::KeyRates;
+use crate::log::origin;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
 use crate::rates::Buckets;
@@ -30,6 +31,9 @@ pub struct Config {
     pub limits: RelayLimits,
     /// Who may register.
     pub registration: Registration,
+    /// Domain under which the relay signs what its log of names is, at most 253 bytes; empty for one that has none and
+    /// signs under its node key. Who knew the log under another name takes it for another one.
+    pub domain: String,
 }
 
 /// Who may register.
@@ -53,6 +57,8 @@ pub struct Relay {
     pub(crate) limits: RelayLimits,
     pub(crate) registration: Registration,
     pub(crate) secrets: Secrets,
+    /// The name under which the log's tree heads are signed.
+    pub(crate) origin: String,
     pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
     pub(crate) waits: Waits,
@@ -82,17 +88,19 @@ impl Relay {
     /// A relay to which nobody is connected. Makes its secrets if it is one for the first time.
     ///
     /// # Errors
-    /// [`RelayError`] if storage fails or the secrets cannot be read.
+    /// [`RelayError`] if storage fails, the secrets cannot be read, or the domain cannot be one.
     pub fn open(
         config: Config,
         rng: &mut dyn CryptoRng,
         tx: &mut dyn Transaction,
     ) -> Result<Self, RelayError> {
-        let Config { node, limits, registration } = config;
+        let Config { node, limits, registration, domain } = config;
+        let secrets = Secrets::open(tx, rng)?;
         Ok(Self {
+            origin: origin(&domain, &node.public(), &secrets)?,
             node,
             registration,
-            secrets: Secrets::open(tx, rng)?,
+            secrets,
             logins: Logins::default(),
             sessions: Sessions::default(),
             waits: Waits::default(),

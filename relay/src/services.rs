@@ -99,8 +99,20 @@ impl<'a> services::Moderation<Context<'a>> for Relay {
     }
 }
 
-impl<'a> services::Users<Context<'a>> for Relay {}
-impl<'a> services::KeyTransparency<Context<'a>> for Relay {}
+impl<'a> services::Users<Context<'a>> for Relay {
+    methods! {
+        resolve_user(ResolveUserRequest) -> ResolveUserResponse;
+        resolve_identity(ResolveIdentityRequest) -> ResolveIdentityResponse;
+    }
+}
+
+impl<'a> services::KeyTransparency<Context<'a>> for Relay {
+    methods! {
+        revoke_key(RevokeKeyRequest) -> RevokeKeyResponse;
+        check_revocation(CheckRevocationRequest) -> CheckRevocationResponse;
+        audit_key_transparency(AuditKeyTransparencyRequest) -> AuditKeyTransparencyResponse;
+    }
+}
 
 impl<'a> services::Blobs<Context<'a>> for Relay {
     fn upload_blob(

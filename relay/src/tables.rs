@@ -38,6 +38,16 @@ pub const SESSIONS: Table = Table("relay_sessions");
 pub const ACCOUNT_SESSIONS: Table = Table("relay_account_sessions");
 /// Invitations to register, by SHA-256 of their tokens.
 pub const INVITATIONS: Table = Table("relay_invitations");
+/// How large the log of names is and what was signed of it, under one key.
+pub const LOG: Table = Table("relay_log");
+/// Entries of the log, under one key, ordered by index.
+pub const LOG_ENTRIES: Table = Table("relay_log_entries");
+/// Nodes of the log above its entries, by level, ordered by index.
+pub const LOG_NODES: Table = Table("relay_log_nodes");
+/// Nodes of the log's prefix tree, by place.
+pub const LOG_PREFIXES: Table = Table("relay_log_prefixes");
+/// What the log says of each name and of each identity's end.
+pub const LOG_SUBJECTS: Table = Table("relay_log_subjects");
 /// What only this relay knows, by its purpose.
 pub const SECRETS: Table = Table("relay_secrets");
 
@@ -112,6 +122,11 @@ pub const ALL: &[Table] = &[
     SESSIONS,
     ACCOUNT_SESSIONS,
     INVITATIONS,
+    LOG,
+    LOG_ENTRIES,
+    LOG_NODES,
+    LOG_PREFIXES,
+    LOG_SUBJECTS,
     SECRETS,
     KEYS,
     CONTACT_TOKENS,

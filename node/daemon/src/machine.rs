@@ -49,7 +49,9 @@ impl Relaying {
     ) -> Result<Relay, RelayError> {
         let (limits, registration) = (self.limits.clone(), self.registration);
         let node = DeviceSecret::from_seed(&self.node);
-        Relay::open(qpq_relay::Config { node, limits, registration }, rng, tx)
+        // Its log is signed under the node's key.
+        let domain = String::new();
+        Relay::open(qpq_relay::Config { node, limits, registration, domain }, rng, tx)
     }
 }
 

@@ -344,7 +344,8 @@ impl<T: Transport> Client<T> {
         self.call(Method::ResolveUser, request).await
     }
 
-    /// The name and profile of an identity.
+    /// The name and profile of an identity. NotFound if it has no account. Who must be sure of the name asks who is behind
+    /// it: the proof of that answer is about both.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.

@@ -16,248 +16,6 @@ pub struct DeleteAccountRequest {
 /// Deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteAccountResponse {}
-/// Begins a registration.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueRegisterStartRequest {
-    /// 1 to 64 characters after NFKC case folding.
-    #[prost(string, tag = "1")]
-    pub username: ::prost::alloc::string::String,
-    /// RegistrationRequest of RFC 9807, at most 512 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub request: ::prost::alloc::vec::Vec<u8>,
-}
-/// The relay's half of a registration.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueRegisterStartResponse {
-    /// RegistrationResponse of RFC 9807, at most 512 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub response: ::prost::alloc::vec::Vec<u8>,
-    /// Who may register.
-    #[prost(enumeration = "RegistrationPolicy", tag = "2")]
-    pub policy: i32,
-}
-/// Completes a registration.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueRegisterFinishRequest {
-    /// As in the start.
-    #[prost(string, tag = "1")]
-    pub username: ::prost::alloc::string::String,
-    /// RegistrationRecord of RFC 9807, at most 1,024 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub upload: ::prost::alloc::vec::Vec<u8>,
-    /// Identity key, 32 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// Signature of the identity key over the domain label and the transcript, 64 bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub proof_of_possession: ::prost::alloc::vec::Vec<u8>,
-    /// An invitation of the relay's administrators, 32 bytes; empty where everybody may register.
-    #[prost(bytes = "vec", tag = "5")]
-    pub invitation: ::prost::alloc::vec::Vec<u8>,
-}
-/// Registered.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueRegisterFinishResponse {
-    /// Whether the account exists now.
-    #[prost(bool, tag = "1")]
-    pub success: bool,
-}
-/// Begins a login.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueLoginStartRequest {
-    /// 1 to 64 characters after NFKC case folding.
-    #[prost(string, tag = "1")]
-    pub username: ::prost::alloc::string::String,
-    /// KE1 of RFC 9807, at most 512 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub request: ::prost::alloc::vec::Vec<u8>,
-}
-/// The relay's half of a login.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueLoginStartResponse {
-    /// KE2 of RFC 9807, at most 1,024 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub response: ::prost::alloc::vec::Vec<u8>,
-}
-/// Completes a login.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OpaqueLoginFinishRequest {
-    /// As in the start.
-    #[prost(string, tag = "1")]
-    pub username: ::prost::alloc::string::String,
-    /// KE3 of RFC 9807, at most 512 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub finalization: ::prost::alloc::vec::Vec<u8>,
-    /// Identity key, 32 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// Device key, 32 bytes; must be in the identity's newest device list.
-    #[prost(bytes = "vec", tag = "4")]
-    pub device_id: ::prost::alloc::vec::Vec<u8>,
-    /// Ed25519 of the device over the domain label, the OPAQUE session key and the connection's TLS exporter, 64 bytes.
-    #[prost(bytes = "vec", tag = "5")]
-    pub device_signature: ::prost::alloc::vec::Vec<u8>,
-    /// The identity's signed device list that names the device, at most 65,536 bytes; empty if the relay has it already.
-    #[prost(bytes = "vec", tag = "6")]
-    pub device_list: ::prost::alloc::vec::Vec<u8>,
-}
-/// A session.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct OpaqueLoginFinishResponse {
-    /// Token with which the session is resumed, 32 bytes, secret.
-    #[prost(bytes = "vec", tag = "1")]
-    pub session_token: ::prost::alloc::vec::Vec<u8>,
-    /// Unix time in ms at which the session ends.
-    #[prost(uint64, tag = "2")]
-    pub expires_at_ms: u64,
-}
-/// Binds the connection to a session.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct ResumeSessionRequest {
-    /// From the login, 32 bytes, secret.
-    #[prost(bytes = "vec", tag = "1")]
-    pub session_token: ::prost::alloc::vec::Vec<u8>,
-    /// Ed25519 of the device over the domain label and the connection's TLS exporter, 64 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub device_signature: ::prost::alloc::vec::Vec<u8>,
-}
-/// Whose session it is.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ResumeSessionResponse {
-    /// Identity key, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// Device key, 32 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub device_id: ::prost::alloc::vec::Vec<u8>,
-    /// Unix time in ms at which the session ends.
-    #[prost(uint64, tag = "3")]
-    pub expires_at_ms: u64,
-}
-/// Who may register on a relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum RegistrationPolicy {
-    /// Not said.
-    Unspecified = 0,
-    /// Whoever has an invitation.
-    Closed = 1,
-    /// Everybody.
-    Open = 2,
-}
-impl RegistrationPolicy {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "REGISTRATION_POLICY_UNSPECIFIED",
-            Self::Closed => "REGISTRATION_POLICY_CLOSED",
-            Self::Open => "REGISTRATION_POLICY_OPEN",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "REGISTRATION_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
-            "REGISTRATION_POLICY_CLOSED" => Some(Self::Closed),
-            "REGISTRATION_POLICY_OPEN" => Some(Self::Open),
-            _ => None,
-        }
-    }
-}
-/// Stores a piece of a blob.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct UploadBlobRequest {
-    /// BLAKE3 of the whole, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub hash: ::prost::alloc::vec::Vec<u8>,
-    /// Size of the whole, bytes.
-    #[prost(uint64, tag = "2")]
-    pub total_size: u64,
-    /// Where the piece begins, bytes; must be what was received so far. An empty piece that is not the last asks how much
-    /// that is, whatever the offset.
-    #[prost(uint64, tag = "3")]
-    pub offset: u64,
-    /// The piece, at most 1 MiB.
-    #[prost(bytes = "bytes", tag = "4")]
-    pub chunk: ::prost::bytes::Bytes,
-    /// It is the last one.
-    #[prost(bool, tag = "5")]
-    pub last: bool,
-    /// SHA-256 of the token with which others may read the blob, 32 bytes; empty for nobody. The newest piece's counts.
-    #[prost(bytes = "vec", tag = "6")]
-    pub access_token_hash: ::prost::alloc::vec::Vec<u8>,
-    /// Lifetime of the whole from its last piece on, seconds; 0 for the node's default.
-    #[prost(uint32, tag = "7")]
-    pub ttl_secs: u32,
-}
-/// Stored.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct UploadBlobResponse {
-    /// Bytes received so far.
-    #[prost(uint64, tag = "1")]
-    pub received: u64,
-    /// The whole is there, and its hash was checked.
-    #[prost(bool, tag = "2")]
-    pub complete: bool,
-    /// Unix time in ms after which the relay drops it, or what it has of it.
-    #[prost(uint64, tag = "3")]
-    pub expires_at_ms: u64,
-}
-/// Reads a piece of a blob.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct DownloadBlobRequest {
-    /// BLAKE3 of the whole, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub hash: ::prost::alloc::vec::Vec<u8>,
-    /// Where the piece begins, bytes.
-    #[prost(uint64, tag = "2")]
-    pub offset: u64,
-    /// Bytes wanted; 0 for the node's default, at most 1 MiB.
-    #[prost(uint32, tag = "3")]
-    pub length: u32,
-    /// Access token from the message that names the blob, 32 bytes; empty for its owner.
-    #[prost(bytes = "vec", tag = "4")]
-    pub access_token: ::prost::alloc::vec::Vec<u8>,
-}
-/// A piece of a blob.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DownloadBlobResponse {
-    /// The piece; shorter than asked for at the end.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub chunk: ::prost::bytes::Bytes,
-    /// Size of the whole, bytes.
-    #[prost(uint64, tag = "2")]
-    pub total_size: u64,
-}
-/// Asks for a channel.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateChannelRequest {
-    /// The peer's identity key, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// A new channel, to which others can be added, instead of the one of these two.
-    #[prost(bool, tag = "2")]
-    pub group: bool,
-    /// A channel for more of which the caller is a member: the peer is added to it. Empty otherwise, else 16 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub channel_id: ::prost::alloc::vec::Vec<u8>,
-}
-/// The channel.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateChannelResponse {
-    /// Id, 16 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub channel_id: ::prost::alloc::vec::Vec<u8>,
-    /// It did not exist before; with `channel_id`, the peer was no member before.
-    #[prost(bool, tag = "2")]
-    pub created: bool,
-}
 /// The payload of a response whose status is not Ok.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ErrorDetail {
@@ -389,6 +147,453 @@ impl Disposition {
             _ => None,
         }
     }
+}
+/// Revokes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeKeyRequest {
+    /// What is revoked; each carries its own signature and sequence.
+    #[prost(oneof = "revoke_key_request::Revocation", tags = "1, 2")]
+    pub revocation: ::core::option::Option<revoke_key_request::Revocation>,
+}
+/// Nested message and enum types in `RevokeKeyRequest`.
+pub mod revoke_key_request {
+    /// What is revoked; each carries its own signature and sequence.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Revocation {
+        /// The next signed device list, without the devices that are revoked, at most 65,536 bytes.
+        #[prost(bytes, tag = "1")]
+        DeviceList(::prost::alloc::vec::Vec<u8>),
+        /// The end of the identity.
+        #[prost(message, tag = "2")]
+        Identity(super::IdentityRevocation),
+    }
+}
+/// The end of an identity.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IdentityRevocation {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Sequence above that of the newest device list.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    /// Why, at most 1,024 bytes.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Signature of the identity over the domain label and the fields above, 64 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// Revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeKeyResponse {
+    /// Index of the identity's end in the log, from 0. 0 for a device list: lists form a chain of their own, which travels
+    /// with contacts, and are not in the log.
+    #[prost(uint64, tag = "1")]
+    pub leaf_index: u64,
+}
+/// Asks about an identity.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckRevocationRequest {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Size of the newest tree the caller has seen of this relay; 0 for none.
+    #[prost(uint64, tag = "2")]
+    pub last_tree_size: u64,
+}
+/// Whether it is revoked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckRevocationResponse {
+    /// It is.
+    #[prost(bool, tag = "1")]
+    pub revoked: bool,
+    /// Why, at most 1,024 bytes.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// Unix time in ms of the revocation; 0 if there is none.
+    #[prost(uint64, tag = "3")]
+    pub timestamp_ms: u64,
+    /// That this is the newest state.
+    #[prost(message, optional, tag = "4")]
+    pub proof: ::core::option::Option<RevocationProof>,
+    /// As in the revocation; 0 if there is none.
+    #[prost(uint64, tag = "5")]
+    pub sequence: u64,
+    /// As in the revocation, 64 bytes; empty if there is none.
+    #[prost(bytes = "vec", tag = "6")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// That an identity's revocation state is the newest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevocationProof {
+    /// That the newest entry is in the log, as its last; absent where the log is empty.
+    #[prost(message, optional, tag = "1")]
+    pub inclusion: ::core::option::Option<InclusionProof>,
+    /// Sibling hashes in the prefix tree, 32 bytes each, at most 256.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub prefix_path: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The log for which it holds.
+    #[prost(message, optional, tag = "3")]
+    pub tree_head: ::core::option::Option<TreeHead>,
+    /// VRF proof for the identity's label (RFC 9381), 80 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub vrf_proof: ::prost::alloc::vec::Vec<u8>,
+    /// Opening of the commitment, 32 bytes; empty if there is no revocation.
+    #[prost(bytes = "vec", tag = "5")]
+    pub opening: ::prost::alloc::vec::Vec<u8>,
+    /// As in a `LookupProof`.
+    #[prost(message, optional, tag = "6")]
+    pub newest: ::core::option::Option<LogEntry>,
+    /// As in a `LookupProof`.
+    #[prost(message, optional, tag = "7")]
+    pub neighbour: ::core::option::Option<PrefixLeaf>,
+    /// From the caller's tree to the present one; absent when the caller has seen none, or a larger one than there is.
+    #[prost(message, optional, tag = "8")]
+    pub consistency: ::core::option::Option<ConsistencyProof>,
+}
+/// Asks for entries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditKeyTransparencyRequest {
+    /// First entry, from 0.
+    #[prost(uint64, tag = "1")]
+    pub start: u64,
+    /// One past the last entry; the answer may stop earlier, at 1,024 entries or fewer.
+    #[prost(uint64, tag = "2")]
+    pub end: u64,
+    /// Size of the tree from which consistency is to be proved; 0 for none.
+    #[prost(uint64, tag = "3")]
+    pub from_tree_size: u64,
+}
+/// Entries of the log.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuditKeyTransparencyResponse {
+    /// In the order of the log.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<LogEntry>,
+    /// Entries in the log.
+    #[prost(uint64, tag = "2")]
+    pub tree_size: u64,
+    /// Root of the log, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub root: ::prost::alloc::vec::Vec<u8>,
+    /// From the tree asked for to the present one; absent if none was asked for, or a larger one than there is.
+    #[prost(message, optional, tag = "4")]
+    pub consistency: ::core::option::Option<ConsistencyProof>,
+    /// The present tree.
+    #[prost(message, optional, tag = "5")]
+    pub tree_head: ::core::option::Option<TreeHead>,
+    /// The present tree as a C2SP checkpoint (c2sp.org/tlog-checkpoint): a signed note for witnesses and monitors.
+    #[prost(string, tag = "6")]
+    pub checkpoint: ::prost::alloc::string::String,
+    /// The keys of the log. Whoever knows them from elsewhere compares.
+    #[prost(message, optional, tag = "7")]
+    pub keys: ::core::option::Option<TransparencyKeys>,
+}
+/// The keys of a relay's log: what a client must know of it beforehand. They never change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransparencyKeys {
+    /// Ed25519 key that signs tree heads and checkpoints, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub log_key: ::prost::alloc::vec::Vec<u8>,
+    /// Key of the random function that makes labels (RFC 9381), 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub vrf_key: ::prost::alloc::vec::Vec<u8>,
+    /// The name under which the relay signs tree heads, and the origin of its checkpoints: its domain, at most 253 bytes, or
+    /// its node key in hexadecimal where it has none.
+    #[prost(string, tag = "3")]
+    pub origin: ::prost::alloc::string::String,
+}
+/// An entry of the log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogEntry {
+    /// VRF output that stands for the name, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub label: ::prost::alloc::vec::Vec<u8>,
+    /// Version of the label, from 1.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Commitment to the value, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub commitment: ::prost::alloc::vec::Vec<u8>,
+    /// Root of the prefix tree after the entry, 32 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub prefix_root: ::prost::alloc::vec::Vec<u8>,
+}
+/// A leaf of the prefix tree: the newest version of one label.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrefixLeaf {
+    /// VRF output that stands for the name, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub label: ::prost::alloc::vec::Vec<u8>,
+    /// Version of the label, from 1.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Commitment to the value, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub commitment: ::prost::alloc::vec::Vec<u8>,
+}
+/// Tree heads the caller knows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExchangeTreeHeadRequest {
+    /// The newest of each relay, at most 256.
+    #[prost(message, repeated, tag = "1")]
+    pub heads: ::prost::alloc::vec::Vec<TreeHead>,
+}
+/// Tree heads the peer knows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExchangeTreeHeadResponse {
+    /// The newest of each relay, at most 256.
+    #[prost(message, repeated, tag = "1")]
+    pub heads: ::prost::alloc::vec::Vec<TreeHead>,
+}
+/// Begins a registration.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueRegisterStartRequest {
+    /// 1 to 64 characters after NFKC case folding.
+    #[prost(string, tag = "1")]
+    pub username: ::prost::alloc::string::String,
+    /// RegistrationRequest of RFC 9807, at most 512 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub request: ::prost::alloc::vec::Vec<u8>,
+}
+/// The relay's half of a registration.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueRegisterStartResponse {
+    /// RegistrationResponse of RFC 9807, at most 512 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub response: ::prost::alloc::vec::Vec<u8>,
+    /// Who may register.
+    #[prost(enumeration = "RegistrationPolicy", tag = "2")]
+    pub policy: i32,
+}
+/// Completes a registration.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueRegisterFinishRequest {
+    /// As in the start.
+    #[prost(string, tag = "1")]
+    pub username: ::prost::alloc::string::String,
+    /// RegistrationRecord of RFC 9807, at most 1,024 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub upload: ::prost::alloc::vec::Vec<u8>,
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the identity key over the domain label and the transcript, 64 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub proof_of_possession: ::prost::alloc::vec::Vec<u8>,
+    /// An invitation of the relay's administrators, 32 bytes; empty where everybody may register.
+    #[prost(bytes = "vec", tag = "5")]
+    pub invitation: ::prost::alloc::vec::Vec<u8>,
+}
+/// Registered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueRegisterFinishResponse {
+    /// Whether the account exists now.
+    #[prost(bool, tag = "1")]
+    pub success: bool,
+}
+/// Begins a login.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueLoginStartRequest {
+    /// 1 to 64 characters after NFKC case folding.
+    #[prost(string, tag = "1")]
+    pub username: ::prost::alloc::string::String,
+    /// KE1 of RFC 9807, at most 512 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub request: ::prost::alloc::vec::Vec<u8>,
+}
+/// The relay's half of a login.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueLoginStartResponse {
+    /// KE2 of RFC 9807, at most 1,024 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub response: ::prost::alloc::vec::Vec<u8>,
+}
+/// Completes a login.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpaqueLoginFinishRequest {
+    /// As in the start.
+    #[prost(string, tag = "1")]
+    pub username: ::prost::alloc::string::String,
+    /// KE3 of RFC 9807, at most 512 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub finalization: ::prost::alloc::vec::Vec<u8>,
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Device key, 32 bytes; must be in the identity's newest device list.
+    #[prost(bytes = "vec", tag = "4")]
+    pub device_id: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 of the device over the domain label, the OPAQUE session key and the connection's TLS exporter, 64 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub device_signature: ::prost::alloc::vec::Vec<u8>,
+    /// The identity's signed device list that names the device, at most 65,536 bytes; empty if the relay has it already.
+    #[prost(bytes = "vec", tag = "6")]
+    pub device_list: ::prost::alloc::vec::Vec<u8>,
+}
+/// A session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct OpaqueLoginFinishResponse {
+    /// Token with which the session is resumed, 32 bytes, secret.
+    #[prost(bytes = "vec", tag = "1")]
+    pub session_token: ::prost::alloc::vec::Vec<u8>,
+    /// Unix time in ms at which the session ends.
+    #[prost(uint64, tag = "2")]
+    pub expires_at_ms: u64,
+    /// The keys of the relay's log.
+    #[prost(message, optional, tag = "3")]
+    pub transparency: ::core::option::Option<TransparencyKeys>,
+}
+/// Binds the connection to a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResumeSessionRequest {
+    /// From the login, 32 bytes, secret.
+    #[prost(bytes = "vec", tag = "1")]
+    pub session_token: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 of the device over the domain label and the connection's TLS exporter, 64 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub device_signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// Whose session it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeSessionResponse {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Device key, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub device_id: ::prost::alloc::vec::Vec<u8>,
+    /// Unix time in ms at which the session ends.
+    #[prost(uint64, tag = "3")]
+    pub expires_at_ms: u64,
+    /// The keys of the relay's log.
+    #[prost(message, optional, tag = "4")]
+    pub transparency: ::core::option::Option<TransparencyKeys>,
+}
+/// Who may register on a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RegistrationPolicy {
+    /// Not said.
+    Unspecified = 0,
+    /// Whoever has an invitation.
+    Closed = 1,
+    /// Everybody.
+    Open = 2,
+}
+impl RegistrationPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REGISTRATION_POLICY_UNSPECIFIED",
+            Self::Closed => "REGISTRATION_POLICY_CLOSED",
+            Self::Open => "REGISTRATION_POLICY_OPEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REGISTRATION_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "REGISTRATION_POLICY_CLOSED" => Some(Self::Closed),
+            "REGISTRATION_POLICY_OPEN" => Some(Self::Open),
+            _ => None,
+        }
+    }
+}
+/// Stores a piece of a blob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadBlobRequest {
+    /// BLAKE3 of the whole, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+    /// Size of the whole, bytes.
+    #[prost(uint64, tag = "2")]
+    pub total_size: u64,
+    /// Where the piece begins, bytes; must be what was received so far. An empty piece that is not the last asks how much
+    /// that is, whatever the offset.
+    #[prost(uint64, tag = "3")]
+    pub offset: u64,
+    /// The piece, at most 1 MiB.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub chunk: ::prost::bytes::Bytes,
+    /// It is the last one.
+    #[prost(bool, tag = "5")]
+    pub last: bool,
+    /// SHA-256 of the token with which others may read the blob, 32 bytes; empty for nobody. The newest piece's counts.
+    #[prost(bytes = "vec", tag = "6")]
+    pub access_token_hash: ::prost::alloc::vec::Vec<u8>,
+    /// Lifetime of the whole from its last piece on, seconds; 0 for the node's default.
+    #[prost(uint32, tag = "7")]
+    pub ttl_secs: u32,
+}
+/// Stored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadBlobResponse {
+    /// Bytes received so far.
+    #[prost(uint64, tag = "1")]
+    pub received: u64,
+    /// The whole is there, and its hash was checked.
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    /// Unix time in ms after which the relay drops it, or what it has of it.
+    #[prost(uint64, tag = "3")]
+    pub expires_at_ms: u64,
+}
+/// Reads a piece of a blob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DownloadBlobRequest {
+    /// BLAKE3 of the whole, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+    /// Where the piece begins, bytes.
+    #[prost(uint64, tag = "2")]
+    pub offset: u64,
+    /// Bytes wanted; 0 for the node's default, at most 1 MiB.
+    #[prost(uint32, tag = "3")]
+    pub length: u32,
+    /// Access token from the message that names the blob, 32 bytes; empty for its owner.
+    #[prost(bytes = "vec", tag = "4")]
+    pub access_token: ::prost::alloc::vec::Vec<u8>,
+}
+/// A piece of a blob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DownloadBlobResponse {
+    /// The piece; shorter than asked for at the end.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub chunk: ::prost::bytes::Bytes,
+    /// Size of the whole, bytes.
+    #[prost(uint64, tag = "2")]
+    pub total_size: u64,
+}
+/// Asks for a channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateChannelRequest {
+    /// The peer's identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// A new channel, to which others can be added, instead of the one of these two.
+    #[prost(bool, tag = "2")]
+    pub group: bool,
+    /// A channel for more of which the caller is a member: the peer is added to it. Empty otherwise, else 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub channel_id: ::prost::alloc::vec::Vec<u8>,
+}
+/// The channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateChannelResponse {
+    /// Id, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub channel_id: ::prost::alloc::vec::Vec<u8>,
+    /// It did not exist before; with `channel_id`, the peer was no member before.
+    #[prost(bool, tag = "2")]
+    pub created: bool,
 }
 /// The payload of a delivery: the bundle's recipient tag and body.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1296,184 +1501,6 @@ pub struct FetchHybridKeysResponse {
     #[prost(message, repeated, tag = "1")]
     pub keys: ::prost::alloc::vec::Vec<FetchHybridKeyResponse>,
 }
-/// Revokes.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RevokeKeyRequest {
-    /// What is revoked; each carries its own signature and sequence.
-    #[prost(oneof = "revoke_key_request::Revocation", tags = "1, 2")]
-    pub revocation: ::core::option::Option<revoke_key_request::Revocation>,
-}
-/// Nested message and enum types in `RevokeKeyRequest`.
-pub mod revoke_key_request {
-    /// What is revoked; each carries its own signature and sequence.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum Revocation {
-        /// The next signed device list, without the devices that are revoked, at most 65,536 bytes.
-        #[prost(bytes, tag = "1")]
-        DeviceList(::prost::alloc::vec::Vec<u8>),
-        /// The end of the identity.
-        #[prost(message, tag = "2")]
-        Identity(super::IdentityRevocation),
-    }
-}
-/// The end of an identity.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct IdentityRevocation {
-    /// Identity key, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// Sequence above that of the newest device list.
-    #[prost(uint64, tag = "2")]
-    pub sequence: u64,
-    /// Why, at most 1,024 bytes.
-    #[prost(string, tag = "3")]
-    pub reason: ::prost::alloc::string::String,
-    /// Signature of the identity over the domain label and the fields above, 64 bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub signature: ::prost::alloc::vec::Vec<u8>,
-}
-/// Revoked.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RevokeKeyResponse {
-    /// Index of the revocation in the log, from 0.
-    #[prost(uint64, tag = "1")]
-    pub leaf_index: u64,
-}
-/// Asks about an identity.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CheckRevocationRequest {
-    /// Identity key, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub identity_key: ::prost::alloc::vec::Vec<u8>,
-    /// Size of the newest tree the caller has seen of this relay; 0 for none.
-    #[prost(uint64, tag = "2")]
-    pub last_tree_size: u64,
-}
-/// Whether it is revoked.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CheckRevocationResponse {
-    /// It is.
-    #[prost(bool, tag = "1")]
-    pub revoked: bool,
-    /// Why, at most 1,024 bytes.
-    #[prost(string, tag = "2")]
-    pub reason: ::prost::alloc::string::String,
-    /// Unix time in ms of the revocation; 0 if there is none.
-    #[prost(uint64, tag = "3")]
-    pub timestamp_ms: u64,
-    /// That this is the newest state.
-    #[prost(message, optional, tag = "4")]
-    pub proof: ::core::option::Option<RevocationProof>,
-    /// As in the revocation; 0 if there is none.
-    #[prost(uint64, tag = "5")]
-    pub sequence: u64,
-    /// As in the revocation, 64 bytes; empty if there is none.
-    #[prost(bytes = "vec", tag = "6")]
-    pub signature: ::prost::alloc::vec::Vec<u8>,
-}
-/// That an identity's revocation state is the newest.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RevocationProof {
-    /// That the newest entry is in the log, as its last; absent where the log is empty.
-    #[prost(message, optional, tag = "1")]
-    pub inclusion: ::core::option::Option<InclusionProof>,
-    /// Sibling hashes in the prefix tree, 32 bytes each, at most 256.
-    #[prost(bytes = "vec", repeated, tag = "2")]
-    pub prefix_path: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// The log for which it holds.
-    #[prost(message, optional, tag = "3")]
-    pub tree_head: ::core::option::Option<TreeHead>,
-    /// VRF proof for the identity's label (RFC 9381), 80 bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub vrf_proof: ::prost::alloc::vec::Vec<u8>,
-    /// Opening of the commitment, 32 bytes; empty if there is no revocation.
-    #[prost(bytes = "vec", tag = "5")]
-    pub opening: ::prost::alloc::vec::Vec<u8>,
-    /// As in a `LookupProof`.
-    #[prost(message, optional, tag = "6")]
-    pub newest: ::core::option::Option<LogEntry>,
-    /// As in a `LookupProof`.
-    #[prost(message, optional, tag = "7")]
-    pub neighbour: ::core::option::Option<PrefixLeaf>,
-    /// From the caller's tree to the present one; absent when the caller has seen none.
-    #[prost(message, optional, tag = "8")]
-    pub consistency: ::core::option::Option<ConsistencyProof>,
-}
-/// Asks for entries.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AuditKeyTransparencyRequest {
-    /// First entry, from 0.
-    #[prost(uint64, tag = "1")]
-    pub start: u64,
-    /// One past the last entry; the answer may stop earlier, at 1,024 entries.
-    #[prost(uint64, tag = "2")]
-    pub end: u64,
-    /// Size of the tree from which consistency is to be proved; 0 for none.
-    #[prost(uint64, tag = "3")]
-    pub from_tree_size: u64,
-}
-/// Entries of the log.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct AuditKeyTransparencyResponse {
-    /// In the order of the log.
-    #[prost(message, repeated, tag = "1")]
-    pub entries: ::prost::alloc::vec::Vec<LogEntry>,
-    /// Entries in the log.
-    #[prost(uint64, tag = "2")]
-    pub tree_size: u64,
-    /// Root of the log, 32 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub root: ::prost::alloc::vec::Vec<u8>,
-    /// From the tree asked for to the present one; absent if none was asked for.
-    #[prost(message, optional, tag = "4")]
-    pub consistency: ::core::option::Option<ConsistencyProof>,
-    /// The present tree.
-    #[prost(message, optional, tag = "5")]
-    pub tree_head: ::core::option::Option<TreeHead>,
-}
-/// An entry of the log.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct LogEntry {
-    /// VRF output that stands for the name, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub label: ::prost::alloc::vec::Vec<u8>,
-    /// Version of the label, from 1.
-    #[prost(uint64, tag = "2")]
-    pub version: u64,
-    /// Commitment to the value, 32 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub commitment: ::prost::alloc::vec::Vec<u8>,
-    /// Root of the prefix tree after the entry, 32 bytes.
-    #[prost(bytes = "vec", tag = "4")]
-    pub prefix_root: ::prost::alloc::vec::Vec<u8>,
-}
-/// A leaf of the prefix tree: the newest version of one label.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PrefixLeaf {
-    /// VRF output that stands for the name, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub label: ::prost::alloc::vec::Vec<u8>,
-    /// Version of the label, from 1.
-    #[prost(uint64, tag = "2")]
-    pub version: u64,
-    /// Commitment to the value, 32 bytes.
-    #[prost(bytes = "vec", tag = "3")]
-    pub commitment: ::prost::alloc::vec::Vec<u8>,
-}
-/// Tree heads the caller knows.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ExchangeTreeHeadRequest {
-    /// The newest of each relay, at most 256.
-    #[prost(message, repeated, tag = "1")]
-    pub heads: ::prost::alloc::vec::Vec<TreeHead>,
-}
-/// Tree heads the peer knows.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ExchangeTreeHeadResponse {
-    /// The newest of each relay, at most 256.
-    #[prost(message, repeated, tag = "1")]
-    pub heads: ::prost::alloc::vec::Vec<TreeHead>,
-}
 /// Asks who is behind a name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResolveUserRequest {
@@ -1487,7 +1514,7 @@ pub struct ResolveUserRequest {
 /// Who is behind a name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResolveUserResponse {
-    /// Identity key, 32 bytes; empty if there is no such user.
+    /// Identity key, 32 bytes; empty if there is no such user: the name has no entry, or was given up.
     #[prost(bytes = "vec", tag = "1")]
     pub identity_key: ::prost::alloc::vec::Vec<u8>,
     /// Version of the name's entry, from 1; 0 if there is none.
@@ -1496,7 +1523,7 @@ pub struct ResolveUserResponse {
     /// That this is the newest version, or that there is none.
     #[prost(message, optional, tag = "3")]
     pub proof: ::core::option::Option<LookupProof>,
-    /// From the caller's tree to the present one; absent when the caller has seen none.
+    /// From the caller's tree to the present one; absent when the caller has seen none, or a larger one than there is.
     #[prost(message, optional, tag = "4")]
     pub consistency: ::core::option::Option<ConsistencyProof>,
     /// The present tree.
@@ -1543,7 +1570,7 @@ pub struct ResolveIdentityResponse {
     /// What the person published about itself, at most 4,096 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub profile: ::prost::alloc::vec::Vec<u8>,
-    /// That the entry is in the log.
+    /// That the newest entry of the name is in the log. What is in the entry is in the answer to a question about the name.
     #[prost(message, optional, tag = "3")]
     pub inclusion: ::core::option::Option<InclusionProof>,
     /// The log for which it holds.

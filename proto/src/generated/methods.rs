@@ -71,7 +71,8 @@ pub enum Method {
     ListBanned = 424,
     /// The identity behind a name, with proof that this is the newest version, or that there is none.
     ResolveUser = 500,
-    /// The name and profile of an identity.
+    /// The name and profile of an identity. NotFound if it has no account. Who must be sure of the name asks who is behind
+    /// it: the proof of that answer is about both.
     ResolveIdentity = 501,
     /// Revokes devices, or the identity itself.
     RevokeKey = 510,

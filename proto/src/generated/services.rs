@@ -576,7 +576,8 @@ pub trait Users<C> {
         Err(Failure::not_offered(Method::ResolveUser))
     }
 
-    /// The name and profile of an identity.
+    /// The name and profile of an identity. NotFound if it has no account. Who must be sure of the name asks who is behind
+    /// it: the proof of that answer is about both.
     ///
     /// # Errors
     /// `Forbidden` unless implemented; otherwise as the implementation says.

@@ -31,6 +31,8 @@ pub struct RelayLimits {
     pub waits_per_connection_max: usize,
     /// Envelopes in an answer for which no number is asked.
     pub fetch_envelopes_default: usize,
+    /// Entries of the transparency log in one answer.
+    pub log_entries_per_answer_max: usize,
     /// Deliveries that are removed in one step, so that nobody waits long for it.
     pub removals_per_step_max: usize,
 
@@ -149,6 +151,7 @@ impl RelayLimits {
         waits_max: 256,
         waits_per_connection_max: 16,
         fetch_envelopes_default: 64,
+        log_entries_per_answer_max: 256,
         removals_per_step_max: 64,
 
         calls_per_connection: RateLimit { burst: 1_024, interval_us: 10_000 },
@@ -205,6 +208,7 @@ impl RelayLimits {
         tokens_per_mailbox_max: 16 * KIB,
         waits_max: 65_536,
         waits_per_connection_max: 64,
+        log_entries_per_answer_max: 1_024,
         removals_per_step_max: 256,
         calls_per_connection: RateLimit { burst: 8_192, interval_us: 200 },
         calls_per_caller: RateLimit { burst: 8_192, interval_us: 200 },

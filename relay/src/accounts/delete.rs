@@ -1,6 +1,7 @@
 //! The end of an account.
 
 use qpq_crypto::account::verify_deletion;
+use qpq_crypto::transparency::{Subject, Value};
 use qpq_proto::Failure;
 use qpq_proto::ids::Identity;
 use qpq_proto::v1::{DeleteAccountRequest, DeleteAccountResponse};
@@ -35,6 +36,7 @@ impl Relay {
         forget(cx, identity, &account)?;
         cx.tx.delete(USERNAMES, key(account.username.as_bytes()))?;
         cx.tx.delete(ACCOUNTS, key(identity.as_bytes()))?;
+        self.append_to_log(cx, Subject::Name(&account.username), Value::Nobody)?;
         Ok(DeleteAccountResponse {})
     }
 }

@@ -111,11 +111,12 @@ impl Relay {
         Ok(OpaqueLoginFinishResponse {
             session_token: session_token.to_vec(),
             expires_at_ms: session.expires_at_ms,
+            transparency: Some(self.transparency_keys()),
         })
     }
 
     pub(crate) fn resume_session(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         request: &ResumeSessionRequest,
     ) -> Result<ResumeSessionResponse, Failure> {
@@ -137,6 +138,7 @@ impl Relay {
             identity_key: session.identity.to_vec(),
             device_id: session.device.to_vec(),
             expires_at_ms: session.expires_at_ms,
+            transparency: Some(self.transparency_keys()),
         })
     }
 
@@ -163,6 +165,9 @@ impl Relay {
 fn account_with(cx: &Context<'_>, identity: Identity, device: DeviceKey) -> Result<AccountRecord, Failure> {
     check_not_banned(cx.tx, identity, cx.now)?;
     let account = account(cx.tx, identity.as_bytes())?.ok_or_else(no_device)?;
+    if account.is_revoked {
+        return Err(Failure::forbidden("this identity was revoked, and its account with it: make a new one"));
+    }
     let is_its = account.devices.iter().any(|of| of.device == device.as_bytes());
     if is_its { Ok(account) } else { Err(no_device()) }
 }

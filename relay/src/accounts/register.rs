@@ -2,6 +2,7 @@
 
 use qpq_crypto::account::verify_possession;
 use qpq_crypto::opaque::{OpaqueError, check_record};
+use qpq_crypto::transparency::{Subject, Value};
 use qpq_proto::Failure;
 use qpq_proto::ids::Identity;
 use qpq_proto::v1::{
@@ -11,6 +12,7 @@ use qpq_proto::v1::{
 
 use crate::accounts::{account, invitations, username_field};
 use crate::context::Context;
+use crate::log::is_revoked;
 use crate::records::{AccountRecord, UsernameRecord};
 use crate::relay::{Registration, Relay};
 use crate::tables::{self, ACCOUNTS, USERNAMES, key};
@@ -49,6 +51,9 @@ impl Relay {
         if cx.tx.get(USERNAMES, key(username.as_bytes()))?.is_some() {
             return Err(Failure::conflict("this name is taken: choose another"));
         }
+        if is_revoked(cx.tx, &identity)? {
+            return Err(Failure::forbidden("this identity was revoked: make a new one"));
+        }
         if account(cx.tx, identity.as_bytes())?.is_some() {
             return Err(Failure::conflict("this identity has an account here: log in"));
         }
@@ -61,6 +66,7 @@ impl Relay {
         tables::save(cx.tx, ACCOUNTS, key(identity.as_bytes()), &record)?;
         let named = UsernameRecord { identity: identity.to_vec() };
         tables::save(cx.tx, USERNAMES, key(username.as_bytes()), &named)?;
+        self.append_to_log(cx, Subject::Name(&username), Value::Identity(&identity))?;
         self.open_own_mailbox(cx.tx, cx.rng, identity)?;
         Ok(OpaqueRegisterFinishResponse { success: true })
     }

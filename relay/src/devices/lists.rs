@@ -115,11 +115,7 @@ fn read(bytes: &[u8]) -> Result<DeviceList, Failure> {
 
 /// Whether a list comes after the one that is held; false if it is the same.
 fn is_next(tx: &dyn Transaction, list: &DeviceList) -> Result<bool, Failure> {
-    let Some(held) = tx.get(DEVICE_LISTS, key(list.identity.as_bytes()))? else { return Ok(true) };
-    let held = DeviceList::decode_and_verify(&held).map_err(|error| {
-        let reason = error.to_string();
-        RelayError::Corrupt { table: DEVICE_LISTS.0, reason }
-    })?;
+    let Some(held) = known_list(tx, list.identity)? else { return Ok(true) };
     match list.succeeds(&held).map_err(|_| Failure::internal())? {
         Succession::Same => Ok(false),
         Succession::Newer => Ok(true),
@@ -139,4 +135,11 @@ fn is_next(tx: &dyn Transaction, list: &DeviceList) -> Result<bool, Failure> {
             Err(Failure::conflict(message))
         }
     }
+}
+
+/// The newest list that was brought.
+pub(crate) fn known_list(tx: &dyn Transaction, identity: Identity) -> Result<Option<DeviceList>, RelayError> {
+    let Some(encoded) = tx.get(DEVICE_LISTS, key(identity.as_bytes()))? else { return Ok(None) };
+    let corrupt = |reason: String| RelayError::Corrupt { table: DEVICE_LISTS.0, reason };
+    DeviceList::decode_and_verify(&encoded).map(Some).map_err(|error| corrupt(error.to_string()))
 }

@@ -11,7 +11,7 @@ use qpq_proto::v1::{
 };
 use qpq_proto::{Method, Status};
 
-use super::accounts::{Person, alice, is_in, log_in, on, prove, resume, status};
+use super::people::{Person, alice, is_in, log_in, on, prove, resume, status};
 use super::world::{Device, World};
 use crate::input::{Effect, Input};
 use crate::tables::{

@@ -21,6 +21,12 @@ impl Memory {
     pub(super) fn count(&self, table: Table) -> usize {
         self.records.keys().filter(|(of, _, _)| *of == table).count()
     }
+
+    /// Whether bytes are in any record, or in its key.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let has = |of: &[u8]| of.windows(bytes.len()).any(|window| window == bytes);
+        self.records.iter().any(|((_, prefix, _), value)| has(prefix) || has(value))
+    }
 }
 
 impl Transaction for Memory {

@@ -15,7 +15,7 @@ use qpq_proto::{Failure, Method};
 use rand_core::SeedableRng;
 
 use super::memory::Memory;
-use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Peer};
+use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Peer, RelayError};
 use crate::records::{AccountRecord, DeviceRecord};
 use crate::relay::{Config, Registration, Relay};
 use crate::sessions::Session;
@@ -93,16 +93,21 @@ impl World {
     /// With these limits, those of calls included.
     pub(super) fn with_rates(limits: RelayLimits) -> Self {
         let (mut memory, mut rng) = (Memory::default(), ChaCha20Rng::seed_from_u64(1));
-        let node = DeviceSecret::from_seed(&[9; 32]);
-        let config = Config { node, limits, registration: Registration::Open };
         Self {
-            relay: Relay::open(config, &mut rng, &mut memory).unwrap(),
+            relay: Relay::open(config(limits, ""), &mut rng, &mut memory).unwrap(),
             memory,
             now: Now { monotonic_ms: 1_000, wall_ms: START_MS },
             rng,
             next_call: 1,
             effects: Vec::new(),
         }
+    }
+
+    /// Starts the relay again over what it keeps, under a domain.
+    pub(super) fn restart(&mut self, domain: &str) -> Result<(), RelayError> {
+        let config = config(self.relay.limits.clone(), domain);
+        self.relay = Relay::open(config, &mut self.rng, &mut self.memory)?;
+        Ok(())
     }
 
     /// Registers a person's device, the first one with the account, and logs it in.
@@ -272,6 +277,11 @@ impl World {
             self.call(device.caller(), Method::RegisterMailbox, &request);
         answer.map(|_| ())
     }
+}
+
+fn config(limits: RelayLimits, domain: &str) -> Config {
+    let node = DeviceSecret::from_seed(&[9; 32]);
+    Config { node, limits, registration: Registration::Open, domain: domain.to_owned() }
 }
 
 /// A request to deliver a text.

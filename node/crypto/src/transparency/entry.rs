@@ -28,7 +28,7 @@ pub const OPENING_BYTES: usize = 32;
 /// What a label stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// A username, in the relay's normal form. Its value is an identity.
+    /// A username, in the relay's normal form. Its value is an identity, or nobody.
     Name(&'a str),
     /// The end of an identity. Its value is a [`Revocation`].
     Revocation(&'a Identity),
@@ -39,6 +39,8 @@ pub enum Subject<'a> {
 pub enum Value<'a> {
     /// The identity behind a name.
     Identity(&'a Identity),
+    /// Nobody is behind the name any more: it was given up.
+    Nobody,
     /// Why and when an identity ended.
     Revocation(&'a Revocation),
 }
@@ -85,6 +87,8 @@ impl Subject<'_> {
         put_prefixed(&mut committed, &[b"qpq/v1/log commitment", &self.vrf_input(), &version]);
         match value {
             Value::Identity(identity) => put_prefixed(&mut committed, &[identity.as_bytes()]),
+            // No part: every other value has one.
+            Value::Nobody => {}
             Value::Revocation(revocation) => put_prefixed(
                 &mut committed,
                 &[

@@ -1,5 +1,6 @@
 //! The messages of the wire as what is verified here, and back.
 
+use qpq_proto::limits::DOMAIN_BYTES_MAX;
 use qpq_proto::v1;
 
 use super::answer::{Consistency, LookupAnswer, NewestEntry};
@@ -7,10 +8,11 @@ use super::entry::{LogEntry, Revocation, Subject, Value};
 use super::head::TreeHead;
 use super::merkle::LogHash;
 use super::prefix::{PREFIX_PATH_MAX, PrefixLeaf};
-use super::view::LogView;
+use super::view::{LogKeys, LogView};
 use super::violation::Violation;
 use crate::account::verify_revocation;
-use crate::ids::Identity;
+use crate::ids::{Identity, LogKey};
+use crate::vrf::VrfPublic;
 
 /// Who is behind a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub struct NamedIdentity {
 
 impl LogView {
     /// Verifies an answer to "who is behind this name", as [`LogView::check_lookup`] does; gives nothing where
-    /// the log proves that there is nobody. `username` is in the relay's normal form.
+    /// the log proves that there is nobody: that the name has no entry, or that the newest one gave it up.
+    /// `username` is in the relay's normal form.
     ///
     /// # Errors
     /// The first violation, of [`Violation`].
@@ -33,8 +36,7 @@ impl LogView {
         answer: &v1::ResolveUserResponse,
     ) -> Result<Option<NamedIdentity>, Violation> {
         let named = match (answer.identity_key.is_empty(), answer.version) {
-            (true, 0) => None,
-            (true, _) => return Err(Violation::Malformed("identity_key")),
+            (true, _) => None,
             (false, version) => {
                 let identity = array(&answer.identity_key, "identity_key")?;
                 Some(NamedIdentity { identity: Identity::from_bytes(identity), version })
@@ -50,7 +52,10 @@ impl LogView {
             prefix_path: hashes(&proof.prefix_path, PREFIX_PATH_MAX, "prefix_path")?,
             neighbour: optional(proof.neighbour.as_ref())?,
         };
-        let claim = named.as_ref().map(|named| (named.version, Value::Identity(&named.identity)));
+        let claim = match &named {
+            Some(named) => Some((named.version, Value::Identity(&named.identity))),
+            None => (answer.version > 0).then_some((answer.version, Value::Nobody)),
+        };
         self.check_lookup(Subject::Name(username), claim, &lookup)?;
         Ok(named)
     }
@@ -88,6 +93,27 @@ impl LogView {
         let claim = revocation.as_ref().map(|revocation| (1, Value::Revocation(revocation)));
         self.check_lookup(Subject::Revocation(identity), claim, &lookup)?;
         Ok(revocation)
+    }
+}
+
+impl TryFrom<&v1::TransparencyKeys> for LogKeys {
+    type Error = Violation;
+
+    fn try_from(keys: &v1::TransparencyKeys) -> Result<Self, Violation> {
+        if !(1..=DOMAIN_BYTES_MAX).contains(&keys.origin.len()) {
+            return Err(Violation::Malformed("origin"));
+        }
+        Ok(Self {
+            relay: keys.origin.clone(),
+            log: LogKey::from_bytes(array(&keys.log_key, "log_key")?),
+            vrf: VrfPublic::from_bytes(&keys.vrf_key)?,
+        })
+    }
+}
+
+impl From<&LogKeys> for v1::TransparencyKeys {
+    fn from(keys: &LogKeys) -> Self {
+        Self { log_key: keys.log.to_vec(), vrf_key: keys.vrf.as_bytes().to_vec(), origin: keys.relay.clone() }
     }
 }
 

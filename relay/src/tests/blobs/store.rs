@@ -125,7 +125,7 @@ impl World {
     fn crash(&mut self) -> bool {
         let (node, limits) =
             (qpq_crypto::identity::DeviceSecret::from_seed(&[9; 32]), self.relay.limits.clone());
-        let config = Config { node, limits, registration: Registration::Open };
+        let config = Config { node, limits, registration: Registration::Open, domain: String::new() };
         self.relay = Relay::open(config, &mut self.rng, &mut self.memory).unwrap();
         self.effects();
         false

@@ -47,6 +47,44 @@ fn names_are_resolved_from_the_wire() {
 }
 
 #[test]
+fn a_name_that_was_given_up_is_nobodys_until_somebody_takes_it() {
+    let (mut relay, mut view) = (three(), LogView::new(keys()));
+    relay.set(Subject::Name("alice"), Value::Nobody);
+    let given_up =
+        v1::ResolveUserResponse { identity_key: Vec::new(), ..on_the_wire(&relay, "alice", 0, Some((3, 0))) };
+    assert_eq!(view.check_name("alice", &given_up), Ok(None));
+    let root = Err(Violation::Prefix(PrefixProofError::Root));
+    let as_if = |version, byte| {
+        let answer = v1::ResolveUserResponse { version, ..on_the_wire(&relay, "alice", 0, Some((3, byte))) };
+        LogView::new(keys()).check_name("alice", &answer)
+    };
+    assert_eq!(as_if(3, 3), root, "whoever had it");
+    let absent = v1::ResolveUserResponse { version: 0, ..given_up.clone() };
+    assert_eq!(LogView::new(keys()).check_name("alice", &absent), root, "never taken");
+    let older = v1::ResolveUserResponse { version: 2, ..given_up };
+    assert_eq!(LogView::new(keys()).check_name("alice", &older), root, "another version");
+    relay.set(Subject::Name("alice"), Value::Identity(&identity(9)));
+    let taken = view.check_name("alice", &on_the_wire(&relay, "alice", 4, Some((4, 9))));
+    assert_eq!(taken, Ok(Some(NamedIdentity { identity: identity(9), version: 4 })));
+}
+
+#[test]
+fn keys_come_over_the_wire() {
+    let sent = v1::TransparencyKeys::from(&keys());
+    assert_eq!(LogKeys::try_from(&sent), Ok(keys()));
+    let with = |change: &dyn Fn(&mut v1::TransparencyKeys)| {
+        let mut changed = sent.clone();
+        change(&mut changed);
+        LogKeys::try_from(&changed)
+    };
+    assert_eq!(with(&|keys| keys.origin.clear()), Err(Violation::Malformed("origin")));
+    assert_eq!(with(&|keys| keys.origin = "x".repeat(254)), Err(Violation::Malformed("origin")));
+    assert_eq!(with(&|keys| keys.log_key.truncate(31)), Err(Violation::Malformed("log_key")));
+    let no_key = Err(Violation::Label(crate::vrf::VrfError::PublicKey));
+    assert_eq!(with(&|keys| keys.vrf_key.clear()), no_key);
+}
+
+#[test]
 fn fields_of_the_wire_have_their_lengths() {
     let honest = on_the_wire(&three(), "alice", 0, Some((2, 3)));
     let with = |change: &dyn Fn(&mut v1::ResolveUserResponse, &mut v1::LookupProof)| {
@@ -58,7 +96,8 @@ fn fields_of_the_wire_have_their_lengths() {
     };
     let malformed = |field| Err(Violation::Malformed(field));
     assert!(with(&|_, _| ()).is_ok());
-    assert_eq!(with(&|answer, _| answer.identity_key.clear()), malformed("identity_key"));
+    let given_up = with(&|answer, _| answer.identity_key.clear());
+    assert_eq!(given_up, Err(Violation::Prefix(PrefixProofError::Root)), "nobody instead of somebody");
     assert_eq!(with(&|answer, _| answer.identity_key.truncate(31)), malformed("identity_key"));
     assert_eq!(with(&|answer, _| answer.version = 0), malformed("version"));
     assert_eq!(with(&|answer, _| answer.tree_head = None), malformed("tree_head"));
