@@ -115,7 +115,7 @@ impl Relay {
     }
 
     pub(crate) fn resume_session(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         request: &ResumeSessionRequest,
     ) -> Result<ResumeSessionResponse, Failure> {
