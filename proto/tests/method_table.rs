@@ -205,9 +205,10 @@ fn push_events_have_the_numbers_of_the_contract() {
         (PushEvent::Presence, 1002),
         (PushEvent::Membership, 1003),
         (PushEvent::Lagged, 1004),
+        (PushEvent::KeyPackagesLow, 1005),
     ];
     for (event, number) in events {
         assert_eq!(event as i32, number);
     }
-    assert!(PushEvent::try_from(1005).is_err());
+    assert!(PushEvent::try_from(1006).is_err());
 }

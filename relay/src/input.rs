@@ -103,7 +103,8 @@ pub enum Effect {
         /// The event.
         payload: Bytes,
     },
-    /// Have the object store carry out a job, and report it with [`Input::BlobDone`].
+    /// Have the object store carry out a job, and report it with [`Input::BlobDone`]. A job that cannot be given to the
+    /// store, or whose transaction could not be committed, is reported as [`BlobResult::Failed`]: the upload waits for it.
     Blob {
         /// Names the job.
         id: JobId,

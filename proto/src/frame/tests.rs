@@ -126,8 +126,8 @@ fn unknown_numbers_are_no_broken_frames() {
     let failure = frames[0].header.into_result(Bytes::new()).unwrap_err();
     assert_eq!((failure.status, failure.message.as_str()), (Status::Internal, "unknown status 12: "));
 
-    let frames = decode_in_pieces::<PushHeader>(&stream_of(&[push(1_005, Vec::new())]), &[]).unwrap();
-    assert_eq!(frames[0].header.event, Err(1_005));
+    let frames = decode_in_pieces::<PushHeader>(&stream_of(&[push(1_099, Vec::new())]), &[]).unwrap();
+    assert_eq!(frames[0].header.event, Err(1_099));
 }
 
 #[test]
