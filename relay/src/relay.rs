@@ -75,6 +75,7 @@ pub struct Relay {
     /// Attempts to wake devices.
     pub(crate) wakes: Buckets<DeviceKey>,
     pub(crate) push_to_private_addresses: bool,
+    pub(crate) wakes_devices: bool,
     proofs: Proofs,
 }
 
@@ -114,6 +115,7 @@ impl Relay {
             rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
             wakes: Buckets::new(limits.wakes_per_device, limits.rate_keys_max),
             push_to_private_addresses: false,
+            wakes_devices: true,
             proofs: Proofs::default(),
             limits,
         })
@@ -124,6 +126,13 @@ impl Relay {
     #[must_use]
     pub fn with_private_push(self, is_allowed: bool) -> Self {
         Self { push_to_private_addresses: is_allowed, ..self }
+    }
+
+    /// Whether the driver carries out [`Effect::WakeDevice`]; otherwise push tokens are kept, and their devices told
+    /// that nobody is woken.
+    #[must_use]
+    pub fn with_wakes(self, are_carried_out: bool) -> Self {
+        Self { wakes_devices: are_carried_out, ..self }
     }
 
     /// Takes one input through one transaction.

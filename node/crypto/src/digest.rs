@@ -23,9 +23,33 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// The BLAKE3 hash of content that comes in pieces, as blobs are named by.
+#[derive(Debug, Clone, Default)]
+pub struct ContentHash(blake3::Hasher);
+
+impl ContentHash {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of all pieces, 32 bytes.
+    pub fn finish(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_is_hashed_whatever_its_pieces() {
+        let mut hash = ContentHash::default();
+        hash.update(b"con");
+        hash.update(b"tent");
+        assert_eq!(hash.finish()[..16], delivery_id(b"content"));
+    }
 
     #[test]
     fn parts_are_hashed_as_one() {

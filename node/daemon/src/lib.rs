@@ -34,6 +34,7 @@ mod logging;
 mod long_poll;
 mod machine;
 mod node;
+mod objects;
 mod open;
 pub mod paths;
 mod private_file;

@@ -51,7 +51,8 @@ impl Relaying {
         let node = DeviceSecret::from_seed(&self.node);
         // Its log is signed under the node's key.
         let domain = String::new();
-        Relay::open(qpq_relay::Config { node, limits, registration, domain }, rng, tx)
+        // Nothing here speaks HTTP yet.
+        Ok(Relay::open(qpq_relay::Config { node, limits, registration, domain }, rng, tx)?.with_wakes(false))
     }
 }
 

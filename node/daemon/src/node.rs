@@ -24,6 +24,7 @@ use crate::direct::{Bounds, DirectError};
 use crate::drain::Drain;
 use crate::effects::{Interpreter, StaticPeers};
 use crate::environment::Environment;
+use crate::objects::{Objects, Report};
 use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
 use crate::relaying::{RelayRole, carry_out};
@@ -122,7 +123,8 @@ impl Node {
         let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
-        let relaying = tokio::spawn(carry_out(relay_effects_out, pushes));
+        let objects = Objects::new(state.data_dir.clone(), &found.node_secret.0, report_blobs(&writer));
+        let relaying = tokio::spawn(carry_out(relay_effects_out, pushes, objects));
         let listening = listen(settings, &socket_path, &writer, &state, service, limits).await;
         let (socket, ready) = match listening {
             Ok(listening) => listening,
@@ -235,6 +237,12 @@ async fn start_writer(
         acknowledged.unwrap_or(Err(StartError::RollbackUnhandled))?;
     }
     Ok((handle, end, found))
+}
+
+/// Tells the relay what came of a job of its object store.
+fn report_blobs(writer: &Writer) -> Report {
+    let writer = writer.clone();
+    Arc::new(move |id, result| writer.tell_relay(qpq_relay::Input::BlobDone { id, result }))
 }
 
 /// Has the store forget that it is an older copy, once the engine has done what that asks for.

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::actor::Core;
 use crate::direct::{Bounds, Direct, DirectError};
 use crate::machine::NodeMachine;
+use crate::objects::Objects;
 use crate::service::Writer;
 use crate::settings::Settings;
 
@@ -121,7 +122,11 @@ fn switch_machine<S: Storage>(core: &mut Core<S, NodeMachine>, is_on: bool) -> R
 }
 
 /// Carries out the relay's effects, until the writer ends.
-pub(crate) async fn carry_out(mut effects: mpsc::UnboundedReceiver<Effect>, pushes: Pushes) {
+pub(crate) async fn carry_out(
+    mut effects: mpsc::UnboundedReceiver<Effect>,
+    pushes: Pushes,
+    mut objects: Objects,
+) {
     while let Some(effect) = effects.recv().await {
         match effect {
             Effect::Push { connection, event, payload } => {
@@ -131,6 +136,9 @@ pub(crate) async fn carry_out(mut effects: mpsc::UnboundedReceiver<Effect>, push
             Effect::Disconnect { connection } => {
                 let _ = pushes.end(ConnectionId(connection.0), "the session was ended");
             }
+            Effect::Blob { id, job } => objects.give(id, job),
+            // Asked of no relay that was told that nobody is woken.
+            Effect::WakeDevice { .. } => tracing::debug!("no device is woken from here"),
             // Given by the writer.
             Effect::Answer { .. } => {}
         }

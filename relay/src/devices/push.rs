@@ -43,6 +43,6 @@ impl Relay {
         }
         let record = PushTokenRecord { kind: kind.into(), token: request.token.clone() };
         tables::save(cx.tx, PUSH_TOKENS, key(&place), &record)?;
-        Ok(RegisterPushTokenResponse { deliverable: kind == PushKind::UnifiedPush })
+        Ok(RegisterPushTokenResponse { deliverable: kind == PushKind::UnifiedPush && self.wakes_devices })
     }
 }
