@@ -20,6 +20,9 @@ use crate::streams::{Ended, RecvHalf, SendHalf, Streams, code};
 /// Faults for which a connection is ended.
 const FAULTS_MAX: usize = 3;
 
+/// How much more is permitted to a peer that has used what it was permitted.
+const GROWTH: usize = 4;
+
 /// How long a refusal may take to arrive.
 const DELIVERY: Duration = Duration::from_secs(1);
 
@@ -29,7 +32,9 @@ pub(crate) struct Serving<S> {
     pub(crate) server: ConnectionServer,
     /// Over it the service pushes events to the other side, and ends the connection.
     pub(crate) subscription: Subscription,
-    /// Calls that may be under way at once.
+    /// Calls that the other side may have under way at once in the beginning, as it was told in the handshake.
+    pub(crate) calls_at_first: usize,
+    /// Calls that it may have under way at once when it has made use of that.
     pub(crate) calls_max: usize,
     pub(crate) activity: Activity,
 }
@@ -96,10 +101,15 @@ impl<S: Streams> Serving<S> {
     async fn serve(&self) -> ServeError {
         let mut calls = JoinSet::new();
         let mut faults = 0;
+        let mut permitted = self.calls_at_first;
         loop {
             tokio::select! {
                 accepted = self.streams.accept(), if calls.len() < self.calls_max => match accepted {
                     Ok((send, recv)) => {
+                        if calls.len() + 1 >= permitted && permitted < self.calls_max {
+                            permitted = (GROWTH * permitted).min(self.calls_max);
+                            self.streams.allow_bi(permitted);
+                        }
                         let active = self.activity.enter();
                         let server = self.server.clone();
                         calls.spawn(async move {

@@ -41,6 +41,9 @@ pub(crate) trait Streams: Clone + Send + Sync + 'static {
     /// Waits for the peer's next stream, in the order in which it opened them. Fails when the connection has ended.
     fn accept(&self) -> impl Future<Output = Result<(Self::Send, Self::Recv), Ended>> + Send;
 
+    /// How many streams the peer may have open at once on which both write.
+    fn allow_bi(&self, count: usize);
+
     /// Opens a stream that only we write; waits while the peer allows no more.
     fn open_uni(&self) -> impl Future<Output = Result<Self::Send, Ended>> + Send;
 
@@ -118,6 +121,10 @@ impl Streams for iroh::endpoint::Connection {
         self.accept_bi().await.map_err(|error| Ended(error.to_string()))
     }
 
+    fn allow_bi(&self, count: usize) {
+        self.set_max_concurrent_bi_streams(u32::try_from(count).unwrap_or(u32::MAX).into());
+    }
+
     async fn open_uni(&self) -> Result<Self::Send, Ended> {
         Self::open_uni(self).await.map_err(|error| Ended(error.to_string()))
     }
@@ -181,6 +188,10 @@ mod direct {
 
         async fn accept(&self) -> Result<(Self::Send, Self::Recv), Ended> {
             self.accept_bi().await.map_err(|error| Ended(error.to_string()))
+        }
+
+        fn allow_bi(&self, count: usize) {
+            self.set_max_concurrent_bi_streams(u32::try_from(count).unwrap_or(u32::MAX).into());
         }
 
         async fn open_uni(&self) -> Result<Self::Send, Ended> {

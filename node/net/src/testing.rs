@@ -95,6 +95,8 @@ pub(crate) struct Wire {
     accepted: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(MemorySend, MemoryRecv)>>>,
     opened_uni: mpsc::UnboundedSender<MemoryRecv>,
     accepted_uni: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<MemoryRecv>>>,
+    /// How many streams this end permits the other one.
+    pub(crate) allowed_bi: watch::Sender<usize>,
     /// How many more streams each side lets the other one open that only it writes: ours, theirs.
     uni: (Arc<Semaphore>, Arc<Semaphore>),
     closed: watch::Sender<Option<u32>>,
@@ -129,6 +131,7 @@ pub(crate) fn wire() -> (Wire, Wire) {
         accepted: Arc::new(tokio::sync::Mutex::new(accepted)),
         opened_uni,
         accepted_uni: Arc::new(tokio::sync::Mutex::new(accepted_uni)),
+        allowed_bi: watch::Sender::new(0),
         uni,
         closed: closed.clone(),
     };
@@ -185,6 +188,10 @@ impl Streams for Wire {
             stream = accepted.recv() => stream.ok_or_else(|| Ended("the other end is gone".to_owned())),
             _ = closed.wait_for(Option::is_some) => Err(Ended("closed".to_owned())),
         }
+    }
+
+    fn allow_bi(&self, count: usize) {
+        self.allowed_bi.send_replace(count);
     }
 
     async fn open_uni(&self) -> Result<MemorySend, Ended> {

@@ -24,6 +24,10 @@ use crate::tls;
 /// How long calls under way may go on when the listener stops, and the goodbye may take.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Calls that a connection may have open before it has had so many; more are permitted as they are used. QUIC keeps a place
+/// in memory for each.
+const STREAMS_AT_FIRST: usize = 4;
+
 /// How to listen.
 #[derive(Debug)]
 pub struct DirectConfig {
@@ -127,7 +131,8 @@ fn server_config(certificate: Certificate, limits: &Limits) -> Result<ServerConf
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let quic = QuicServerConfig::try_from(tls).map_err(|error| unusable(&error))?;
     let mut config = ServerConfig::with_crypto(Arc::new(quic));
-    config.transport_config(Arc::new(transport(limits, limits.streams_per_connection_max)));
+    let streams = STREAMS_AT_FIRST.min(limits.streams_per_connection_max);
+    config.transport_config(Arc::new(transport(limits, streams)));
     config.max_incoming(limits.handshakes_max);
     Ok(config)
 }
@@ -168,7 +173,7 @@ impl Listener {
     async fn carry(&self, incoming: Incoming, handshake: Handshake) {
         let time = Duration::from_millis(self.limits.handshake_timeout_ms);
         let shaken = tokio::select! {
-            shaken = timeout(time, incoming.into_future()) => shaken,
+            shaken = Box::pin(timeout(time, incoming.into_future())) => shaken,
             () = self.stopped() => return,
         };
         let connection = match shaken {
@@ -191,6 +196,7 @@ impl Listener {
             streams: connection.clone(),
             server: self.server.for_connection(caller),
             subscription: self.pushes.enter(caller.connection),
+            calls_at_first: STREAMS_AT_FIRST,
             calls_max: self.limits.streams_per_connection_max,
             activity: Activity::new(),
         };
@@ -207,7 +213,8 @@ impl Listener {
     /// Serves a connection until it ends; when the listener stops, until its calls are done.
     async fn serve(&self, serving: &Serving<quinn::Connection>, time: Duration) -> ServeError {
         let mut served = std::pin::pin!(async {
-            match serving.greet(time).await {
+            // In memory for as long as it lasts, which is not long.
+            match Box::pin(serving.greet(time)).await {
                 Ok(_) => serving.run().await,
                 Err(error) => error,
             }

@@ -168,6 +168,7 @@ fn serving(shared: &Shared, link: &Link) -> Serving<Connection> {
         streams: link.connection.clone(),
         server: shared.server.for_connection(caller),
         subscription: shared.pushes.enter(caller.connection),
+        calls_at_first: shared.limits.streams_per_connection_max,
         calls_max: shared.limits.streams_per_connection_max,
         activity: link.activity.clone(),
     }

@@ -31,6 +31,7 @@ impl Stage {
             streams: ours,
             server: Server::new(Arc::new(echo), &impatient()).for_connection(caller),
             subscription: pushes.enter(caller.connection),
+            calls_at_first: 1,
             calls_max: CALLS_MAX,
             activity: Activity::new(),
         };
@@ -173,6 +174,7 @@ async fn calls_under_way_are_bounded_and_the_rest_wait_their_turn() {
         waiting.push(stage.open(&request(Method::PublishEndpoint, b"")).await);
     }
     stage.called(Method::PublishEndpoint, CALLS_MAX).await;
+    assert_eq!(*stage.serving.streams.allowed_bi.borrow(), CALLS_MAX, "permitted as it was used");
     for _ in 0..32 {
         tokio::task::yield_now().await;
     }
