@@ -7,6 +7,7 @@
 mod certificate;
 mod client;
 mod server;
+mod socket;
 
 pub use certificate::{Certificate, CertificateError, Pin, PinError};
 pub use client::{ConnectError, DirectClient, Trust};

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::certificate::Certificate;
-use super::{ALPN, transport};
+use super::{ALPN, socket, transport};
 use crate::admission::{Admissions, Handshake, Verdict};
 use crate::caller::{Caller, ConnectionId, Peer, Service};
 use crate::push::Pushes;
@@ -73,7 +73,7 @@ pub struct DirectServer {
 pub fn serve(config: DirectConfig, service: Arc<dyn Service>) -> Result<DirectServer, ListenError> {
     let DirectConfig { listen, certificate, limits, pushes } = config;
     let server_config = server_config(certificate, &limits)?;
-    let endpoint = Endpoint::server(server_config, listen)
+    let endpoint = socket::listen(server_config, listen)
         .map_err(|source| ListenError::Bind { address: listen, source })?;
     let stop = watch::Sender::new(false);
     let listener = Listener {
