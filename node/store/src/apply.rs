@@ -1,26 +1,49 @@
-//! Putting sealed changes into the database.
+//! Putting changes into the database, sealing what is not sealed yet.
 
+use std::borrow::Cow;
+
+use rand_core::CryptoRng;
 use redb::WriteTransaction;
 
+use crate::encoding::{Change, RecordValue};
 use crate::error::Failure;
 use crate::key::{RecordKey, SecretKey};
-use crate::sealed_change::{Place, SealedChange};
+use crate::overlay::Overlay;
+use crate::sealing::Keys;
 use crate::view::{RECORD_TABLE_PREFIX, SECRETS, SealedTable, redb_name};
 
 /// Applies changes in their order, until one fails; then the transaction must be dropped.
 pub(crate) fn apply<'a>(
     transaction: &WriteTransaction,
-    changes: impl Iterator<Item = Result<SealedChange<'a>, Failure>>,
+    keys: &Keys,
+    rng: &mut dyn CryptoRng,
+    changes: impl Iterator<Item = Result<Change<'a>, Failure>>,
 ) -> Result<(), Failure> {
     let mut tables = Tables { transaction, records: None, secrets: None };
     for change in changes {
-        let SealedChange { place, value } = change?;
-        match place {
-            Place::Record(table, key) => tables.change_record(table, &key, value.as_deref())?,
-            Place::Secret(key) => tables.change_secret(&key, value.as_deref())?,
+        match change? {
+            Change::Record(table, key, Some(RecordValue::Clear(clear))) => {
+                let sealed = keys.seal(rng, table, &key, &clear);
+                tables.change_record(table, &key, Some(&sealed))?;
+            }
+            Change::Record(table, key, Some(RecordValue::Sealed(sealed))) => {
+                tables.change_record(table, &key, Some(sealed))?;
+            }
+            Change::Record(table, key, None) => tables.change_record(table, &key, None)?,
+            Change::Secret(key, sealed) => tables.change_secret(&key, sealed)?,
         }
     }
     Ok(())
+}
+
+/// The changes of an overlay, in the order of tables and keys.
+pub(crate) fn changes_of(overlay: &Overlay) -> impl Iterator<Item = Result<Change<'_>, Failure>> {
+    let records = overlay.all_records().map(move |(table, key, value)| {
+        let value = value.map(|clear| RecordValue::Clear(Cow::Borrowed(clear.as_ref())));
+        Change::Record(table.0, *key, value)
+    });
+    let secrets = overlay.all_secrets().map(|(key, sealed)| Change::Secret(*key, sealed.map(AsRef::as_ref)));
+    records.chain(secrets).map(Ok)
 }
 
 /// Tables that are open: redb opens each once at a time.

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use bytes::Bytes;
 use qpq_crypto::key_value::{KeyValue, KeyValueError};
@@ -176,7 +176,7 @@ impl<S: Storage> Transaction for BatchTransaction<'_, S> {
         let Some(keys) = RecordKey::range(self.storage.blind_prefix(table, prefix), &ordinals) else {
             return Ok(Vec::new());
         };
-        let changed = self.changes.record_range(table, &keys, direction);
+        let changed = changed_records(self.changes, table, &keys, direction);
         let committed = self.storage.records(table, keys, direction)?;
         let merged = merge(changed, committed, direction).take(limit);
         Ok(merged
@@ -186,7 +186,7 @@ impl<S: Storage> Transaction for BatchTransaction<'_, S> {
 
     fn all(&self, table: Table) -> Result<Vec<Bytes>, StorageError> {
         let keys = RecordKey::MIN..=RecordKey::MAX;
-        let changed = self.changes.record_range(table, &keys, Direction::Forward);
+        let changed = changed_records(self.changes, table, &keys, Direction::Forward);
         let committed = self.storage.records(table, keys, Direction::Forward)?;
         let merged = merge(changed, committed, Direction::Forward);
         Ok(merged.map(|merged| merged.map(|(_, record)| record.value)).collect::<Result<_, _>>()?)
@@ -237,6 +237,15 @@ impl<S: Storage> KeyValue for BatchTransaction<'_, S> {
         }
         Ok(())
     }
+}
+
+fn changed_records<'a>(
+    changes: &'a Changes,
+    table: Table,
+    keys: &RangeInclusive<RecordKey>,
+    direction: Direction,
+) -> impl Iterator<Item = (RecordKey, Result<Option<Record>, Failure>)> + use<'a> {
+    changes.record_range(table, keys, direction).map(|(key, change)| (key, Ok(change.clone())))
 }
 
 /// Table names go to disk in the clear and into redb's own table tree.

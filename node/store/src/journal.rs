@@ -2,14 +2,16 @@
 //!
 //! A batch of a chat message changes a handful of records, but a commit of redb writes each page that it touches,
 //! and these lie scattered. So a batch that must be durable is sealed into one frame and appended to a file of its
-//! own, one write and one sync in a row, and the database takes it in memory alone. Now and then a *checkpoint*
-//! makes the database durable, once for all batches since the last, and the journal starts over.
+//! own, one write and one sync in a row, and kept in memory, in the [overlay](crate::overlay). Now and then a
+//! [*checkpoint*](crate::checkpoint) brings the overlay into the database, once for all batches since the last.
 //!
 //! ```text
-//! write       database in memory ─► frame appended, synced ─► count beside the key ─► the caller is answered
-//! checkpoint  database made durable, one sync ─► the next frame goes to the journal's start
+//! write       frame appended, synced ─► into the overlay ─► count beside the key ─► the caller is answered
+//! checkpoint  overlay into the database, durable by one sync ─► its half of the file is free
 //! opening     frames newer than the database ─► into the database, one commit ─► a new epoch ─► somebody may read
 //! ```
+//! Frames fill the two **halves** of the file in turn. A checkpoint begins when a half is full, and must be done before
+//! that half is written again: until then frames go to the other.
 //!
 //! # File
 //! ```text
@@ -24,18 +26,20 @@
 //! life of the store ([`Meta::opened`](crate::meta::Meta)): the database knows the count of the newest batch in it, so
 //! a frame is to be applied exactly when its count is larger, and a batch is one more than the one before it. A
 //! checkpoint therefore writes nothing to the journal: frames that the database has outrun are told by their counts,
-//! and are overwritten one after the other.
+//! and are overwritten one after the other. Opening looks for frames in the whole file and sorts them by count: in which
+//! half they lie says nothing, so that a journal whose frames lie in a row, as programs of version 2 wrote it, is read
+//! the same way.
 //!
 //! The file has its full length from the first opening on, and is overwritten in place: a sync has no change of length
 //! and no new block to write besides. A page that holds a part of an acknowledged frame is not written again before the
 //! database has that frame, so that a write which the power cuts short can hurt none but its own.
 //!
 //! # Secrecy
-//! A batch is sealed twice. Its records and secrets are sealed, and their keys blinded, byte for byte as they lie in the
-//! database. The frame around them is sealed under a key derived from the *secrets' key* of its generation, with the
+//! In a batch keys are blinded and secrets sealed as in the database; [records](crate::encoding) are in the clear, and
+//! sealed one by one only if they reach the database. The frame around them is sealed under a key derived from the *secrets' key* of its generation, with the
 //! whole frame header and the offset as associated data: a frame in another place, of another store, epoch or count does
-//! not open. Replacing the secrets' key makes the database durable and erases the older key, and with it everything
-//! that the journal held until then. In the clear are how many batches there were and how long they are.
+//! not open. Replacing the secrets' key brings everything into the database and erases the older key, and with it
+//! everything that the journal held until then. In the clear are how many batches there were and how long they are.
 //!
 //! # What a damaged journal is told from
 //! Each opening looks for frames of its epoch at every page, so that a length which cannot be trusted hides nothing.
@@ -59,6 +63,9 @@ mod header;
 mod replay;
 
 use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
 
 use crate::files::SmallFile;
 use crate::open::StoreId;
@@ -103,14 +110,17 @@ impl JournalFile {
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: SmallFile,
-    bytes_max: u64,
     id: StoreId,
     epoch: Epoch,
+    /// Where frames go in turn.
+    halves: [Range<u64>; 2],
+    /// The half that frames go to now.
+    active: usize,
     /// Where the next frame goes.
     next: u64,
-    /// Changes that the database holds in memory and the next frame takes along, encoded. `None` if they are too many
-    /// for a frame: then only a checkpoint makes them durable.
-    deferred: Option<Vec<u8>>,
+    /// Changes that the overlay has and the next frame takes along, encoded.
+    deferred: Vec<Bytes>,
+    deferred_bytes: usize,
 }
 
 const EPOCH_BYTES: usize = 16;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  engine ─ Transaction ─┐                        ┌─ Store ─┬─ node.journal: commits, durable at once
-//!                        ├─ Batch ─ Storage ──────┤         └─ node.redb: all there is, durable now and then
+//!                        │                        │         ├─ overlay: the same in memory, to be read
+//!                        ├─ Batch ─ Storage ──────┤         └─ node.redb: all before, by checkpoints in the background
 //!  OpenMLS ─ KeyValue ───┘                        └─ MemoryStore: tests, simulations
 //! ```
 //!
@@ -15,12 +16,18 @@
 //!   before it. After any failed write the store is latched and writes nothing more, and opening it again makes sure
 //!   that what can be read is on the disk. [`Batch::commit_deferred`] leaves the sync to the next commit, for what was
 //!   promised to nobody.
-//! - **Wear.** A commit is one write in a row to the journal, as long as the batch, and one sync. The database takes it
-//!   in memory, and its pages are written when the journal is full, when the store is closed, and when its secrets'
-//!   key is replaced. Opening the store after anything but an orderly end brings in what only the journal has.
-//! - **Secrecy.** Values are sealed with the table and key as associated data, and what a key reveals about a
-//!   person is replaced by a keyed hash. In the clear are: table names, ordinals, how many records a prefix
-//!   has and how long they are, and how long the newest commits were.
+//! - **Wear.** A commit is one write in a row to the journal, as long as the batch, and one sync. What it changed
+//!   stays in memory until half of the journal is full; then the newest value of each record that is still there goes
+//!   into the database, in one transaction, on a thread of its own, while commits go on in the other half. What was
+//!   deleted by then never gets there. Everything is brought there, and waited for, when the store is closed or compacted
+//!   and when its secrets' key is replaced. Opening the store after anything but an orderly end brings in what only the
+//!   journal has.
+//! - **Memory.** What the database lacks takes as much memory as the journal is long at most, and as much again while a
+//!   checkpoint is under way. If the other half is full before that is done, the writer waits for it.
+//! - **Secrecy.** In the database values are sealed with the table and key as associated data, and what a key reveals
+//!   about a person is replaced by a keyed hash; in the journal whole batches are sealed. In the clear are: table names,
+//!   ordinals, how many records a prefix has and how long they are, and how long the newest commits were. In memory
+//!   secrets lie sealed outside of transactions, and the records of the newest batches in the clear.
 //! - **Deletion.** Records that are deleted stay in free pages, sealed, until these are used again. Secrets
 //!   are gone for good after [`Store::rotate_secrets`], and so is what the journal held.
 //! - **Damage.** A value that was damaged is never read as another: its seal does not open. Where the pages around
@@ -59,11 +66,14 @@
 mod apply;
 mod batch;
 mod changes;
+mod checkpoint;
+mod encoding;
 mod error;
 mod files;
 mod guard;
 mod journal;
 mod key;
+mod layers;
 pub mod memory;
 mod merge;
 mod meta;
@@ -71,10 +81,10 @@ mod migrate;
 mod open;
 mod open_counter;
 mod open_error;
+mod overlay;
 mod relay;
 mod restore;
 mod rotation;
-mod sealed_change;
 mod sealing;
 mod secrets_key;
 mod snapshot;

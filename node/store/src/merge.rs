@@ -1,4 +1,4 @@
-//! Merging what a batch changed with what is committed.
+//! Merging changes with what lies below them.
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -10,48 +10,52 @@ use crate::key::RecordKey;
 use crate::storage::{Record, Records};
 
 /// Records in the order of a scan: of a key that both sides have, the change wins, and a removal hides it.
-pub(crate) fn merge<'a>(
-    changed: impl Iterator<Item = (RecordKey, &'a Option<Record>)>,
-    committed: Records<'a>,
+pub(crate) fn merge<'a, I>(
+    changed: I,
+    below: Records<'a>,
     direction: Direction,
-) -> impl Iterator<Item = Result<(RecordKey, Record), Failure>> {
-    Merge { changed: changed.peekable(), committed: committed.peekable(), direction }
+) -> impl Iterator<Item = Result<(RecordKey, Record), Failure>> + use<'a, I>
+where
+    I: Iterator<Item = (RecordKey, Result<Option<Record>, Failure>)>,
+{
+    Merge { changed: changed.peekable(), below: below.peekable(), direction }
 }
 
 struct Merge<'a, I: Iterator> {
     changed: Peekable<I>,
-    committed: Peekable<Records<'a>>,
+    below: Peekable<Records<'a>>,
     direction: Direction,
 }
 
-impl<'a, I: Iterator<Item = (RecordKey, &'a Option<Record>)>> Merge<'a, I> {
-    /// How the next change lies to the next committed record; `Less` is the one to take first.
+impl<I: Iterator<Item = (RecordKey, Result<Option<Record>, Failure>)>> Merge<'_, I> {
+    /// How the next change lies to the next record below; `Less` is the one to take first.
     fn next_change(&mut self) -> Ordering {
-        match (self.changed.peek(), self.committed.peek()) {
+        match (self.changed.peek(), self.below.peek()) {
             (None, _) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
             // An error goes out first, whatever its key would have been.
             (Some(_), Some(Err(_))) => Ordering::Greater,
-            (Some((change, _)), Some(Ok((committed, _)))) => match self.direction {
-                Direction::Forward => change.cmp(committed),
-                Direction::Backward => committed.cmp(change),
+            (Some((change, _)), Some(Ok((below, _)))) => match self.direction {
+                Direction::Forward => change.cmp(below),
+                Direction::Backward => below.cmp(change),
             },
         }
     }
 }
 
-impl<'a, I: Iterator<Item = (RecordKey, &'a Option<Record>)>> Iterator for Merge<'a, I> {
+impl<I: Iterator<Item = (RecordKey, Result<Option<Record>, Failure>)>> Iterator for Merge<'_, I> {
     type Item = Result<(RecordKey, Record), Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.next_change() {
-                Ordering::Greater => return self.committed.next(),
-                Ordering::Equal => drop(self.committed.next()),
+                Ordering::Greater => return self.below.next(),
+                Ordering::Equal => drop(self.below.next()),
                 Ordering::Less => {}
             }
-            if let (key, Some(record)) = self.changed.next()? {
-                return Some(Ok((key, record.clone())));
+            let (key, change) = self.changed.next()?;
+            if let Some(change) = change.transpose() {
+                return Some(change.map(|record| (key, record)));
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::open::StoreId;
 use crate::open_error::OpenError;
 
 /// Version of the tables and encodings this program writes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
@@ -21,8 +21,8 @@ pub(crate) struct Meta {
     pub(crate) key_check: Option<Vec<u8>>,
     /// The newest key that secrets were ever sealed under.
     pub(crate) secrets_generation: u64,
-    /// How often the store was opened, closed, made durable by a checkpoint or committed to. Batches in the journal are
-    /// numbered by it.
+    /// How often the store was opened, closed or committed to. Batches in the journal are numbered by it. A checkpoint in
+    /// the background does not count: the database then has as many commits as the overlay it took over.
     pub(crate) opened: u64,
     /// The journal that goes on from here; none if the store was closed in order.
     pub(crate) journal: Option<Epoch>,
@@ -106,18 +106,18 @@ impl Meta {
         Ok(())
     }
 
-    /// Writes the count alone, as part of a transaction.
-    pub(crate) fn write_opened(&self, transaction: &WriteTransaction) -> Result<(), Failure> {
-        transaction.open_table(META)?.insert(OPENED, self.opened.to_be_bytes().as_slice())?;
-        Ok(())
-    }
-
     /// Writes everything and returns when it is durable.
     pub(crate) fn commit(&self, database: &Database) -> Result<(), Failure> {
         let transaction = database.begin_write()?;
         self.write(&transaction)?;
         Ok(transaction.commit()?)
     }
+}
+
+/// Writes the count of commits alone, as part of a transaction.
+pub(crate) fn write_opened(transaction: &WriteTransaction, opened: u64) -> Result<(), Failure> {
+    transaction.open_table(META)?.insert(OPENED, opened.to_be_bytes().as_slice())?;
+    Ok(())
 }
 
 fn is_empty(transaction: &ReadTransaction) -> Result<bool, Failure> {

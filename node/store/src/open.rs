@@ -31,9 +31,12 @@ use crate::suspicion::{Io, rewrite};
 pub struct Options {
     /// Memory for pages of the database, in bytes.
     pub cache_bytes: usize,
-    /// Length of the journal, in bytes. It takes this much on the disk from the start, and is emptied into the database
-    /// when it is full: the longer it is, the more often a page changes before it is written. A file that is longer
-    /// already stays so; too little for any commit means no journal.
+    /// Length of the journal, in bytes. It takes this much on the disk from the start. When half of it is full, what it
+    /// holds goes into the database: the longer it is, the more often a page changes before it is written. A file that is
+    /// longer already stays so; too little for any commit means no journal.
+    ///
+    /// It bounds the memory for what the database lacks, too: this much at most, and as much again while a checkpoint is
+    /// under way. Commonly it is half of that.
     pub journal_bytes: u64,
     /// The file beside the at-rest key that counts openings and commits, so that an older copy of the data
     /// directory is noticed. Without it none is. Where the key's place depends on the store's id, leave it out
@@ -79,6 +82,8 @@ pub struct LockedStore {
     pub(crate) io: Arc<Io>,
     /// Whether all files were written once more, as what they showed was perhaps not on the disk.
     is_rewritten: bool,
+    pub(crate) overlay_bytes_max: usize,
+    pub(crate) is_threaded: bool,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
 }
 
@@ -91,7 +96,8 @@ impl LockedStore {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(Failure::Randomness)?;
         let files = Files::in_directory(directory, options.open_counter.as_deref())?;
-        Self::open_files(files, options, Box::new(ChaCha20Rng::from_seed(seed)))
+        let locked = Self::open_files(files, options, Box::new(ChaCha20Rng::from_seed(seed)))?;
+        Ok(locked.with_checkpoints_in_background())
     }
 
     /// Opens files that the caller brings, with randomness that the caller brings: for tests and simulations. The path
@@ -148,7 +154,28 @@ impl LockedStore {
         let open_counter = open_counter.map(|file| {
             OpenCounter::new(SmallFile::new(OPEN_COUNTER_FILE, Counted::new(file, &io)), meta.id)
         });
-        Ok(Self { database, journal, secrets_key, open_counter, meta, io, is_rewritten, rng })
+        let overlay_bytes_max = usize::try_from(options.journal_bytes).unwrap_or(usize::MAX);
+        let is_threaded = false;
+        Ok(Self {
+            database,
+            journal,
+            secrets_key,
+            open_counter,
+            meta,
+            io,
+            is_rewritten,
+            overlay_bytes_max,
+            is_threaded,
+            rng,
+        })
+    }
+
+    /// Has checkpoints done by a thread of their own, as [`open`](Self::open) does. Otherwise the writer does them, when
+    /// it needs the room: as deterministic as a simulation.
+    #[must_use]
+    pub fn with_checkpoints_in_background(mut self) -> Self {
+        self.is_threaded = true;
+        self
     }
 
     /// Which store this is.

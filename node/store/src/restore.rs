@@ -1,14 +1,12 @@
 //! Filling a new store with the records of a backup.
 
-use std::borrow::Cow;
-
 use redb::{ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableHandle, WriteTransaction};
 
 use crate::apply::apply;
 use crate::batch::{check_record, check_table};
+use crate::encoding::{Change, RecordValue, put_record};
 use crate::error::{CommitError, Failure};
 use crate::key::RecordKey;
-use crate::sealed_change::{Place, SealedChange};
 use crate::snapshot::PlacedRecord;
 use crate::storage::CommitInfo;
 use crate::store::Store;
@@ -38,7 +36,8 @@ impl Store {
         &mut self,
         records: impl IntoIterator<Item = Result<PlacedRecord, E>>,
     ) -> Result<CommitInfo, RestoreError<E>> {
-        self.check_latch().map_err(CommitError)?;
+        // So that the database alone shows what there is.
+        self.checkpoint()?;
         let transaction = self.database.begin_read().map_err(|error| CommitError(error.into()))?;
         if has_records(&transaction).map_err(CommitError)? {
             return Err(RestoreError::NotEmpty);
@@ -49,7 +48,7 @@ impl Store {
         let mut changes = 0;
         let mut records = records.into_iter();
         let info = self.latching(|store| {
-            let transaction = store.database.begin_write()?;
+            let transaction = store.begin_whole()?;
             // Stops at the first error, which is kept.
             let records = std::iter::from_fn(|| match records.next()?.and_then(checked) {
                 Ok(record) => Some(record),
@@ -76,10 +75,11 @@ impl Store {
         let changes = records.map(|PlacedRecord { table, ordinal, record }| {
             count += 1;
             let key = RecordKey::new(self.keys.blind_prefix(table, &record.prefix), ordinal);
-            let sealed = self.keys.seal(&mut *self.rng, table, &key, &record);
-            Ok(SealedChange { place: Place::Record(table.0, key), value: Some(Cow::Owned(sealed)) })
+            let mut clear = Vec::new();
+            put_record(&mut clear, &record);
+            Ok(Change::Record(table.0, key, Some(RecordValue::Clear(clear.into()))))
         });
-        apply(transaction, changes)?;
+        apply(transaction, &self.keys, &mut *self.rng, changes)?;
         Ok(count)
     }
 }

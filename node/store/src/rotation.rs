@@ -16,7 +16,7 @@ impl Store {
     /// Erases the key under which secrets lie, after sealing those that live under a new one: what was
     /// deleted before this call is gone for good when it returns.
     ///
-    /// What the journal held is in the database then, and cannot be read there any more. Costs a pass over all living
+    /// What the journal held is in the database then, and cannot be read in the journal any more. Costs a pass over all living
     /// secrets and three syncs, four with an open counter.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl Store {
     /// Second and last step of a rotation.
     pub(crate) fn reseal_secrets(&mut self) -> Result<(), Failure> {
         let sealers = Arc::clone(self.secrets.sealers());
-        let transaction = self.database.begin_write()?;
+        let transaction = self.begin_whole()?;
         reseal(&transaction, &sealers, &mut *self.rng)?;
         self.commit_counted(transaction)?;
         self.secrets.end_rotation(&mut *self.rng)

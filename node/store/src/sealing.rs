@@ -9,11 +9,11 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use qpq_crypto::at_rest::{AtRestKey, KeyBlinder, SEALED_VALUE_OVERHEAD_BYTES, ValueSealer};
 use qpq_engine::storage::Table;
 use rand_core::CryptoRng;
 
+use crate::encoding::get_record;
 use crate::error::Failure;
 use crate::key::{Blinded, RecordKey};
 use crate::storage::{PREFIX_BYTES_MAX, Record};
@@ -41,31 +41,21 @@ impl Keys {
         self.blinder.blind(NAMES, name)
     }
 
+    /// Seals a record that is [in the clear](crate::encoding::put_record).
     pub(crate) fn seal(
         &self,
         rng: &mut dyn CryptoRng,
-        table: Table,
+        table: &str,
         key: &RecordKey,
-        record: &Record,
+        clear: &[u8],
     ) -> Vec<u8> {
-        let mut plain = Vec::with_capacity(2 + record.prefix.len() + record.value.len());
-        let length = u16::try_from(record.prefix.len()).expect("at most PREFIX_BYTES_MAX, see below");
-        plain.extend(length.to_be_bytes());
-        plain.extend_from_slice(&record.prefix);
-        plain.extend_from_slice(&record.value);
-        self.records.seal(rng, table.0, key.as_bytes(), &plain)
+        self.records.seal(rng, table, key.as_bytes(), clear)
     }
 
     pub(crate) fn open(&self, table: Table, key: &RecordKey, sealed: &[u8]) -> Result<Record, Failure> {
         let damaged = || Failure::Damaged { table: table.0.to_owned() };
-        let plain = self.records.open(table.0, key.as_bytes(), sealed).map_err(|_| damaged())?;
-        let mut rest = Bytes::from(plain);
-        let length = usize::from(u16::from_be_bytes(*rest.first_chunk().ok_or_else(damaged)?));
-        if rest.len() < 2 + length {
-            return Err(damaged());
-        }
-        let prefix = rest.split_to(2 + length).split_off(2);
-        Ok(Record { prefix, value: rest })
+        let clear = self.records.open(table.0, key.as_bytes(), sealed).map_err(|_| damaged())?;
+        get_record(clear.into()).ok_or_else(damaged)
     }
 
     /// A value that only the right key opens.

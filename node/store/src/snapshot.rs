@@ -1,6 +1,7 @@
 //! Reading while the writer goes on: queries, and the records of a backup.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use qpq_crypto::key_value::{KeyValue, KeyValueError};
@@ -8,15 +9,21 @@ use qpq_engine::storage::{Direction, Key, StorageError, Table, Transaction};
 
 use crate::error::Failure;
 use crate::key::{RecordKey, SecretKey};
+use crate::layers::Layers;
+use crate::overlay::Overlay;
 use crate::storage::Record;
 use crate::view::View;
 
 /// The store as it was when the snapshot was taken, on any thread.
 ///
 /// It is a [`Transaction`] whose writes are refused, so that the engine's queries run on it. Pages it can see
-/// are not reused while it lives: drop it soon.
+/// are not reused while it lives, nor is the memory of what was not in the database yet: drop it soon.
 #[derive(Debug)]
-pub struct Snapshot(View);
+pub struct Snapshot {
+    pub(crate) view: View,
+    /// What the database did not have then, the newer part first.
+    pub(crate) overlays: [Option<Arc<Overlay>>; 2],
+}
 
 /// A record with its place, in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +37,8 @@ pub struct PlacedRecord {
 }
 
 impl Snapshot {
-    pub(crate) fn new(view: View) -> Self {
-        Self(view)
+    fn layers(&self) -> Layers<'_> {
+        Layers { overlays: self.overlays.each_ref().map(Option::as_deref), view: &self.view }
     }
 
     /// Hands every record of some tables to `sink`, one at a time: what a backup holds. Secrets are in no
@@ -45,7 +52,7 @@ impl Snapshot {
         sink: &mut dyn FnMut(PlacedRecord) -> Result<(), E>,
     ) -> Result<(), E> {
         for &table in tables {
-            for entry in self.0.records(table, RecordKey::MIN..=RecordKey::MAX, Direction::Forward)? {
+            for entry in self.layers().records(table, RecordKey::MIN..=RecordKey::MAX, Direction::Forward)? {
                 let (key, record) = entry?;
                 sink(PlacedRecord { table, ordinal: key.ordinal(), record })?;
             }
@@ -56,8 +63,8 @@ impl Snapshot {
 
 impl Transaction for Snapshot {
     fn get(&self, table: Table, key: Key<'_>) -> Result<Option<Bytes>, StorageError> {
-        let key = RecordKey::new(self.0.keys().blind_prefix(table, key.prefix), key.ordinal);
-        Ok(self.0.record(table, &key)?.map(|record| record.value))
+        let key = RecordKey::new(self.view.keys().blind_prefix(table, key.prefix), key.ordinal);
+        Ok(self.layers().record(table, &key)?.map(|record| record.value))
     }
 
     fn put(&mut self, _: Table, _: Key<'_>, _: Bytes) -> Result<(), StorageError> {
@@ -76,17 +83,17 @@ impl Transaction for Snapshot {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<(u64, Bytes)>, StorageError> {
-        let Some(keys) = RecordKey::range(self.0.keys().blind_prefix(table, prefix), &ordinals) else {
+        let Some(keys) = RecordKey::range(self.view.keys().blind_prefix(table, prefix), &ordinals) else {
             return Ok(Vec::new());
         };
-        let records = self.0.records(table, keys, direction)?.take(limit);
+        let records = self.layers().records(table, keys, direction)?.take(limit);
         Ok(records
             .map(|entry| entry.map(|(key, record)| (key.ordinal(), record.value)))
             .collect::<Result<_, _>>()?)
     }
 
     fn all(&self, table: Table) -> Result<Vec<Bytes>, StorageError> {
-        let records = self.0.records(table, RecordKey::MIN..=RecordKey::MAX, Direction::Forward)?;
+        let records = self.layers().records(table, RecordKey::MIN..=RecordKey::MAX, Direction::Forward)?;
         Ok(records.map(|entry| entry.map(|(_, record)| record.value)).collect::<Result<_, _>>()?)
     }
 
@@ -97,9 +104,9 @@ impl Transaction for Snapshot {
 
 impl KeyValue for Snapshot {
     fn get(&self, namespace: &[u8], name: &[u8]) -> Result<Option<Vec<u8>>, KeyValueError> {
-        let keys = self.0.keys();
+        let keys = self.view.keys();
         let key = SecretKey::new(keys.blind_namespace(namespace), keys.blind_name(name));
-        Ok(self.0.secret(&key)?.map(|mut secret| std::mem::take(&mut *secret)))
+        Ok(self.layers().secret(&key)?.map(|mut secret| std::mem::take(&mut *secret)))
     }
 
     fn put(&mut self, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), KeyValueError> {

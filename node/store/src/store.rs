@@ -11,14 +11,17 @@ use qpq_engine::storage::{Direction, Table};
 use rand_core::CryptoRng;
 
 use crate::changes::Changes;
+use crate::checkpoint::Checkpoint;
 use crate::error::{CommitError, Failure};
 use crate::guard::Guarded;
 use crate::journal::Journal;
 use crate::key::{Blinded, RecordKey, SecretKey};
+use crate::layers::Layers;
 use crate::meta::Meta;
 use crate::open::{LockedStore, Options, StoreId};
 use crate::open_counter::OpenCounter;
 use crate::open_error::OpenError;
+use crate::overlay::Overlay;
 use crate::sealing::Keys;
 use crate::secrets_key::SecretsKeyFile;
 use crate::snapshot::Snapshot;
@@ -32,7 +35,14 @@ use crate::view::View;
 pub struct Store {
     // Before the database, so that it is dropped first.
     pub(crate) view: OnceCell<View>,
-    pub(crate) database: Guarded,
+    /// What the journal or nobody has, and the database will have after the next checkpoint.
+    pub(crate) overlay: Arc<Overlay>,
+    pub(crate) overlay_bytes_max: usize,
+    /// The checkpoint under way.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// Whether a thread of its own does it.
+    pub(crate) is_threaded: bool,
+    pub(crate) database: Arc<Guarded>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) secrets: SecretsKeyFile,
     pub(crate) journal: Journal,
@@ -73,7 +83,7 @@ impl Store {
     pub fn acknowledge_rollback(&mut self) -> Result<(), CommitError> {
         self.latching(|store| {
             store.meta.rolled_back = false;
-            let transaction = store.database.begin_write()?;
+            let transaction = store.begin_whole()?;
             store.meta.write(&transaction)?;
             store.commit_durably(transaction)
         })?;
@@ -86,20 +96,26 @@ impl Store {
     /// [`Failure`] of the database.
     pub fn snapshot(&self) -> Result<Snapshot, Failure> {
         self.check_latch()?;
-        Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers())).map(Snapshot::new)
+        let view = Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers()))?;
+        let frozen = self.checkpoint.as_ref().map(|checkpoint| Arc::clone(&checkpoint.overlay));
+        Ok(Snapshot { view, overlays: [Some(Arc::clone(&self.overlay)), frozen] })
     }
 
-    /// Makes the database durable, so that it needs nothing from the journal. Happens by itself when the journal is full;
-    /// whoever has a quiet moment may call it earlier. Costs nothing if there is nothing to be done.
+    /// Brings everything into the database, so that it needs nothing from the journal. Happens by itself, on another
+    /// thread, when half of the journal is full. Costs nothing if there is nothing to be done.
     ///
     /// # Errors
     /// [`CommitError`]; the store is latched.
     pub fn checkpoint(&mut self) -> Result<CommitInfo, CommitError> {
         self.check_latch()?;
-        if !self.journal.is_needed() {
+        let is_needed = !self.overlay.is_empty() || self.checkpoint.is_some() || self.journal.has_frames();
+        if !is_needed {
             return Ok(CommitInfo::default());
         }
-        self.latching(|store| store.commit_durably(store.database.begin_write()?))
+        self.latching(|store| {
+            let transaction = store.begin_whole()?;
+            store.commit_durably(transaction)
+        })
     }
 
     /// Gives space that nothing uses back to the file system, if no snapshot is alive. Takes time and
@@ -110,8 +126,11 @@ impl Store {
     pub fn compact(&mut self) -> Result<bool, CommitError> {
         let mut is_smaller = false;
         self.latching(|store| {
-            store.commit_durably(store.database.begin_write()?)?;
-            is_smaller = match store.database.compact() {
+            let transaction = store.begin_whole()?;
+            store.commit_durably(transaction)?;
+            // No checkpoint is under way that would share it.
+            let Some(database) = Arc::get_mut(&mut store.database) else { return Ok(()) };
+            is_smaller = match database.compact() {
                 Err(redb::CompactionError::TransactionInProgress) => false,
                 compacted => compacted?,
             };
@@ -142,8 +161,6 @@ impl Store {
         write: impl FnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<CommitInfo, CommitError> {
         self.check_latch()?;
-        // What this would see is about to be old, and it would keep redb from reusing pages.
-        self.view.take();
         let (bytes, syncs) = self.io.totals();
         self.is_latched = true;
         Failure::guarded(|| write(self)).inspect_err(|_| self.io.cut())?;
@@ -156,13 +173,19 @@ impl Store {
         if self.is_latched { Err(Failure::Latched) } else { Ok(()) }
     }
 
-    fn view(&self) -> Result<&View, Failure> {
+    /// What can be read now. The view of the database is kept as long as nothing is committed to it.
+    fn layers(&self) -> Result<Layers<'_>, Failure> {
         self.check_latch()?;
-        if let Some(view) = self.view.get() {
-            return Ok(view);
-        }
-        let view = Failure::guarded(|| View::new(&self.database, &self.keys, self.secrets.sealers()))?;
-        Ok(self.view.get_or_init(|| view))
+        let view = match self.view.get() {
+            Some(view) => view,
+            None => {
+                let keys = &self.keys;
+                let view = Failure::guarded(|| View::new(&self.database, keys, self.secrets.sealers()))?;
+                self.view.get_or_init(|| view)
+            }
+        };
+        let frozen = self.checkpoint.as_ref().map(|checkpoint| &*checkpoint.overlay);
+        Ok(Layers { overlays: [Some(&self.overlay), frozen], view })
     }
 }
 
@@ -180,7 +203,7 @@ impl Storage for Store {
     }
 
     fn record(&self, table: Table, key: &RecordKey) -> Result<Option<Record>, Failure> {
-        self.view()?.record(table, key)
+        self.layers()?.record(table, key)
     }
 
     fn records(
@@ -189,15 +212,15 @@ impl Storage for Store {
         keys: RangeInclusive<RecordKey>,
         direction: Direction,
     ) -> Result<Records<'_>, Failure> {
-        self.view()?.records(table, keys, direction)
+        self.layers()?.records(table, keys, direction)
     }
 
     fn secret(&self, key: &SecretKey) -> Result<Option<Secret>, Failure> {
-        self.view()?.secret(key)
+        self.layers()?.secret(key)
     }
 
     fn secret_keys(&self, namespace: Blinded) -> Result<Vec<SecretKey>, Failure> {
-        self.view()?.secret_keys(namespace)
+        self.layers()?.secret_keys(namespace)
     }
 
     fn write(&mut self, changes: &Changes, durability: Durability) -> Result<CommitInfo, CommitError> {
@@ -210,10 +233,6 @@ impl Storage for Store {
         if !self.journal.has_deferred() {
             return Ok(CommitInfo::default());
         }
-        // Whoever syncs has time: better now than when somebody waits for a commit.
-        if self.journal.is_mostly_full() {
-            return self.checkpoint();
-        }
         self.write(&Changes::default(), Durability::Immediate)
     }
 }
@@ -222,6 +241,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("meta", &self.meta)
+            .field("overlay", &self.overlay)
             .field("is_latched", &self.is_latched)
             .finish_non_exhaustive()
     }

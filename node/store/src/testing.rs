@@ -4,11 +4,13 @@
 //! kept in part: [`Survivors`] says how. A [`Fault`] makes the power go, a sync fail or the disk full at a chosen
 //! operation; operations of all files count as one sequence, so that a test can try every one of them.
 
+mod checkpoints;
 mod file;
+mod hold;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use qpq_crypto::at_rest::AtRestKey;
 use rand_core::CryptoRng;
@@ -23,7 +25,14 @@ use crate::store::Store;
 
 /// A disk with the four files of a store. A clone is another handle to the same disk.
 #[derive(Clone, Default)]
-pub struct Disk(Arc<Mutex<State>>);
+pub struct Disk(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a thread is [held](Disk::hold_database), and when it is let go.
+    held: Condvar,
+}
 
 /// What happens at an operation. Operations count from 0: writes, changes of length and syncs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +237,7 @@ impl Disk {
 
     /// A test that panicked while it held the lock has failed already.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,16 +9,17 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use qpq_crypto::at_rest::AtRestKey;
+use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 
 use crate::apply::apply;
+use crate::encoding::decode;
 use crate::error::Failure;
 use crate::journal::JournalFile;
-use crate::meta::{Meta, SCHEMA_VERSION};
+use crate::meta::{Meta, SCHEMA_VERSION, write_opened};
 use crate::migrate::{MIGRATIONS, lacking, migrate};
 use crate::open::LockedStore;
 use crate::open_error::OpenError;
-use crate::sealed_change::decode;
 use crate::sealing::Keys;
 use crate::secrets_key::{SecretSealers, SecretsKeyFile};
 use crate::store::Store;
@@ -64,7 +65,8 @@ impl LockedStore {
         if secrets.sealers().newest() < self.meta.secrets_generation {
             return Err(OpenError::SecretsKeyLost);
         }
-        let is_older_copy = replay(&self.database, &self.journal, &mut self.meta, &keys, secrets.sealers())?;
+        let files = (&*self.database, &self.journal);
+        let is_older_copy = replay(files, &mut self.meta, (&keys, secrets.sealers()), &mut *self.rng)?;
         migrate(&self.database, &mut self.meta, &keys, MIGRATIONS, SCHEMA_VERSION)?;
         let counted = match &self.open_counter {
             Some(counter) => counter.read()?,
@@ -81,7 +83,11 @@ impl LockedStore {
         self.meta.journal = Some(journal.epoch());
         let mut store = Store {
             view: OnceCell::new(),
-            database: self.database,
+            overlay: Arc::default(),
+            overlay_bytes_max: self.overlay_bytes_max,
+            checkpoint: None,
+            is_threaded: self.is_threaded,
+            database: Arc::new(self.database),
             keys: Arc::new(keys),
             secrets,
             journal,
@@ -100,11 +106,10 @@ impl LockedStore {
 /// Brings into the database what only the journal holds: all of it in one commit, and so once. Gives whether the journal
 /// is an older copy.
 fn replay(
-    database: &Database,
-    journal: &JournalFile,
+    (database, journal): (&Database, &JournalFile),
     meta: &mut Meta,
-    keys: &Keys,
-    sealers: &SecretSealers,
+    (keys, sealers): (&Keys, &SecretSealers),
+    rng: &mut dyn CryptoRng,
 ) -> Result<bool, OpenError> {
     let Some(epoch) = meta.journal else { return Ok(false) };
     let unapplied = journal.unapplied((meta.id, epoch), meta.opened, keys, sealers)?;
@@ -113,13 +118,12 @@ fn replay(
     }
     let transaction = database.begin_write().map_err(Failure::from)?;
     for batch in &unapplied.batches {
-        apply(&transaction, decode(batch))?;
+        apply(&transaction, keys, rng, decode(batch))?;
     }
     let opened = meta.opened + unapplied.batches.len() as u64;
-    let newer = Meta { opened, ..meta.clone() };
-    newer.write_opened(&transaction)?;
+    write_opened(&transaction, opened)?;
     transaction.commit().map_err(Failure::from)?;
-    *meta = newer;
+    meta.opened = opened;
     tracing::info!(batches = unapplied.batches.len(), "brought commits from the journal into the database");
     Ok(unapplied.is_older_copy)
 }

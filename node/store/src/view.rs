@@ -1,6 +1,6 @@
 //! Reading: one state of the database, as it was when the view was taken.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -35,6 +35,7 @@ pub(crate) struct View {
     secrets: Arc<SecretSealers>,
     /// Tables that were opened; `None` is one that does not exist.
     tables: RefCell<BTreeMap<Table, OpenTable>>,
+    secrets_table: OnceCell<Option<SecretsTable>>,
 }
 
 type SecretsTable = ReadOnlyTable<&'static [u8; 32], &'static [u8]>;
@@ -51,6 +52,7 @@ impl View {
             keys: Arc::clone(keys),
             secrets: Arc::clone(secrets),
             tables: RefCell::default(),
+            secrets_table: OnceCell::new(),
         })
     }
 
@@ -111,8 +113,12 @@ impl View {
                 return Ok(None);
             };
             let sealed = open.get(key.as_bytes())?;
-            sealed.map(|sealed| self.secrets.open(key, sealed.value())).transpose()
+            sealed.map(|sealed| self.open_secret(key, sealed.value())).transpose()
         })
+    }
+
+    pub(crate) fn open_secret(&self, key: &SecretKey, sealed: &[u8]) -> Result<Secret, Failure> {
+        self.secrets.open(key, sealed)
     }
 
     pub(crate) fn secret_keys(&self, namespace: Blinded) -> Result<Vec<SecretKey>, Failure> {
@@ -136,8 +142,12 @@ impl View {
         Ok(open)
     }
 
-    fn secrets_table(&self) -> Result<Option<SecretsTable>, Failure> {
-        existing(self.transaction.open_table(SECRETS))
+    fn secrets_table(&self) -> Result<Option<&SecretsTable>, Failure> {
+        if let Some(open) = self.secrets_table.get() {
+            return Ok(open.as_ref());
+        }
+        let open = existing(self.transaction.open_table(SECRETS))?;
+        Ok(self.secrets_table.get_or_init(|| open).as_ref())
     }
 }
 

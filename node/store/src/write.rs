@@ -1,81 +1,87 @@
-//! Commits: into the database in memory and the journal on disk, or into the database on disk.
+//! Commits: to the journal and into the overlay, or with all that is there into the database.
+
+use std::sync::Arc;
 
 use redb::WriteTransaction;
 
-use crate::apply::apply;
+use crate::apply::{apply, changes_of};
 use crate::changes::Changes;
+use crate::encoding::{EncodedBatch, decode, encoded_bytes};
 use crate::error::Failure;
-use crate::sealed_change::{decode, encoded_bytes, seal};
+use crate::meta::write_opened;
 use crate::storage::Durability;
 use crate::store::Store;
 
 impl Store {
-    /// Writes a batch.
-    ///
-    /// The database has it before the journal does: what cannot be applied now must not be found at the next opening.
+    /// Writes a batch. One without room in the journal goes into the database at once, and is durable.
     pub(crate) fn write_changes(&mut self, changes: &Changes, durability: Durability) -> Result<(), Failure> {
-        let transaction = self.database.begin_write()?;
-        let sealed = seal(changes, &self.keys, self.secrets.sealers(), &mut *self.rng);
-        let bytes = encoded_bytes(changes);
-        if !self.journal.has_room(bytes) {
-            apply(&transaction, sealed)?;
-            return match durability {
-                Durability::Immediate => self.commit_durably(transaction),
-                Durability::Deferred => {
-                    self.journal.defer_to_checkpoint();
-                    commit_in_memory(transaction)
-                }
-            };
+        let has_room = self.make_room(encoded_bytes(changes), changes.len())?;
+        let batch = EncodedBatch::new(changes, self.secrets.sealers(), &mut *self.rng)?;
+        if !has_room {
+            let transaction = self.begin_whole()?;
+            apply(&transaction, &self.keys, &mut *self.rng, decode(&batch.bytes))?;
+            return self.commit_durably(transaction);
         }
-        let mut encoded = Vec::with_capacity(bytes);
-        for change in sealed {
-            change?.encode(&mut encoded);
-        }
-        apply(&transaction, decode(&encoded))?;
+        Arc::make_mut(&mut self.overlay).insert(changes, &batch);
         if durability == Durability::Deferred {
             // Not counted: the count beside the key must not get ahead of what survives the loss of power.
-            self.journal.defer(&encoded);
-            return commit_in_memory(transaction);
+            self.journal.defer(batch.bytes);
+            return Ok(());
         }
         self.meta.opened += 1;
-        self.meta.write_opened(&transaction)?;
-        commit_in_memory(transaction)?;
-        self.journal.append(&mut *self.rng, self.secrets.sealers(), self.meta.opened, encoded)?;
+        self.journal.append(&mut *self.rng, self.secrets.sealers(), self.meta.opened, batch.bytes)?;
         self.count_soon();
         Ok(())
     }
 
-    /// Commits a transaction, and with it everything that the journal holds.
+    /// Begins a transaction of the database that sees everything. It must be [committed](Self::commit_durably) or
+    /// dropped before anything else is written.
+    pub(crate) fn begin_whole(&mut self) -> Result<WriteTransaction, Failure> {
+        self.finish_checkpoint()?;
+        // What this would see is about to be old, and it would keep redb from reusing pages.
+        self.view.take();
+        let transaction = self.database.begin_write()?;
+        apply(&transaction, &self.keys, &mut *self.rng, changes_of(&self.overlay))?;
+        Ok(transaction)
+    }
+
+    /// Commits a transaction that sees everything, so that nothing needs the journal.
     ///
     /// One phase and so one sync is enough: what redb's documentation says against it needs an attacker who chooses
     /// bytes of the file, and these are all sealed.
     pub(crate) fn commit_durably(&mut self, transaction: WriteTransaction) -> Result<(), Failure> {
         self.meta.opened += 1;
-        self.meta.write_opened(&transaction)?;
+        write_opened(&transaction, self.meta.opened)?;
         transaction.commit()?;
-        self.journal.restart();
+        self.start_over();
         self.count_soon();
         Ok(())
     }
 
     /// Counts up in the database, then beside the key.
     pub(crate) fn count_opening(&mut self) -> Result<(), Failure> {
-        let transaction = self.database.begin_write()?;
+        let transaction = self.begin_whole()?;
         self.commit_counted(transaction)
     }
 
-    /// Commits a transaction with everything that the database says about itself, and forces the count beside the key to
-    /// disk as well.
+    /// Commits a transaction that sees everything, with everything that the database says about itself, and forces the
+    /// count beside the key to disk as well.
     pub(crate) fn commit_counted(&mut self, transaction: WriteTransaction) -> Result<(), Failure> {
         self.meta.opened += 1;
         self.meta.secrets_generation = self.secrets.sealers().newest();
         self.meta.write(&transaction)?;
         transaction.commit()?;
-        self.journal.restart();
+        self.start_over();
         match &self.open_counter {
             Some(counter) => counter.write(self.meta.opened),
             None => Ok(()),
         }
+    }
+
+    /// The database has everything.
+    fn start_over(&mut self) {
+        self.overlay = Arc::default();
+        self.journal.restart();
     }
 
     /// Writes the count of what is durable beside the key; it outlives the process, though not a loss of power.
@@ -88,10 +94,4 @@ impl Store {
             tracing::warn!(%error, "the count of commits beside the key could not be written");
         }
     }
-}
-
-/// Commits so that the batch can be read, and no more.
-fn commit_in_memory(mut transaction: WriteTransaction) -> Result<(), Failure> {
-    transaction.set_durability(redb::Durability::None)?;
-    Ok(transaction.commit()?)
 }

@@ -137,7 +137,8 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// Cache of the database.
     pub database_cache_bytes: usize,
-    /// Commits that the database on disk does not hold yet, in a file in front of it.
+    /// Commits that the database does not hold yet: length of a file in front of it, half of which is in use at a time,
+    /// and memory for as much.
     pub database_journal_bytes_max: u64,
 
     /// What it does for others as a relay.
@@ -218,7 +219,7 @@ impl Limits {
         batch_inputs_max: 64,
         batch_bytes_max: 4 * MIB,
         database_cache_bytes: 4 * MIB,
-        database_journal_bytes_max: 256 * KIB as u64,
+        database_journal_bytes_max: 512 * KIB as u64,
 
         relay: RelayLimits::ROUTER,
     };
@@ -275,7 +276,7 @@ impl Limits {
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
         database_cache_bytes: 4 * MIB,
-        database_journal_bytes_max: 256 * KIB as u64,
+        database_journal_bytes_max: 8 * MIB as u64,
 
         relay: RelayLimits::SERVER,
         ..Self::ROUTER

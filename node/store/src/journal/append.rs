@@ -1,9 +1,10 @@
 //! Appending frames.
 
+use bytes::Bytes;
 use rand_core::CryptoRng;
 
+use super::Journal;
 use super::frame::{frame_bytes, seal_frame};
-use super::{FRAMES_OFFSET, Journal};
 use crate::error::Failure;
 use crate::secrets_key::SecretSealers;
 
@@ -15,37 +16,34 @@ impl Journal {
 
     /// Whether a batch of this many bytes fits into the next frame, with all that was deferred before it.
     pub(crate) fn has_room(&self, batch_bytes: usize) -> bool {
-        let Some(deferred) = &self.deferred else { return false };
-        let bytes = deferred.len().checked_add(batch_bytes).and_then(frame_bytes);
-        bytes.is_some_and(|bytes| bytes <= self.bytes_max.saturating_sub(self.next))
+        self.fits(batch_bytes, self.halves[self.active].end - self.next)
+    }
+
+    /// Whether it would fit after a [turn](Self::turn).
+    pub(crate) fn has_room_in_other_half(&self, batch_bytes: usize) -> bool {
+        let other = &self.halves[1 - self.active];
+        self.fits(batch_bytes, other.end - other.start)
+    }
+
+    fn fits(&self, batch_bytes: usize, room: u64) -> bool {
+        let bytes = self.deferred_bytes.checked_add(batch_bytes).and_then(frame_bytes);
+        bytes.is_some_and(|bytes| bytes <= room)
     }
 
     /// Whether something is deferred.
     pub(crate) fn has_deferred(&self) -> bool {
-        self.deferred.as_ref().is_none_or(|deferred| !deferred.is_empty())
+        !self.deferred.is_empty()
     }
 
-    /// Whether a checkpoint is due when there is time for it.
-    pub(crate) fn is_mostly_full(&self) -> bool {
-        let (used, all) = (self.next - FRAMES_OFFSET, self.bytes_max - FRAMES_OFFSET);
-        used >= all / 4 * 3
+    /// Whether frames were appended since the last [turn](Self::turn).
+    pub(crate) fn has_frames(&self) -> bool {
+        self.next > self.halves[self.active].start
     }
 
-    /// Whether the database needs it after a loss of power.
-    pub(crate) fn is_needed(&self) -> bool {
-        self.next > FRAMES_OFFSET || self.has_deferred()
-    }
-
-    /// Keeps changes, encoded, for the next frame. The caller has looked whether there [is room](Self::has_room).
-    pub(crate) fn defer(&mut self, changes: &[u8]) {
-        if let Some(deferred) = &mut self.deferred {
-            deferred.extend_from_slice(changes);
-        }
-    }
-
-    /// Gives up the next frame: what is deferred waits for a checkpoint.
-    pub(crate) fn defer_to_checkpoint(&mut self) {
-        self.deferred = None;
+    /// Keeps encoded changes for the next frame. The caller has looked whether there [is room](Self::has_room).
+    pub(crate) fn defer(&mut self, changes: Bytes) {
+        self.deferred_bytes += changes.len();
+        self.deferred.push(changes);
     }
 
     /// Appends a batch behind what was deferred, and returns when both are durable. The caller has looked whether there
@@ -57,23 +55,32 @@ impl Journal {
         rng: &mut dyn CryptoRng,
         sealers: &SecretSealers,
         count: u64,
-        changes: Vec<u8>,
+        changes: Bytes,
     ) -> Result<(), Failure> {
-        let mut batch = self.deferred.replace(Vec::new()).unwrap_or_default();
-        if batch.is_empty() {
-            batch = changes;
+        self.deferred_bytes = 0;
+        let mut parts = std::mem::take(&mut self.deferred);
+        let batch = if parts.is_empty() {
+            changes
         } else {
-            batch.extend_from_slice(&changes);
-        }
+            parts.push(changes);
+            parts.concat().into()
+        };
         let frame = seal_frame(rng, sealers, (self.id, self.epoch, count), self.next, &batch)?;
         self.file.write(&[(self.next, &frame)])?;
         self.next += frame.len() as u64;
         Ok(())
     }
 
+    /// Goes on at the start of the other half. What lies there must be durable in the database.
+    pub(crate) fn turn(&mut self) {
+        self.active = 1 - self.active;
+        self.next = self.halves[self.active].start;
+    }
+
     /// Starts over: everything so far, and what was deferred, is durable in the database.
     pub(crate) fn restart(&mut self) {
-        self.next = FRAMES_OFFSET;
-        self.deferred = Some(Vec::new());
+        self.next = self.halves[self.active].start;
+        self.deferred = Vec::new();
+        self.deferred_bytes = 0;
     }
 }

@@ -59,7 +59,10 @@ impl JournalFile {
         header.resize(PAGE_LENGTH, 0);
         self.file.write(&[(slot, &header)])?;
         let Self { file, bytes_max } = self;
-        Ok(Journal { file, bytes_max, id, epoch, next: FRAMES_OFFSET, deferred: Some(Vec::new()) })
+        let middle = FRAMES_OFFSET + (bytes_max - FRAMES_OFFSET) / PAGE_BYTES / 2 * PAGE_BYTES;
+        let halves = [FRAMES_OFFSET..middle, middle..bytes_max];
+        let next = FRAMES_OFFSET;
+        Ok(Journal { file, id, epoch, halves, active: 0, next, deferred: Vec::new(), deferred_bytes: 0 })
     }
 
     /// Where a header may be written: not over the one that the database names.

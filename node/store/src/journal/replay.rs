@@ -1,5 +1,7 @@
 //! What a journal holds beyond its database.
 
+use std::collections::BTreeMap;
+
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use super::{Epoch, FRAMES_OFFSET, JournalFile, PAGE_BYTES};
 use crate::files::JOURNAL_FILE;
@@ -49,7 +51,7 @@ impl JournalFile {
         if header.is_some() && !is_ours {
             return Err(OpenError::JournalLost);
         }
-        let mut newest = applied;
+        let mut newer = BTreeMap::new();
         let mut offset = FRAMES_OFFSET;
         while offset + PAGE_BYTES <= length {
             match self.frame_at(offset, length, (id, epoch), sealers)? {
@@ -58,11 +60,7 @@ impl JournalFile {
                     offset = end;
                     // What a checkpoint left behind is not needed.
                     if count > applied {
-                        newest += 1;
-                        if count != newest {
-                            return Err(gap(newest, count));
-                        }
-                        unapplied.batches.push(batch);
+                        newer.insert(count, batch);
                     }
                     continue;
                 }
@@ -70,6 +68,12 @@ impl JournalFile {
                 Found::Nothing => {}
             }
             offset += PAGE_BYTES;
+        }
+        for (expected, (count, batch)) in (applied + 1..).zip(newer) {
+            if count != expected {
+                return Err(gap(expected, count));
+            }
+            unapplied.batches.push(batch);
         }
         if is_ours { Ok(unapplied) } else { Err(OpenError::JournalLost) }
     }

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use super::Disk;
 use super::state::{Change, State};
+use super::{DATABASE, Disk};
 
 /// A file of a [`Disk`], open.
 pub(super) struct DiskFile {
@@ -32,6 +32,14 @@ impl DiskFile {
             return Err(io::Error::other("this file died with the power or its process"));
         }
         Ok(state)
+    }
+
+    /// As soon as the thread may go on that changes the file.
+    fn unheld_state(&self) -> io::Result<MutexGuard<'_, State>> {
+        if self.name == DATABASE {
+            self.disk.stop_if_held();
+        }
+        self.state()
     }
 
     fn unlock(&self) -> io::Result<()> {
@@ -71,16 +79,16 @@ impl StorageBackend for DiskFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let length = usize::try_from(len).map_err(io::Error::other)?;
-        self.state()?.change(self.name, Change::Length(length))
+        self.unheld_state()?.change(self.name, Change::Length(length))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.state()?.sync(self.name)
+        self.unheld_state()?.sync(self.name)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        self.state()?.change(self.name, Change::Write { offset, data: data.to_vec() })
+        self.unheld_state()?.change(self.name, Change::Write { offset, data: data.to_vec() })
     }
 
     fn close(&self) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::io;
 
 use rand_core::CryptoRng;
 
+use super::hold::Hold;
 use super::{Fault, Survivors};
 
 /// The state of a [`Disk`](super::Disk).
@@ -16,6 +17,7 @@ pub(super) struct State {
     pub(super) operations: u64,
     pub(super) fault: Option<Fault>,
     pub(super) is_off: bool,
+    pub(super) hold: Hold,
     /// Counts how often files that were open have died with the power or their process.
     pub(super) cycle: u64,
 }

@@ -89,6 +89,8 @@ fn records_move_to_a_store_with_another_key() {
     let shuffled = records.iter().rev().skip(1).chain(records.last()).cloned().collect();
     assert_eq!(restore(&mut store, shuffled).unwrap(), 51);
     assert!(matches!(restore(&mut store, Vec::new()), Err(RestoreError::NotEmpty)));
+    let mut unsaved = filled(&Disk::new());
+    assert!(matches!(restore(&mut unsaved, Vec::new()), Err(RestoreError::NotEmpty)), "in the journal alone");
     drop(store);
     let mut store = new_store_with_another_key(&other);
     let mut batch = store.begin();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use qpq_engine::storage::{Direction, Key, Table, Transaction};
 use qpq_store::testing::Disk;
-use qpq_store::{MemoryStore, PREFIX_BYTES_MAX, Storage, VALUE_BYTES_MAX};
+use qpq_store::{MemoryStore, PREFIX_BYTES_MAX, Storage, Store, VALUE_BYTES_MAX};
 
 use crate::common::open;
 use crate::model::{Model, Operation, operation};
@@ -15,8 +15,12 @@ fn key(ordinal: u64) -> Key<'static> {
     Key { prefix: b"alice", ordinal }
 }
 
-/// Runs batches of transactions on storage and model, comparing after each.
-fn check_against_model(storage: &mut impl Storage, batches: &[Vec<(Vec<Operation>, bool)>]) {
+/// Runs batches of transactions on storage and model, comparing after each, and after what comes between them.
+fn check_against_model<S: Storage>(
+    storage: &mut S,
+    batches: &[Vec<(Vec<Operation>, bool)>],
+    mut between: impl FnMut(&mut S, &Model),
+) {
     let mut model = Model::default();
     for transactions in batches {
         let mut batch = storage.begin();
@@ -35,25 +39,47 @@ fn check_against_model(storage: &mut impl Storage, batches: &[Vec<(Vec<Operation
         }
         batch.commit().unwrap();
         assert_eq!(Model::read(&mut storage.begin().transaction()), model);
+        between(storage, &model);
+        assert_eq!(Model::read(&mut storage.begin().transaction()), model);
     }
 }
 
+/// What may come between two batches: it changes where things lie, and nothing that is read.
+const BETWEEN: [fn(&mut Store); 5] = [
+    |_| {},
+    |store| assert!(store.begin_checkpoint().is_ok()),
+    |store| assert!(store.end_checkpoint().is_ok()),
+    |store| assert!(store.checkpoint().is_ok()),
+    |store| assert!(store.rotate_secrets().is_ok()),
+];
+
 fn batches() -> impl Strategy<Value = Vec<Vec<(Vec<Operation>, bool)>>> {
     let transaction = (proptest::collection::vec(operation(), 0..8), any::<bool>());
-    proptest::collection::vec(proptest::collection::vec(transaction, 0..4), 1..5)
+    proptest::collection::vec(proptest::collection::vec(transaction, 0..4), 1..8)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_store_is_the_model(batches in batches()) {
-        check_against_model(&mut open(&Disk::new()).unwrap(), &batches);
+    fn the_store_is_the_model(
+        batches in batches(),
+        between in proptest::collection::vec(0..BETWEEN.len(), 5),
+    ) {
+        let mut between = between.into_iter().cycle();
+        let mut snapshots = Vec::new();
+        check_against_model(&mut open(&Disk::new()).unwrap(), &batches, |store, model| {
+            snapshots.push((store.snapshot().unwrap(), model.clone()));
+            BETWEEN[between.next().unwrap()](store);
+        });
+        for (mut snapshot, model) in snapshots {
+            prop_assert_eq!(Model::read(&mut snapshot), model, "a snapshot does not move");
+        }
     }
 
     #[test]
     fn the_memory_store_is_the_model(batches in batches()) {
-        check_against_model(&mut MemoryStore::new(), &batches);
+        check_against_model(&mut MemoryStore::new(), &batches, |_, _| {});
     }
 }
 

@@ -81,8 +81,13 @@ fn nothing_answered_is_lost_at_any_operation() {
 
 #[test]
 fn nothing_answered_is_lost_at_any_operation_of_many_short_commits() {
-    let step =
-        prop_oneof![6 => Step::commit(), 2 => Step::defer(), 1 => Just(Step::Sync), 1 => Just(Step::Kill)];
+    let step = prop_oneof![
+        6 => Step::commit(),
+        2 => Step::defer(),
+        1 => Just(Step::Sync),
+        1 => Just(Step::BeginCheckpoint),
+        1 => Just(Step::Kill),
+    ];
     let test_rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), test_rng);
     let steps = proptest::collection::vec(step, 24).new_tree(&mut runner).unwrap().current();

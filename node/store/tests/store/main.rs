@@ -3,6 +3,7 @@
 
 mod backup;
 mod batches;
+mod checkpoints;
 mod common;
 mod crash;
 mod damage;
@@ -18,3 +19,4 @@ mod opening;
 mod rollback;
 mod secrecy;
 mod space;
+mod version2;

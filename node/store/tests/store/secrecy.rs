@@ -76,6 +76,7 @@ fn a_value_moved_to_another_place_is_refused() {
         }
         transaction.secrets().put(b"group", b"tree", b"value").unwrap();
     });
+    store.checkpoint().unwrap();
     drop(store);
     swap_values(&disk);
     let mut store = open(&disk).unwrap();

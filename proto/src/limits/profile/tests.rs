@@ -11,7 +11,7 @@ fn the_router_profile_fits_into_64_mb() {
         + limits.push_bytes_in_memory_max
         + limits.groups_cached_bytes_max
         + limits.database_cache_bytes
-        // A batch as it waits, sealed, and in its frame.
+        // What changed since the last checkpoint, what is on its way into the database, and a batch in its frame.
         + 3 * usize::try_from(limits.database_journal_bytes_max).unwrap()
         + limits.batch_bytes_max
         // An index entry and its header, and a tombstone.

@@ -11,15 +11,20 @@ use qpq_crypto::at_rest::AtRestKey;
 use qpq_engine::storage::{Direction, Key, Table, Transaction};
 use qpq_store::{CommitInfo, Options, Storage, Store};
 
+mod relay;
+
 const MESSAGES: Table = Table("messages");
 const RECORDS: u64 = 10_000;
 const CONVERSATIONS: u64 = 50;
 /// Messages over which costs are averaged.
 const SAMPLES: usize = 1_000;
 
+fn key() -> AtRestKey {
+    AtRestKey::from_bytes(&[1; 32])
+}
+
 fn open(directory: &tempfile::TempDir) -> Store {
-    let key = AtRestKey::from_bytes(&[1; 32]);
-    Store::open(directory.path(), &key, &Options::default()).expect("a new directory")
+    Store::open(directory.path(), &key(), &Options::default()).expect("a new directory")
 }
 
 /// One batch of transactions of one record each.
@@ -84,9 +89,8 @@ fn messages(criterion: &mut Criterion) {
         [("no journal", 0, 8 * mib), ("router", 256 * 1024, 4 * mib), ("server", mib as u64, 8 * mib)]
     {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let key = AtRestKey::from_bytes(&[1; 32]);
         let options = Options { cache_bytes, journal_bytes, ..Options::default() };
-        let mut store = Store::open(directory.path(), &key, &options).expect("a new directory");
+        let mut store = Store::open(directory.path(), &key(), &options).expect("a new directory");
         let mut number = 0;
         while number < RECORDS {
             number += 1;
@@ -177,9 +181,14 @@ fn openings(criterion: &mut Criterion) {
     });
 }
 
+/// Printed rather than measured by criterion: what matters are the costs over a whole life, checkpoints included.
+fn relays(_: &mut Criterion) {
+    relay::report();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30);
-    targets = commits, messages, reads, rotations, openings
+    targets = relays, commits, messages, reads, rotations, openings
 }
 criterion_main!(benches);
