@@ -11,13 +11,14 @@
 //! At most one overlay is on its way. If the second half of the journal is full before the first is free, the writer
 //! waits: memory and journal are bounded.
 //!
-//! What is [deferred](crate::Durability::Deferred) at a freeze goes along, and also stays with the journal for the next
-//! frame: should the power go before the checkpoint is durable, that frame must not survive without what was before it.
+//! What is [deferred](crate::Durability::Deferred) at a freeze gets into the journal first, so that all of an overlay on
+//! its way is there: should the power go before the checkpoint is durable, no later frame survives without it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
+use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -110,7 +111,10 @@ impl Store {
     /// one that had that half before.
     pub(crate) fn freeze(&mut self) -> Result<(), Failure> {
         self.finish_checkpoint()?;
-        if self.overlay.is_empty() && !self.journal.has_frames() {
+        if self.journal.has_deferred() {
+            self.append(Bytes::new())?;
+        }
+        if self.overlay.is_empty() {
             self.journal.turn();
             return Ok(());
         }

@@ -23,7 +23,7 @@ use crate::changes::Changes;
 use crate::error::Failure;
 use crate::key::{RecordKey, SecretKey};
 use crate::secrets_key::SecretSealers;
-use crate::storage::Record;
+use crate::storage::{Record, Secret};
 
 /// One record or secret that is written, or removed if there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,28 @@ pub(crate) enum RecordValue<'a> {
     Clear(Cow<'a, [u8]>),
     /// As it lies in the database.
     Sealed(&'a [u8]),
+}
+
+impl RecordValue<'_> {
+    pub(crate) fn clear(record: &Record) -> Self {
+        let mut clear = Vec::with_capacity(2 + record.prefix.len() + record.value.len());
+        put_record(&mut clear, record);
+        Self::Clear(clear.into())
+    }
+}
+
+/// Secrets that are written, sealed, or removed.
+pub(crate) type SealedSecrets = Vec<(SecretKey, Option<Vec<u8>>)>;
+
+/// Seals the secrets of a batch, in the order in which [`Changes`] names them.
+pub(crate) fn seal_secrets(
+    changes: &Changes,
+    sealers: &SecretSealers,
+    rng: &mut dyn CryptoRng,
+) -> Result<SealedSecrets, Failure> {
+    let mut seal = |secret: &Secret, key| sealers.seal(rng, key, secret);
+    let secrets = changes.secrets();
+    secrets.map(|(key, secret)| Ok((*key, secret.map(|secret| seal(secret, key)).transpose()?))).collect()
 }
 
 /// The changes of a batch, encoded.
@@ -69,11 +91,10 @@ impl EncodedBatch {
                 values.push(put_value(&mut bytes, |bytes| put_record(bytes, record)));
             }
         }
-        for (key, secret) in changes.secrets() {
-            bytes.push(if secret.is_some() { SECRET_PUT } else { SECRET_REMOVED });
+        for (key, sealed) in seal_secrets(changes, sealers, rng)? {
+            bytes.push(if sealed.is_some() { SECRET_PUT } else { SECRET_REMOVED });
             bytes.extend_from_slice(key.as_bytes());
-            if let Some(secret) = secret {
-                let sealed = sealers.seal(rng, key, secret)?;
+            if let Some(sealed) = sealed {
                 values.push(put_value(&mut bytes, |bytes| bytes.extend_from_slice(&sealed)));
             }
         }

@@ -4,7 +4,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTableMetadata, TableHandle
 
 use crate::apply::apply;
 use crate::batch::{check_record, check_table};
-use crate::encoding::{Change, RecordValue, put_record};
+use crate::encoding::{Change, RecordValue};
 use crate::error::{CommitError, Failure};
 use crate::key::RecordKey;
 use crate::snapshot::PlacedRecord;
@@ -75,9 +75,7 @@ impl Store {
         let changes = records.map(|PlacedRecord { table, ordinal, record }| {
             count += 1;
             let key = RecordKey::new(self.keys.blind_prefix(table, &record.prefix), ordinal);
-            let mut clear = Vec::new();
-            put_record(&mut clear, &record);
-            Ok(Change::Record(table.0, key, Some(RecordValue::Clear(clear.into()))))
+            Ok(Change::Record(table.0, key, Some(RecordValue::clear(&record))))
         });
         apply(transaction, &self.keys, &mut *self.rng, changes)?;
         Ok(count)

@@ -59,8 +59,8 @@ pub trait Storage: Sized + Send {
 pub enum Durability {
     /// As soon as its commit returns.
     Immediate,
-    /// With the next commit that is immediate, or the next [`Storage::sync`]; until then it is all there or not at
-    /// all. For what nobody was promised and what is found out again: it spares a sync.
+    /// With the next commit that is immediate, or the next [`Storage::sync`], at the latest; until then it is all there
+    /// or not at all. For what nobody was promised and what is found out again: it spares a sync.
     Deferred,
 }
 
@@ -88,13 +88,13 @@ impl fmt::Debug for Record {
     }
 }
 
-/// What a commit cost.
+/// What a commit cost, and a checkpoint in the background while it lasted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CommitInfo {
     /// Records and secrets written or removed.
     pub changes: usize,
-    /// Bytes handed to the file.
+    /// Bytes handed to files.
     pub bytes: u64,
-    /// Times the file was forced to disk; 0 if the batch was empty.
+    /// Times a file was forced to disk; 0 if the batch was empty.
     pub syncs: u64,
 }

@@ -108,8 +108,7 @@ impl Store {
     /// [`CommitError`]; the store is latched.
     pub fn checkpoint(&mut self) -> Result<CommitInfo, CommitError> {
         self.check_latch()?;
-        let is_needed = !self.overlay.is_empty() || self.checkpoint.is_some() || self.journal.has_frames();
-        if !is_needed {
+        if self.overlay.is_empty() && self.checkpoint.is_none() {
             return Ok(CommitInfo::default());
         }
         self.latching(|store| {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use redb::WriteTransaction;
 
 use crate::apply::{apply, changes_of};
 use crate::changes::Changes;
-use crate::encoding::{EncodedBatch, decode, encoded_bytes};
+use crate::encoding::{Change, EncodedBatch, RecordValue, encoded_bytes, seal_secrets};
 use crate::error::Failure;
 use crate::meta::write_opened;
 use crate::storage::Durability;
@@ -15,23 +16,37 @@ use crate::store::Store;
 impl Store {
     /// Writes a batch. One without room in the journal goes into the database at once, and is durable.
     pub(crate) fn write_changes(&mut self, changes: &Changes, durability: Durability) -> Result<(), Failure> {
-        let has_room = self.make_room(encoded_bytes(changes), changes.len())?;
-        let batch = EncodedBatch::new(changes, self.secrets.sealers(), &mut *self.rng)?;
-        if !has_room {
-            let transaction = self.begin_whole()?;
-            apply(&transaction, &self.keys, &mut *self.rng, decode(&batch.bytes))?;
-            return self.commit_durably(transaction);
+        if !self.make_room(encoded_bytes(changes), changes.len())? {
+            return self.write_through(changes);
         }
+        let batch = EncodedBatch::new(changes, self.secrets.sealers(), &mut *self.rng)?;
         Arc::make_mut(&mut self.overlay).insert(changes, &batch);
         if durability == Durability::Deferred {
             // Not counted: the count beside the key must not get ahead of what survives the loss of power.
             self.journal.defer(batch.bytes);
             return Ok(());
         }
+        self.append(batch.bytes)
+    }
+
+    /// Makes an encoded batch durable in the journal, behind what was deferred.
+    pub(crate) fn append(&mut self, batch: Bytes) -> Result<(), Failure> {
         self.meta.opened += 1;
-        self.journal.append(&mut *self.rng, self.secrets.sealers(), self.meta.opened, batch.bytes)?;
+        self.journal.append(&mut *self.rng, self.secrets.sealers(), self.meta.opened, batch)?;
         self.count_soon();
         Ok(())
+    }
+
+    /// Writes a batch into the database, record by record: it may be longer than anything else in memory.
+    fn write_through(&mut self, changes: &Changes) -> Result<(), Failure> {
+        let transaction = self.begin_whole()?;
+        let secrets = seal_secrets(changes, self.secrets.sealers(), &mut *self.rng)?;
+        let records = changes
+            .records()
+            .map(|(table, key, record)| Change::Record(table.0, *key, record.map(RecordValue::clear)));
+        let secrets = secrets.iter().map(|(key, sealed)| Change::Secret(*key, sealed.as_deref()));
+        apply(&transaction, &self.keys, &mut *self.rng, records.chain(secrets).map(Ok))?;
+        self.commit_durably(transaction)
     }
 
     /// Begins a transaction of the database that sees everything. It must be [committed](Self::commit_durably) or

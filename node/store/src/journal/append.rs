@@ -16,28 +16,19 @@ impl Journal {
 
     /// Whether a batch of this many bytes fits into the next frame, with all that was deferred before it.
     pub(crate) fn has_room(&self, batch_bytes: usize) -> bool {
-        self.fits(batch_bytes, self.halves[self.active].end - self.next)
+        let bytes = self.deferred_bytes.checked_add(batch_bytes).and_then(frame_bytes);
+        bytes.is_some_and(|bytes| bytes <= self.halves[self.active].end - self.next)
     }
 
-    /// Whether it would fit after a [turn](Self::turn).
+    /// Whether it would fit after a [turn](Self::turn), with nothing deferred.
     pub(crate) fn has_room_in_other_half(&self, batch_bytes: usize) -> bool {
         let other = &self.halves[1 - self.active];
-        self.fits(batch_bytes, other.end - other.start)
-    }
-
-    fn fits(&self, batch_bytes: usize, room: u64) -> bool {
-        let bytes = self.deferred_bytes.checked_add(batch_bytes).and_then(frame_bytes);
-        bytes.is_some_and(|bytes| bytes <= room)
+        frame_bytes(batch_bytes).is_some_and(|bytes| bytes <= other.end - other.start)
     }
 
     /// Whether something is deferred.
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.is_empty()
-    }
-
-    /// Whether frames were appended since the last [turn](Self::turn).
-    pub(crate) fn has_frames(&self) -> bool {
-        self.next > self.halves[self.active].start
     }
 
     /// Keeps encoded changes for the next frame. The caller has looked whether there [is room](Self::has_room).
@@ -71,7 +62,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Goes on at the start of the other half. What lies there must be durable in the database.
+    /// Goes on at the start of the other half. What lies there must be durable in the database, and nothing deferred.
     pub(crate) fn turn(&mut self) {
         self.active = 1 - self.active;
         self.next = self.halves[self.active].start;

@@ -214,10 +214,11 @@ impl Node {
         store: &mut Store,
         transactions: &[(Vec<Operation>, bool)],
     ) -> Result<(), CommitError> {
-        let before = self.disk.database();
+        let before = (self.disk.database(), self.disk.journal());
         let (batch, model) = self.batch(store, transactions);
         let info = batch.commit_deferred()?;
-        assert!(info.syncs == 0 || self.disk.database() != before, "only for a checkpoint that made room");
+        let is_changed = (self.disk.database(), self.disk.journal()) != before;
+        assert!(info.syncs == 0 || is_changed, "only for a checkpoint that made room");
         self.visible = model;
         self.possible.push(self.visible.clone());
         Ok(())
