@@ -86,7 +86,7 @@ fn messages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("message");
     let mib = 1024 * 1024;
     for (name, journal_bytes, cache_bytes) in
-        [("no journal", 0, 8 * mib), ("router", 256 * 1024, 4 * mib), ("server", mib as u64, 8 * mib)]
+        [("no journal", 0, 8 * mib), ("router", 512 * 1024, 4 * mib), ("server", 8 * mib as u64, 4 * mib)]
     {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let options = Options { cache_bytes, journal_bytes, ..Options::default() };

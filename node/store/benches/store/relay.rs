@@ -28,9 +28,9 @@ const DELIVERIES: Table = Table("relay_deliveries");
 pub(crate) fn report() {
     let (kib, mib) = (1 << 10, 1 << 20);
     for (name, journal_bytes, cache_bytes) in [
-        ("router", 256 * kib, 4 * mib),
-        ("1 MiB", mib as u64, 8 * mib),
-        ("server", 32 * mib as u64, 32 * mib),
+        ("router", 512 * kib, 4 * mib),
+        ("server", 8 * mib as u64, 4 * mib),
+        ("32 MiB", 32 * mib as u64, 32 * mib),
     ] {
         for is_synced in [true, false] {
             let options = Options { cache_bytes, journal_bytes, ..Options::default() };
