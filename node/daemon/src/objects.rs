@@ -120,6 +120,9 @@ impl Folder {
     fn append(&self, upload: UploadId, offset: u64, chunk: &[u8]) -> io::Result<BlobResult> {
         let path = self.uploads.join(upload_name(upload));
         let is_new = !path.try_exists()?;
+        if is_new && offset > 0 {
+            return Ok(BlobResult::Failed);
+        }
         if !is_new && std::fs::metadata(&path)?.nlink() > 1 {
             // It became an object, of which the relay does not know since it was killed: what is written now must not
             // change what was checked then.
