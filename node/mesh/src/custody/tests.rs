@@ -80,6 +80,25 @@ fn a_contact_has_its_share_and_no_more() {
 }
 
 #[test]
+fn nothing_makes_room_for_its_own_class_from_the_same_neighbour() {
+    let make = |number, class, size| record(number, class, size, 1_000, Tier::Contact, Some(1));
+    let mut custody = Custody::default();
+    for number in 0..3 {
+        take(&mut custody, &make(number, Class::Message, SizeClass::Kib4)).unwrap();
+    }
+    // Smaller ones go first on a link, and are worth no more for that.
+    for number in 3..8 {
+        take(&mut custody, &make(number, Class::Message, SizeClass::Kib1)).unwrap();
+    }
+    for size in [SizeClass::Kib1, SizeClass::Kib4] {
+        let same = make(10, Class::Message, size);
+        assert_eq!(take(&mut custody, &same), Err(Refusal::QuotaExceeded), "{size:?}");
+        assert_eq!(custody.len(), 8, "what is refused displaces nothing");
+    }
+    assert_eq!(take(&mut custody, &make(11, Class::Control, SizeClass::Kib1)), Ok(1));
+}
+
+#[test]
 fn strangers_share_a_quarter() {
     let mut custody = full_of(&[(Tier::Stranger, 1, 4), (Tier::Stranger, 2, 4), (Tier::Stranger, 3, 4)]);
     assert_eq!(
