@@ -75,6 +75,8 @@ pub struct Net<'a, P> {
     book: Book,
     checkers: Checkers,
     hostile: std::ops::Range<u32>,
+    /// The router is told when something has left.
+    pub(crate) tells_sent: bool,
 }
 
 impl<P> std::fmt::Debug for Net<'_, P> {
@@ -100,6 +102,7 @@ impl<'a, P> Net<'a, P> {
             book: Book::new(nodes.len(), scenario.duration_s),
             checkers: Checkers::default(),
             hostile: scenario.hostile(),
+            tells_sent: true,
         }
     }
 
@@ -157,7 +160,9 @@ impl<'a, P> Net<'a, P> {
             link.directions[usize::from(!way.is_up())].hold_until(sent);
         }
         self.hash.add(self.now, [20, u64::from(way.from), u64::from(way.to), bytes]);
-        self.queue.schedule(sent, Due::Sent(way));
+        if self.tells_sent {
+            self.queue.schedule(sent, Due::Sent(way));
+        }
         self.queue.schedule(arrives, Due::Arrives(way));
     }
 

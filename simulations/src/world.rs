@@ -44,6 +44,7 @@ impl World<'_> {
         let end = Time::from_secs_f64(self.scenario.duration_s);
         let mut contacts = self.contacts.iter().peekable();
         let mut messages = (0_u32..).zip(self.messages).peekable();
+        net.tells_sent = router.minds_idle();
         router.start(&mut net);
         loop {
             let next = [

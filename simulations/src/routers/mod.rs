@@ -41,7 +41,12 @@ pub trait Router {
     /// A packet will not arrive. Who sent it may know only from there being no answer.
     fn lost(&mut self, net: &mut Net<'_, Self::Packet>, way: Way, packet: Self::Packet);
 
-    /// Something has left; perhaps all, see [`Net::is_idle`].
+    /// Whether it wants to be told when something has left.
+    fn minds_idle(&self) -> bool {
+        true
+    }
+
+    /// Something has left; perhaps all, see [`Net::is_idle`]. Told only to those that mind.
     fn idle(&mut self, _net: &mut Net<'_, Self::Packet>, _way: Way) {}
 
     /// A message is of no more use.

@@ -214,6 +214,10 @@ impl Router for Ours {
         self.flood(net, way.back());
     }
 
+    fn minds_idle(&self) -> bool {
+        self.flood.is_some()
+    }
+
     fn idle(&mut self, net: &mut Net<'_, Packet>, way: Way) {
         self.flood(net, way);
     }
