@@ -13,10 +13,19 @@ pub(crate) enum Purpose {
     /// Introducing itself, with its half of the session's key.
     Hello([u8; 16]),
     Reconcile,
-    Offer(Vec<SortKey>),
+    Offer(Offered),
     Fetch(Vec<Want>),
     Settle(Vec<SortKey>),
     Transfer(Vec<Sent>),
+}
+
+/// What was offered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Offered {
+    /// In order: what is held, then what is known by hearsay.
+    pub(crate) keys: Vec<SortKey>,
+    /// How far the neighbour was told rumours before, by source.
+    pub(crate) told_before: Vec<(usize, u64)>,
 }
 
 /// The calls; at most two for each link.

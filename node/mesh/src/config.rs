@@ -31,6 +31,8 @@ pub struct Config {
     pub neighbours_max: usize,
     /// Bundles that wait to be offered to one neighbour.
     pub offers_queued_max: usize,
+    /// Bundles known by hearsay; who told most of them makes room.
+    pub rumours_max: usize,
     /// Bytes of bundles taken from one neighbour in a second.
     pub ingress_bytes_per_s_max: u64,
     /// Bundles taken from one neighbour in a second.
@@ -63,6 +65,7 @@ impl Config {
             tombstones_max: limits.tombstones_max,
             neighbours_max: limits.mesh_neighbours_max,
             offers_queued_max: limits.mesh_offers_queued_max,
+            rumours_max: limits.mesh_rumours_max,
             ingress_bytes_per_s_max: limits.mesh_ingress_bytes_per_s_max,
             ingress_bundles_per_s_max: limits.mesh_ingress_bundles_per_s_max,
             work_bits: 18,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use qpq_proto::ids::NodeKey;
 
 use crate::bundle::{Header, ShortId, SortKey};
+use crate::link::earlier;
 use crate::storage::{Record, Tier};
 
 mod accounts;
@@ -75,6 +76,8 @@ pub(crate) fn cost_bytes(header: &Header) -> u64 {
 pub(crate) struct Custody {
     entries: BTreeMap<SortKey, Entry>,
     expiry: BTreeSet<(u64, SortKey)>,
+    /// The first of them, which is asked for at every input.
+    next_expiry_ms: Option<u64>,
     by_arrival: BTreeMap<u64, SortKey>,
     spare: BTreeSet<SortKey>,
     accounts: Accounts,
@@ -109,8 +112,8 @@ impl Custody {
 
     /// The key of the bundle that neighbours call by this name.
     pub(crate) fn find(&self, short: ShortId) -> Option<SortKey> {
-        let named = SortKey::first_of(short)..=SortKey::last_of(short);
-        self.entries.range(named).next().map(|(key, _)| *key)
+        let named = self.entries.range(SortKey::first_of(short)..).next();
+        named.filter(|(key, _)| key.short() == short).map(|(key, _)| *key)
     }
 
     /// Changes how many copies may be handed over.
@@ -156,6 +159,7 @@ impl Custody {
         self.arrivals = self.arrivals.max(record.arrival);
         let account = self.accounts.charge(record.tier, record.bringer, &record.header, record.expires_ms);
         self.expiry.insert((record.expires_ms, key));
+        self.next_expiry_ms = earlier(self.next_expiry_ms, Some(record.expires_ms));
         self.by_arrival.insert(record.arrival, key);
         let entry = Entry {
             header: Arc::clone(&record.header),
@@ -179,6 +183,9 @@ impl Custody {
     pub(crate) fn remove(&mut self, key: SortKey) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         self.expiry.remove(&(entry.expires_ms, key));
+        if self.next_expiry_ms == Some(entry.expires_ms) {
+            self.next_expiry_ms = self.expiry.first().map(|(expires_ms, _)| *expires_ms);
+        }
         self.by_arrival.remove(&entry.arrival);
         self.spare.remove(&key);
         self.accounts.credit(entry.account, &entry.header, entry.expires_ms);
@@ -208,13 +215,14 @@ impl Custody {
     }
 
     /// Node time at which the next bundle ends.
-    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
-        self.expiry.first().map(|(expires_ms, _)| *expires_ms)
+    pub(crate) const fn next_expiry_ms(&self) -> Option<u64> {
+        self.next_expiry_ms
     }
 
     /// A bundle whose lifetime has ended.
     pub(crate) fn expired(&self, now_ms: u64) -> Option<SortKey> {
-        self.expiry.first().filter(|(expires_ms, _)| *expires_ms <= now_ms).map(|(_, key)| *key)
+        self.next_expiry_ms.filter(|expires_ms| *expires_ms <= now_ms)?;
+        self.expiry.first().map(|(_, key)| *key)
     }
 
     /// Forgets what a neighbour holds.

@@ -3,14 +3,29 @@
 use crate::bundle::SortKey;
 use crate::calls::Purpose;
 use crate::effect::{Context, Effect};
+use crate::link::earlier;
 use crate::mesh::Mesh;
 use crate::storage::{StorageError, Tier};
 use crate::wire::{Durability, Request};
 
+/// Bundles and tombstones end at most this much later than they should, so that a node wakes seldom, ms.
+const EXPIRY_GRAIN_MS: u64 = 60_000;
+
 impl Mesh {
+    /// Node time at which [`Input::Tick`] is due; none while nothing is waited for.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<u64> {
+        let ends = earlier(self.custody.next_expiry_ms(), self.tombstones.next_expiry_ms());
+        let ends = ends.map(|ends| ends.saturating_add(EXPIRY_GRAIN_MS) / EXPIRY_GRAIN_MS * EXPIRY_GRAIN_MS);
+        earlier(earlier(ends, self.rumours.wants.next_ms()), self.links_wake_ms)
+    }
+
     /// Starts whatever can be started.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), StorageError> {
-        self.wake_links(cx.now_ms);
+        self.look_everywhere(cx);
+        if self.links_wake_ms.is_some_and(|at_ms| at_ms <= cx.now_ms) {
+            self.wake_links(cx.now_ms);
+        }
         while self.dirty != 0 {
             let slot = self.dirty.trailing_zeros() as usize;
             self.dirty &= self.dirty - 1;
@@ -20,6 +35,9 @@ impl Mesh {
                 self.drive_carry(cx, slot)?;
             }
         }
+        let links = self.links.iter().flatten();
+        let wakes = links.filter_map(|link| link.wake_at(self.node < link.node));
+        self.links_wake_ms = wakes.min();
         Ok(())
     }
 

@@ -12,17 +12,21 @@ use crate::wire::{FetchVerdict, NodeKind, Want};
 
 impl Mesh {
     /// What this node says to a request for bundles.
-    pub(crate) fn answer_fetch(&mut self, slot: usize, items: &[Want]) -> Vec<FetchVerdict> {
-        items.iter().take(MESH_FETCH_ITEMS_MAX).map(|want| self.judge_fetch(slot, *want)).collect()
+    pub(crate) fn answer_fetch(&mut self, now_ms: u64, slot: usize, items: &[Want]) -> Vec<FetchVerdict> {
+        items.iter().take(MESH_FETCH_ITEMS_MAX).map(|want| self.judge_fetch(now_ms, slot, *want)).collect()
     }
 
-    fn judge_fetch(&mut self, slot: usize, want: Want) -> FetchVerdict {
+    fn judge_fetch(&mut self, now_ms: u64, slot: usize, want: Want) -> FetchVerdict {
         let short = want.short;
         if let Some((_, tombstone)) = self.tombstones.find(short) {
             return tombstone.secret.map_or(FetchVerdict::NotHeld, FetchVerdict::Settled);
         }
         let Some(key) = self.custody.find(short).filter(|key| self.carries(*key)) else {
-            return if self.pass_on_want(slot, want) { FetchVerdict::Coming } else { FetchVerdict::NotHeld };
+            return if self.pass_on_want(now_ms, slot, want) {
+                FetchVerdict::Coming
+            } else {
+                FetchVerdict::NotHeld
+            };
         };
         let peer = self.session(slot).map(|session| session.kind);
         if peer != Some(NodeKind::Carrier) {

@@ -71,6 +71,10 @@ pub(crate) struct Link {
     pub(crate) carry: Lane,
     /// When the next offer may go out.
     pub(crate) next_offer_ms: u64,
+    /// There may be rumours that the neighbour was not told.
+    pub(crate) has_news: bool,
+    /// When they may be told.
+    pub(crate) next_news_ms: u64,
     /// Settled bundles that the neighbour holds.
     pub(crate) to_settle: BTreeSet<SortKey>,
     /// Bundles that the neighbour may not know.
@@ -81,6 +85,8 @@ pub(crate) struct Link {
     pub(crate) to_fetch: BTreeSet<Want>,
     /// Bundles that the neighbour wants.
     pub(crate) to_send: BTreeMap<SortKey, Errand>,
+    /// Bundles that the neighbour took unasked.
+    pub(crate) given_unasked: usize,
     /// Comparing what both hold.
     pub(crate) walk: Option<Walk>,
     /// Something was left out for want of room: what both hold must be compared.
@@ -121,11 +127,14 @@ impl Link {
             talk: Lane::default(),
             carry: Lane::default(),
             next_offer_ms: 0,
+            has_news: false,
+            next_news_ms: 0,
             to_settle: BTreeSet::new(),
             to_offer: BTreeSet::new(),
             later: BTreeSet::new(),
             to_fetch: BTreeSet::new(),
             to_send: BTreeMap::new(),
+            given_unasked: 0,
             walk: None,
             is_behind: false,
             next_walk_ms: 0,
@@ -152,6 +161,7 @@ impl Link {
         self.later.clear();
         self.to_send.clear();
         self.to_fetch.clear();
+        (self.has_news, self.next_news_ms) = (false, 0);
         (self.walk, self.is_behind, self.next_offer_ms) = (None, false, 0);
     }
 
@@ -191,10 +201,12 @@ impl Link {
             Some(self.hello_at_ms(is_caller))
         } else if !self.to_settle.is_empty() || !self.to_fetch.is_empty() {
             Some(0)
-        } else if self.session.is_some() && !self.to_offer.is_empty() {
+        } else if !self.to_offer.is_empty() {
             Some(self.next_offer_ms)
         } else {
-            self.walk.as_ref().map(|_| 0)
+            let walk = self.walk.as_ref().map(|_| 0);
+            let news = self.has_news.then(|| self.news_at_ms());
+            earlier(walk, news)
         };
         let later = self.later.first().map(|(at_ms, _)| *at_ms);
         let walk = (self.is_behind && self.to_offer.is_empty()).then_some(self.next_walk_ms);
@@ -202,6 +214,16 @@ impl Link {
         let carries = !self.to_send.is_empty() && !self.waits_for_work();
         let carry = carries.then_some(0).zip(self.carry.free_at_ms()).map(|(a, b)| a.max(b));
         earlier(talk, carry)
+    }
+
+    /// When the neighbour may be told what it was not told.
+    pub(crate) fn news_at_ms(&self) -> u64 {
+        self.next_offer_ms.max(self.next_news_ms)
+    }
+
+    /// Whether the neighbour carries.
+    pub(crate) fn is_to_carrier(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.kind == NodeKind::Carrier)
     }
 
     /// When this node introduces itself where there is no session: at once if that is its part, and later if it is the

@@ -13,7 +13,7 @@ use crate::encounters::Encounters;
 use crate::evicted::Evicted;
 use crate::expected::Expected;
 use crate::lane::Lane;
-use crate::link::{Link, Session, earlier};
+use crate::link::{Link, Session};
 use crate::neighbours::Neighbours;
 use crate::rumour::Rumours;
 use crate::slots::Slots;
@@ -23,8 +23,6 @@ use crate::wire::{Request, Response};
 
 mod links;
 
-/// Bundles and tombstones end at most this much later than they should, so that a node wakes seldom, ms.
-const EXPIRY_GRAIN_MS: u64 = 60_000;
 /// Links that wait for a session at one time.
 const WAITING_MAX: usize = 4_096;
 
@@ -47,6 +45,8 @@ pub struct Mesh {
     pub(crate) evicted: Evicted,
     /// Links on which there may be something to do, a bit each.
     pub(crate) dirty: u64,
+    /// When something can be done on a link without anything new coming in.
+    pub(crate) links_wake_ms: Option<u64>,
     /// Bytes of bundles for this node that fit no quota and wait to be opened.
     pub(crate) unopened_bytes: u64,
     slots: Slots,
@@ -60,6 +60,7 @@ impl Mesh {
     /// # Errors
     /// As the storage fails.
     pub fn open(node: NodeKey, config: Arc<Config>, cx: &mut Context<'_>) -> Result<Self, StorageError> {
+        let rumours = Rumours::new(config.rumours_max, u64::from_be_bytes(cx.random()));
         let mut mesh = Self {
             node,
             config,
@@ -70,10 +71,11 @@ impl Mesh {
             neighbours: Neighbours::default(),
             calls: Calls::default(),
             expected: Expected::default(),
-            rumours: Rumours::default(),
+            rumours,
             encounters: Encounters::default(),
             evicted: Evicted::default(),
             dirty: 0,
+            links_wake_ms: None,
             unopened_bytes: 0,
             slots: Slots::default(),
             waiting: BTreeMap::new(),
@@ -119,7 +121,10 @@ impl Mesh {
             Input::Import { bundle } => self.import(cx, &bundle)?,
             Input::Settle { id, secret } => self.settle_by_id(cx, &id, secret)?,
             Input::Opened { id } => self.opened(cx, &id)?,
-            Input::InterestChanged => self.look_through(cx)?,
+            Input::InterestChanged => {
+                self.rumours.doubt();
+                self.look_through(cx)?;
+            }
             Input::InterestEnded => self.end_interest(cx)?,
             Input::AskAgain => self.ask_again(cx)?,
             Input::Worked { node, solution } => self.worked(&node, solution),
@@ -154,7 +159,7 @@ impl Mesh {
                 self.answer_settle(cx, slot, &items)?;
                 Ok(Response::Settle)
             }
-            Request::Fetch(items) => Ok(Response::Fetch(self.answer_fetch(slot, &items))),
+            Request::Fetch(items) => Ok(Response::Fetch(self.answer_fetch(cx.now_ms, slot, &items))),
         };
         self.drive(cx)?;
         Ok(response)
@@ -170,15 +175,6 @@ impl Mesh {
             // Each bundle handed over is counted by itself; a settlement needs a secret to cost anything.
             Request::Hello(_) | Request::Transfer(_) | Request::Settle(_) => true,
         }
-    }
-
-    /// Node time at which [`Input::Tick`] is due; none while nothing is waited for.
-    #[must_use]
-    pub fn wake_at(&self) -> Option<u64> {
-        let ends = earlier(self.custody.next_expiry_ms(), self.tombstones.next_expiry_ms());
-        let ends = ends.map(|ends| ends.saturating_add(EXPIRY_GRAIN_MS) / EXPIRY_GRAIN_MS * EXPIRY_GRAIN_MS);
-        let links = self.links.iter().flatten();
-        links.filter_map(|link| link.wake_at(self.node < link.node)).fold(ends, |a, b| earlier(a, Some(b)))
     }
 
     /// Bundles held.
@@ -245,8 +241,10 @@ impl Mesh {
         match (purpose, response) {
             (Purpose::Hello(share), Response::Hello(hello)) => Ok(self.take_hello(slot, share, &hello)),
             (Purpose::Reconcile, Response::Reconcile(answers)) => Ok(self.take_ranges(slot, &answers)),
-            (Purpose::Offer(keys), Response::Offer(verdicts)) if keys.len() == verdicts.verdicts.len() => {
-                self.take_offer_verdicts(cx, slot, keys, &verdicts)?;
+            (Purpose::Offer(offered), Response::Offer(verdicts))
+                if offered.keys.len() == verdicts.verdicts.len() =>
+            {
+                self.take_offer_verdicts(cx, slot, &offered.keys, &verdicts)?;
                 Ok(true)
             }
             (Purpose::Transfer(sent), Response::Transfer(verdicts))
@@ -255,7 +253,10 @@ impl Mesh {
                 self.take_transfer_verdicts(cx, slot, sent, &verdicts)?;
                 Ok(true)
             }
-            (Purpose::Fetch(items), Response::Fetch(verdicts)) => Ok(items.len() == verdicts.len()),
+            (Purpose::Fetch(items), Response::Fetch(verdicts)) if items.len() == verdicts.len() => {
+                self.rumours.wants.heard(items, slot);
+                Ok(true)
+            }
             (Purpose::Settle(keys), Response::Settle) => {
                 self.tombstones.told(keys, slot);
                 Ok(true)

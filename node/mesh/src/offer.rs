@@ -17,69 +17,32 @@
 //! and nobody else can know. Offers of one link are at least [`Config::offer_interval_ms`](crate::Config) apart, so that
 //! what arrives in between goes out together.
 
-use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::MESH_OFFER_ITEMS_MAX;
 
 use crate::bundle::{Kind, SortKey};
-use crate::calls::Purpose;
 use crate::custody::Entry;
 use crate::effect::{Context, Effect};
-use crate::fairness::{Budget, Waiting};
+use crate::fairness::Waiting;
 use crate::link::Errand;
 use crate::mesh::Mesh;
+use crate::rumour::Hearing;
 use crate::spray::{self, Gift};
 use crate::storage::{StorageError, Tier};
-use crate::wire::{NodeKind, OfferItem, OfferVerdict, Refusal, Request, Verdicts};
+use crate::wire::{NodeKind, OfferItem, OfferVerdict, Refusal, Verdicts};
+
+mod next;
 
 /// After this time something is offered again that another neighbour was about to hand over, ms.
 const BUSY_MS: u64 = 5_000;
 /// Neighbours that hold a bundle besides this node, up to which a carrier hands it on unasked.
 const HOLDERS_MIN: u32 = 3;
+/// Bodies that go to a carrier unasked over a young link. Whatever there is more is told, and waits until somebody wants
+/// it: where many carriers meet at once, as after a power cut, all would go to all.
+const UNASKED_MAX: usize = 32;
 /// After this time something is offered again that found no room, ms.
 const FULL_MS: u64 = 600_000;
 
 impl Mesh {
-    /// The next offer on a link, if there is something to offer.
-    pub(crate) fn next_offer(&mut self, cx: &Context<'_>, slot: usize) -> Option<(Request, Purpose)> {
-        let (custody, rumours) = (&self.custody, &self.rumours);
-        let nodes: Vec<Option<NodeKey>> =
-            self.links.iter().map(|link| link.as_ref().map(|link| link.node)).collect();
-        let link = self.links[slot].as_mut()?;
-        while let Some((at_ms, key)) = link.later.first().copied().filter(|(at_ms, _)| *at_ms <= cx.now_ms) {
-            link.later.remove(&(at_ms, key));
-            link.to_offer.insert(key);
-        }
-        if link.next_offer_ms > cx.now_ms {
-            return None;
-        }
-        let bit = link.bit();
-        link.to_offer.retain(|key| match custody.get(*key) {
-            Some(entry) => entry.known_by & bit == 0,
-            None => rumours.get(key.short()).is_some_and(|rumour| rumour.is_news_to(slot)),
-        });
-        let hearsay = |key: SortKey| {
-            // Who told it may have been forgotten.
-            let source = rumours.get(key.short())?.heard_from.trailing_zeros() as usize;
-            Some(Waiting { key, bringer: nodes.get(source).copied().flatten(), cost: 1 })
-        };
-        let waiting: Vec<Waiting> = link
-            .to_offer
-            .iter()
-            .filter_map(|key| waiting(custody, *key, 1).or_else(|| hearsay(*key)))
-            .collect();
-        let budget = Budget { cost_max: ITEMS_MAX as u64, count_max: ITEMS_MAX };
-        let keys = link.offer_turns.choose(cx.now_ms, &waiting, budget);
-        if keys.is_empty() {
-            return None;
-        }
-        link.next_offer_ms = cx.now_ms + self.config.offer_interval_ms;
-        keys.iter().for_each(|key| {
-            link.to_offer.remove(key);
-        });
-        let items = keys.iter().filter_map(|key| self.item_of(cx.now_ms, slot, *key)).collect();
-        Some((Request::Offer(items), Purpose::Offer(keys)))
-    }
-
     /// What this node says to an offer.
     pub(crate) fn answer_offer(
         &mut self,
@@ -87,13 +50,28 @@ impl Mesh {
         slot: usize,
         items: &[OfferItem],
     ) -> Result<Verdicts<OfferVerdict>, StorageError> {
-        let verdicts = items.iter().take(ITEMS_MAX).map(|item| self.judge_offer(cx, slot, item)).collect();
+        self.rumours.forget_old(cx.now_ms);
+        let mut hearing = self.hearing(slot, cx.now_ms);
+        let items = items.iter().take(ITEMS_MAX);
+        let verdicts = items.map(|item| self.judge_offer(cx, slot, item, &mut hearing)).collect();
+        if hearing.is_news {
+            self.note_news(cx.now_ms, &hearing);
+        }
         let challenge = self.challenge_for(cx, slot);
         Ok(Verdicts { verdicts, challenge, retry_after_ms: 0 })
     }
 
-    fn judge_offer(&mut self, cx: &mut Context<'_>, slot: usize, item: &OfferItem) -> OfferVerdict {
+    fn judge_offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: usize,
+        item: &OfferItem,
+        hearing: &mut Hearing,
+    ) -> OfferVerdict {
         let Some(kind) = item.short.kind() else { return OfferVerdict::Refused(Refusal::NotAccepting) };
+        if self.hear_again(hearing, item) {
+            return OfferVerdict::No;
+        }
         if let Some((_, tombstone)) = self.tombstones.find(item.short) {
             return tombstone.secret.map_or(OfferVerdict::Have, OfferVerdict::Settled);
         }
@@ -110,7 +88,7 @@ impl Mesh {
         if !is_mine && !self.config.takes(kind.class) {
             return OfferVerdict::Refused(Refusal::NotAccepting);
         }
-        let was_heard = self.hear(cx.now_ms, slot, item);
+        let was_heard = self.hear(cx.now_ms, hearing, item, is_mine);
         let is_taken = is_mine || (item.is_spare && self.would_carry(cx.now_ms, slot, item, was_heard));
         if !is_taken {
             return OfferVerdict::No;
@@ -143,7 +121,7 @@ impl Mesh {
     fn would_carry(&self, now_ms: u64, slot: usize, item: &OfferItem, was_heard: bool) -> bool {
         let peer = self.session(slot).map(|session| session.kind);
         let is_replica = self.config.kind == NodeKind::Carrier && peer == Some(NodeKind::Carrier);
-        !is_replica || !was_heard || self.is_lazy(slot, now_ms) || self.rumours.is_wanted(item.short)
+        !is_replica || !was_heard || self.is_lazy(slot, now_ms) || self.rumours.wants.is_wanted(item.short)
     }
 
     /// A neighbour holds a bundle that this node holds too.
@@ -170,17 +148,22 @@ impl Mesh {
     ) -> Result<(), StorageError> {
         let queued_max = self.config.offers_queued_max;
         let retry_ms = cx.now_ms + u64::from(verdicts.retry_after_ms).clamp(1_000, FULL_MS);
-        for (key, verdict) in keys.iter().zip(&verdicts.verdicts) {
+        let verdicts_of = keys.iter().zip(&verdicts.verdicts);
+        for (key, verdict) in verdicts_of.filter(|(_, verdict)| **verdict != OfferVerdict::No) {
             // The body of a rumour may have come in the meantime.
             let key = self.custody.find(key.short()).unwrap_or(*key);
             match *verdict {
                 OfferVerdict::Busy => self.link(slot).queue_later(cx.now_ms + BUSY_MS, key, queued_max),
-                verdict if self.custody.get(key).is_none() => {
-                    self.take_rumour_verdict(cx, slot, key.short(), verdict == OfferVerdict::Mine);
-                }
+                OfferVerdict::Mine if self.custody.get(key).is_none() => self.look_for(cx, slot, key.short()),
+                _ if self.custody.get(key).is_none() => {}
                 OfferVerdict::No => {}
                 OfferVerdict::Mine => self.queue_errand(slot, key, Errand::Delivery),
-                OfferVerdict::Carry => self.queue_errand(slot, key, Errand::Custody),
+                OfferVerdict::Carry => {
+                    let is_wanted =
+                        self.custody.get(key).is_some_and(|entry| Self::is_wanted_by(slot, entry));
+                    self.link(slot).given_unasked += usize::from(!is_wanted);
+                    self.queue_errand(slot, key, Errand::Custody);
+                }
                 OfferVerdict::Have => self.note_found(slot, key),
                 OfferVerdict::Settled(secret) => self.settle(cx, key, secret)?,
                 OfferVerdict::Refused(refusal) => self.offer_again(slot, key, refusal, retry_ms),
@@ -222,10 +205,18 @@ impl Mesh {
         if self.config.kind == NodeKind::Carrier && session.kind == NodeKind::Carrier {
             let holders = (entry.known_by | entry.sent_to).count_ones();
             let is_needed = entry.copies > 1 && holders < HOLDERS_MIN;
-            let is_given = is_needed || Self::is_wanted_by(slot, entry) || !self.is_lazy(slot, now_ms);
+            let is_given = is_needed || Self::is_wanted_by(slot, entry) || self.gives_unasked(slot, now_ms);
             return is_given.then_some(Gift { sent: 1, kept: entry.copies });
         }
         spray::gift(session.kind, entry.copies, [self.encounters.rate(), session.encounters])
+    }
+
+    /// Whether bodies go unasked over a link between carriers: it is down most of the time, or it is young and not too
+    /// many went that way.
+    fn gives_unasked(&self, slot: usize, now_ms: u64) -> bool {
+        let link = self.links[slot].as_ref();
+        let is_free = link.is_some_and(|link| link.is_mostly_down || link.given_unasked < UNASKED_MAX);
+        is_free && !self.is_lazy(slot, now_ms)
     }
 
     /// What is offered again to a neighbour that may not have wanted it before: there are copies to give.
@@ -249,24 +240,6 @@ impl Mesh {
                 self.dirty |= link.bit();
             }
         }
-    }
-
-    fn item_of(&self, now_ms: u64, slot: usize, key: SortKey) -> Option<OfferItem> {
-        let Some(entry) = self.custody.get(key) else {
-            return self.rumours.get(key.short()).map(|rumour| rumour.item(now_ms));
-        };
-        let header = &entry.header;
-        let mut tag_start = [0; 8];
-        tag_start.copy_from_slice(&header.tag()[..8]);
-        let item = OfferItem {
-            short: key.short(),
-            salt: *header.salt(),
-            tag_start,
-            is_held: true,
-            is_spare: self.gift_to(now_ms, slot, entry).is_some(),
-            ends_in: 0,
-        };
-        Some(item.ending_in(entry.expires_ms.saturating_sub(now_ms)))
     }
 
     /// The neighbour set a challenge: the driver is asked to solve it.

@@ -5,27 +5,30 @@
 //!   holder         carrier        carrier        recipient
 //!     │── offer ──►│── offer ────►│── offer ────►│          27 bytes a hop, everywhere
 //!     │            │              │◄── Mine ─────┤
-//!     │◄── want ───┤◄── want ─────┤              │          everywhere too, until it meets a holder
+//!     │◄── want ───┤◄── want ─────┤              │          back the way of the news, to a holder
 //!     │── body ───►│── body ─────►│── body ─────►│          the body on this way only
 //!     │◄─ settle ──┤◄─ settle ────┤◄─ settle ────┤
 //! ```
 //!
-//! A carrier that is told of a bundle remembers the offer as a rumour and passes it on as if it held the bundle. When
-//! somebody says that it is for him, the carrier asks all its neighbours that are carriers, and they ask theirs, until one
-//! holds it. A *want* has a random number, by which a carrier knows that it has passed it on already; it remembers on which
-//! link each came first, and that is the way that the body takes: offered in earnest from hop to hop, so that two
-//! holders who answer the same want do not both send.
+//! A carrier that is told of a bundle remembers the offer as a rumour ([`store`]) and passes it on as if it held the
+//! bundle. When somebody says that it is for him, the carrier asks the neighbour from whom it heard of the bundle first,
+//! which asks on in the same way, until one holds it: so the want goes back the way that the news came, or where that
+//! way is broken, to whoever else told it. A *want* has a random number, by which a carrier knows that it has passed it
+//! on already; it remembers on which link each came first, and that is the way that the body takes: offered in earnest
+//! from hop to hop, so that two holders who answer the same want do not both send. What did not come after a while is
+//! asked for everywhere, as far as every carrier's budget for that goes ([`wants`]).
 //!
 //! A want is remembered as long as the rumour, and said again to carriers met later: so it waits for a partition to heal.
 //! What is first heard of on a link that is mostly down is taken at once, with its body ([`Mesh::is_lazy`]): nobody knows
 //! when it can be had again.
 //!
+//! The more news there is on a link, the longer what comes next waits for more ([`NEWS_MS`]): news of its own
+//! goes at once, a stream of it in a call every two minutes.
+//!
 //! Rumours are kept in memory, bounded in number and time. Nothing depends on them: a rumour that is lost costs a delay.
-//! A want says to a neighbour that somebody behind this node, or this node, is among the recipients of a bundle; since all
-//! carriers pass on the wants of all others, who it is remains open to all but the recipient's own neighbour, which
+//! A want says to a neighbour that somebody behind this node, or this node, is among the recipients of a bundle; since
+//! carriers pass on the wants of others, who it is remains open to all but the recipient's own neighbour, which
 //! learns it anyway when it hands the bundle over.
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use qpq_proto::limits::MESH_FETCH_ITEMS_MAX;
 
@@ -36,129 +39,29 @@ use crate::effect::Context;
 use crate::mesh::Mesh;
 use crate::wire::{NodeKind, OfferItem, Request, Want};
 
-/// Rumours remembered; the one that ends first makes room.
-const RUMOURS_MAX: usize = 4_096;
-/// Wants of one rumour of which the way back is remembered; the oldest makes room.
-const WANTS_MAX: usize = 8;
-/// Wants of one rumour that are passed on. Beyond them none is, since a number that was forgotten would go round for ever.
-const NUMBERS_MAX: usize = 64;
+mod store;
+mod table;
+mod wants;
 
-/// A bundle that is known by hearsay.
-#[derive(Clone, Debug)]
-pub(crate) struct Rumour {
-    item: OfferItem,
-    /// Neighbours that told it, a bit each, by their slots.
-    pub(crate) heard_from: u64,
-    /// Neighbours that were told, a bit each.
-    told: u64,
-    /// Who wants it: the number of each want and the slot it came from first.
-    wants: Vec<(u32, usize)>,
-    /// The numbers of all wants that were passed on.
-    numbers: Vec<u32>,
-    until_ms: u64,
-}
+use store::Hearsay;
+pub(crate) use store::{News, Rumours};
+use wants::{Course, Unheard};
 
-impl Rumour {
-    /// Whether it makes sense to tell it to the neighbour of a slot.
-    pub(crate) const fn is_news_to(&self, slot: usize) -> bool {
-        (self.heard_from | self.told) & (1 << slot) == 0
-    }
+/// Pause after news for each piece of it, ms.
+const NEWS_MS: u64 = 10_000;
+/// Longest pause after news, ms.
+const NEWS_MS_MAX: u64 = 120_000;
 
-    /// What is said of it now.
-    pub(crate) fn item(&self, now_ms: u64) -> OfferItem {
-        let item = OfferItem { is_held: false, is_spare: false, ..self.item };
-        item.ending_in(self.until_ms.saturating_sub(now_ms))
-    }
-}
-
-/// The rumours that a carrier remembers.
-#[derive(Debug, Default)]
-pub(crate) struct Rumours {
-    by_short: BTreeMap<ShortId, Rumour>,
-    by_end: BTreeSet<(u64, ShortId)>,
-}
-
-impl Rumours {
-    pub(crate) fn get(&self, short: ShortId) -> Option<&Rumour> {
-        self.by_short.get(&short)
-    }
-
-    fn get_mut(&mut self, short: ShortId) -> Option<&mut Rumour> {
-        self.by_short.get_mut(&short)
-    }
-
-    /// Hears of a bundle. Whether it is news.
-    fn hear(&mut self, item: &OfferItem, slot: usize, now_ms: u64) -> bool {
-        self.forget_old(now_ms);
-        // What has ended would be forgotten at once, and be news again when it comes back.
-        if item.ends_in == 0 {
-            return false;
-        }
-        if let Some(rumour) = self.by_short.get_mut(&item.short) {
-            rumour.heard_from |= 1 << slot;
-            return false;
-        }
-        let until_ms = now_ms + item.ends_in_ms();
-        let rumour = Rumour {
-            item: *item,
-            heard_from: 1 << slot,
-            told: 0,
-            wants: Vec::new(),
-            numbers: Vec::new(),
-            until_ms,
-        };
-        self.by_short.insert(item.short, rumour);
-        self.by_end.insert((until_ms, item.short));
-        while self.by_short.len() > RUMOURS_MAX
-            && let Some((_, short)) = self.by_end.first().copied()
-        {
-            self.remove(short);
-        }
-        true
-    }
-
-    pub(crate) fn remove(&mut self, short: ShortId) -> Option<Rumour> {
-        let rumour = self.by_short.remove(&short)?;
-        self.by_end.remove(&(rumour.until_ms, short));
-        Some(rumour)
-    }
-
-    /// Whether somebody is looking for it.
-    pub(crate) fn is_wanted(&self, short: ShortId) -> bool {
-        self.get(short).is_some_and(|rumour| !rumour.wants.is_empty())
-    }
-
-    /// What the neighbour of a slot has not been told.
-    fn untold(&self, slot: usize) -> impl Iterator<Item = SortKey> {
-        let untold = self.by_short.values().filter(move |rumour| rumour.is_news_to(slot));
-        untold.map(|rumour| SortKey::first_of(rumour.item.short))
-    }
-
-    /// What is wanted by others than the neighbour of a slot.
-    fn wanted(&self, slot: usize, only_heard: bool) -> impl Iterator<Item = Want> {
-        let all = self.by_short.values();
-        all.filter(move |rumour| !only_heard || rumour.heard_from & (1 << slot) != 0).flat_map(
-            move |rumour| {
-                let others = rumour.wants.iter().filter(move |(_, asker)| *asker != slot);
-                others.map(|(number, _)| Want { short: rumour.item.short, number: *number })
-            },
-        )
-    }
-
-    /// Forgets what the neighbour of a slot knows and wants.
-    pub(crate) fn forget_neighbour(&mut self, slot: usize) {
-        for rumour in self.by_short.values_mut() {
-            rumour.told &= !(1 << slot);
-            rumour.heard_from &= !(1 << slot);
-            rumour.wants.retain(|(_, asker)| *asker != slot);
-        }
-    }
-
-    fn forget_old(&mut self, now_ms: u64) {
-        while let Some((_, short)) = self.by_end.first().copied().filter(|(end_ms, _)| *end_ms <= now_ms) {
-            self.remove(short);
-        }
-    }
+/// What the links of a node say about how it hears.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hearing {
+    slot: usize,
+    /// Links that are there for long, a bit each.
+    lazy: u64,
+    /// What is told on this link is remembered.
+    is_open: bool,
+    /// Something was news.
+    pub(crate) is_news: bool,
 }
 
 impl Mesh {
@@ -166,91 +69,134 @@ impl Mesh {
     /// most of the time.
     pub(crate) fn is_lazy(&self, slot: usize, now_ms: u64) -> bool {
         let Some(link) = self.links[slot].as_ref() else { return false };
-        let is_carrier = link.session.as_ref().is_some_and(|session| session.kind == NodeKind::Carrier);
         self.config.kind == NodeKind::Carrier
-            && is_carrier
+            && link.is_to_carrier()
             && !link.is_mostly_down
             && now_ms.saturating_sub(link.since_ms) >= self.config.lazy_after_ms
     }
 
-    fn lazy_links(&self, now_ms: u64) -> u64 {
+    /// How this node hears on a link.
+    pub(crate) fn hearing(&self, slot: usize, now_ms: u64) -> Hearing {
         let slots = 0..self.links.len();
-        slots.filter(|slot| self.is_lazy(*slot, now_ms)).fold(0, |bits, slot| bits | 1 << slot)
+        let lazy = slots.filter(|slot| self.is_lazy(*slot, now_ms)).fold(0, |bits, slot| bits | 1 << slot);
+        let peer = self.session(slot).map(|session| session.kind);
+        let is_open = self.config.kind == NodeKind::Carrier && (peer == Some(NodeKind::Carrier) || lazy != 0);
+        Hearing { slot, lazy, is_open, is_news: false }
     }
 
-    /// Hears of a bundle and passes the news on. Whether it was heard before on a link that is there for long.
-    pub(crate) fn hear(&mut self, now_ms: u64, slot: usize, item: &OfferItem) -> bool {
-        let lazy = self.lazy_links(now_ms);
-        let peer = self.session(slot).map(|session| session.kind);
-        if self.config.kind != NodeKind::Carrier || (peer != Some(NodeKind::Carrier) && lazy == 0) {
+    /// Hears once more of what is known not to be for this node, or of what a node that carries nothing by hearsay need
+    /// not regard. Whether that is all there is to it.
+    pub(crate) fn hear_again(&mut self, hearing: &Hearing, item: &OfferItem) -> bool {
+        let is_hearsay = !item.is_held && !item.is_spare;
+        is_hearsay
+            && hearing.is_open
+            && matches!(self.rumours.hear(item.short, hearing.slot), Hearsay::Known { is_foreign: true, .. })
+    }
+
+    /// Hears of a bundle. Whether it was heard before on a link that is there for long.
+    pub(crate) fn hear(
+        &mut self,
+        now_ms: u64,
+        hearing: &mut Hearing,
+        item: &OfferItem,
+        is_mine: bool,
+    ) -> bool {
+        if !hearing.is_open {
             return false;
         }
-        let others = lazy & !(1 << slot);
-        let was_heard = self.rumours.get(item.short).is_some_and(|rumour| rumour.heard_from & others != 0);
-        let key = SortKey::first_of(item.short);
-        self.link(slot).to_offer.remove(&key);
-        if !self.rumours.hear(item, slot, now_ms) {
-            return was_heard;
+        let slot = hearing.slot;
+        match self.rumours.hear(item.short, slot) {
+            Hearsay::Known { heard_from, .. } => heard_from & hearing.lazy & !(1 << slot) != 0,
+            Hearsay::Gone => false,
+            Hearsay::Unknown => {
+                hearing.is_news |= self.rumours.add(item, slot, is_mine, now_ms);
+                false
+            }
         }
-        let queued_max = self.config.offers_queued_max;
-        for link in self.links.iter_mut().flatten() {
-            // A link whose queue is full hears of it when the body comes, or when it is up again.
-            if link.session.is_some() && link.slot != slot && link.to_offer.len() < queued_max {
-                link.to_offer.insert(key);
+    }
+
+    /// Something new was heard, and is passed on.
+    pub(crate) fn note_news(&mut self, now_ms: u64, hearing: &Hearing) {
+        for link in self.links.iter_mut().flatten().filter(|link| link.slot != hearing.slot) {
+            link.has_news |= link.session.is_some();
+            if link.has_news && link.news_at_ms() <= now_ms {
                 self.dirty |= link.bit();
             }
         }
-        was_heard
     }
 
-    /// A session begins: what the neighbour has not heard of is offered, and it is asked for what is wanted.
+    /// A session begins: what the neighbour has not heard of is told, and it is asked for what is wanted.
     pub(crate) fn tell_rumours(&mut self, slot: usize) {
         let queued_max = self.config.offers_queued_max;
-        let is_carrier = self.session(slot).is_some_and(|session| session.kind == NodeKind::Carrier);
+        let rumours = &self.rumours;
         let Some(link) = self.links[slot].as_mut() else { return };
-        let room = (queued_max / 2).saturating_sub(link.to_offer.len());
-        link.to_offer.extend(self.rumours.untold(slot).take(room));
-        link.to_fetch.extend(self.rumours.wanted(slot, !is_carrier).take(queued_max));
+        link.has_news = self.config.kind == NodeKind::Carrier;
+        let is_carrier = link.is_to_carrier();
+        let is_asked = |unheard: &Unheard| {
+            let heard_from = rumours.get(unheard.want.short).map_or(0, |rumour| rumour.heard_from);
+            let is_teller = heard_from & 1 << slot != 0;
+            let is_first = rumours.first_teller(unheard.want.short) == Some(slot);
+            match unheard.course {
+                Course::Everywhere => is_carrier || is_teller,
+                // Whoever told it, if nobody was there so far, and who told it first in any case.
+                Course::Back => is_teller && (unheard.said_to == 0 || is_first),
+            }
+        };
+        let wants = rumours.wants.unheard_by(slot).filter(is_asked).map(|unheard| unheard.want);
+        link.to_fetch.extend(wants.take(queued_max));
     }
 
-    /// The neighbour was told a rumour. If it is for the neighbour, the bundle is looked for.
-    pub(crate) fn take_rumour_verdict(
-        &mut self,
-        cx: &mut Context<'_>,
-        slot: usize,
-        short: ShortId,
-        is_wanted: bool,
-    ) {
-        let Some(rumour) = self.rumours.get_mut(short) else { return };
-        rumour.told |= 1 << slot;
-        if is_wanted {
-            // Another number than the last time: the ways may be others by now.
-            rumour.wants.retain(|(_, asker)| *asker != slot);
+    /// The next news on a link, if it is time for it or something else goes out anyway.
+    pub(crate) fn next_news(&mut self, now_ms: u64, slot: usize, count_max: usize) -> News {
+        let news = self.rumours.tell(slot, now_ms, count_max);
+        let offer_interval_ms = self.config.offer_interval_ms;
+        let link = self.link(slot);
+        link.has_news = news.is_more;
+        let pause_ms = NEWS_MS.saturating_mul(news.items.len() as u64).min(NEWS_MS_MAX);
+        // What has waited long does not wait for more.
+        link.next_news_ms = now_ms + if news.is_more { offer_interval_ms } else { pause_ms };
+        news
+    }
+
+    /// The neighbour was told a rumour, and it is for the neighbour: the bundle is looked for.
+    pub(crate) fn look_for(&mut self, cx: &mut Context<'_>, slot: usize, short: ShortId) {
+        if self.rumours.get(short).is_some() {
+            self.rumours.wants.renew(short, slot, cx.now_ms);
             let number = u32::from_be_bytes(cx.random());
-            self.pass_on_want(slot, Want { short, number });
+            self.pass_on_want(cx.now_ms, slot, Want { short, number }.first());
+        }
+    }
+
+    /// Asks everywhere for what was wanted a while ago and did not come.
+    pub(crate) fn look_everywhere(&mut self, cx: &mut Context<'_>) {
+        while let Some((short, slot)) = self.rumours.wants.impatient(cx.now_ms) {
+            let number = u32::from_be_bytes(cx.random());
+            self.pass_on_want(cx.now_ms, slot, Want { short, number }.everywhere());
         }
     }
 
     /// The neighbour of a slot wants what is known by hearsay. Whether it was asked on.
-    pub(crate) fn pass_on_want(&mut self, slot: usize, want: Want) -> bool {
-        let Some(rumour) = self.rumours.get_mut(want.short) else { return false };
-        if rumour.numbers.len() >= NUMBERS_MAX || rumour.numbers.contains(&want.number) {
-            return false;
+    pub(crate) fn pass_on_want(&mut self, now_ms: u64, slot: usize, want: Want) -> bool {
+        let Some(rumour) = self.rumours.get(want.short) else { return false };
+        let tellers = rumour.heard_from;
+        let first = self.rumours.first_teller(want.short).map_or(0, |first| 1_u64 << first);
+        let Some(course) = self.rumours.wants.note(want, slot, now_ms) else { return false };
+        let others = self.links.iter().flatten().filter(|link| link.session.is_some() && link.slot != slot);
+        let (mut up, mut carriers) = (0, 0);
+        for link in others {
+            up |= link.bit();
+            carriers |= if link.is_to_carrier() { link.bit() } else { 0 };
         }
-        rumour.numbers.push(want.number);
-        if rumour.wants.len() >= WANTS_MAX {
-            rumour.wants.remove(0);
+        // The way that the news came, or whoever told it, or whoever may know somebody who did.
+        let back = [first & up, tellers & up, carriers].into_iter().find(|way| *way != 0);
+        let way = match course {
+            Course::Back => back.unwrap_or_default(),
+            Course::Everywhere => tellers & up | carriers,
+        };
+        for link in self.links.iter_mut().flatten().filter(|link| way & link.bit() != 0) {
+            link.to_fetch.insert(want);
         }
-        rumour.wants.push((want.number, slot));
-        let heard_from = rumour.heard_from;
-        for link in self.links.iter_mut().flatten().filter(|link| link.slot != slot) {
-            let kind = link.session.as_ref().map(|session| session.kind);
-            let may_know = kind == Some(NodeKind::Carrier) || heard_from & link.bit() != 0;
-            if kind.is_some() && may_know {
-                link.to_fetch.insert(want);
-                self.dirty |= link.bit();
-            }
-        }
+        self.dirty |= way;
         true
     }
 
@@ -272,15 +218,14 @@ impl Mesh {
     /// A bundle that was known by hearsay is here: it goes to those who want it. Which neighbours know of it already.
     pub(crate) fn confirm(&mut self, key: SortKey) -> u64 {
         let short = key.short();
-        let Some(rumour) = self.rumours.remove(short) else { return 0 };
-        let wanted_by = rumour.wants.iter().fold(0, |bits, (_, slot)| bits | 1_u64 << slot);
+        let Some((known, wanted_by)) = self.rumours.remove(short) else { return 0 };
         if let Some(entry) = self.custody.get_mut(key) {
             entry.wanted_by |= wanted_by;
         }
         for link in self.links.iter_mut().flatten() {
             link.to_offer.remove(&SortKey::first_of(short));
         }
-        (rumour.told | rumour.heard_from) & !wanted_by
+        known & !wanted_by
     }
 
     /// Whether the neighbour of a slot asked for a bundle.

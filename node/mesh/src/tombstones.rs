@@ -27,6 +27,8 @@ struct Tombstone {
 pub(crate) struct Tombstones {
     by_key: BTreeMap<SortKey, Tombstone>,
     by_age: BTreeSet<(u64, SortKey)>,
+    /// When the oldest ends, which is asked for at every input.
+    next_expiry_ms: Option<u64>,
     /// By neighbour's slot, of what it is to be told.
     untold: BTreeMap<usize, BTreeSet<SortKey>>,
     sequence: u64,
@@ -40,8 +42,8 @@ impl Tombstones {
 
     /// The tombstone of the bundle that neighbours call by this name.
     pub(crate) fn find(&self, short: ShortId) -> Option<(SortKey, &TombstoneRecord)> {
-        let named = SortKey::first_of(short)..=SortKey::last_of(short);
-        self.by_key.range(named).next().map(|(key, tombstone)| (*key, &tombstone.record))
+        let named = self.by_key.range(SortKey::first_of(short)..).next();
+        named.filter(|(key, _)| key.short() == short).map(|(key, tombstone)| (*key, &tombstone.record))
     }
 
     /// The tombstone of a bundle.
@@ -61,6 +63,7 @@ impl Tombstones {
         self.sequence = self.sequence.max(record.sequence);
         self.by_key.insert(key, Tombstone { record, untold });
         self.by_age.insert((record.sequence, key));
+        self.note_oldest();
         self.add_untold(key, untold);
     }
 
@@ -110,6 +113,7 @@ impl Tombstones {
     pub(crate) fn remove(&mut self, key: SortKey) {
         if let Some(tombstone) = self.by_key.remove(&key) {
             self.by_age.remove(&(tombstone.record.sequence, key));
+            self.note_oldest();
             for slot in slots_of(tombstone.untold) {
                 self.untold.entry(slot).or_default().remove(&key);
             }
@@ -122,14 +126,19 @@ impl Tombstones {
     }
 
     /// Node time at which the oldest ends. One behind it may end earlier; it waits, since the number is bounded anyway.
-    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
-        Some(self.get(self.oldest()?)?.expires_ms)
+    pub(crate) const fn next_expiry_ms(&self) -> Option<u64> {
+        self.next_expiry_ms
     }
 
     /// The oldest, if its time has come.
     pub(crate) fn expired(&self, now_ms: u64) -> Option<SortKey> {
-        let oldest = self.oldest()?;
-        self.get(oldest).filter(|tombstone| tombstone.expires_ms <= now_ms).map(|_| oldest)
+        self.next_expiry_ms.filter(|expires_ms| *expires_ms <= now_ms)?;
+        self.oldest()
+    }
+
+    fn note_oldest(&mut self) {
+        let oldest = self.oldest().and_then(|oldest| self.get(oldest));
+        self.next_expiry_ms = oldest.map(|tombstone| tombstone.expires_ms);
     }
 }
 

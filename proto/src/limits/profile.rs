@@ -117,6 +117,9 @@ pub struct Limits {
     pub mesh_neighbours_max: usize,
     /// Bundles that wait to be offered to one neighbour.
     pub mesh_offers_queued_max: usize,
+    /// Bundles that it knows by hearsay alone; the oldest of the neighbour that told most makes room. Each takes about 60
+    /// bytes.
+    pub mesh_rumours_max: usize,
     /// Bytes of bundles that it takes from one neighbour in a second.
     pub mesh_ingress_bytes_per_s_max: u64,
     /// Bundles that it takes from one neighbour in a second.
@@ -208,6 +211,7 @@ impl Limits {
         lan_neighbours_max: 8,
         mesh_neighbours_max: 256,
         mesh_offers_queued_max: 2_048,
+        mesh_rumours_max: 16_384,
         mesh_ingress_bytes_per_s_max: 2 * MIB as u64,
         mesh_ingress_bundles_per_s_max: 512,
 
@@ -265,6 +269,7 @@ impl Limits {
         lan_neighbours_max: 16,
         mesh_neighbours_max: 4_096,
         mesh_offers_queued_max: 8_192,
+        mesh_rumours_max: 262_144,
         mesh_ingress_bytes_per_s_max: 16 * MIB as u64,
         mesh_ingress_bundles_per_s_max: 4_096,
 

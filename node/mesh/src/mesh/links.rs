@@ -4,7 +4,7 @@ use qpq_proto::ids::NodeKey;
 
 use super::{Mesh, WAITING_MAX};
 use crate::admission::Ingress;
-use crate::calls::Purpose;
+use crate::calls::{Offered, Purpose};
 use crate::config::Config;
 use crate::effect::Context;
 use crate::link::Link;
@@ -75,7 +75,13 @@ impl Mesh {
         match purpose {
             Purpose::Hello(_) => {}
             Purpose::Reconcile => link.walk.iter_mut().for_each(Walk::unanswered),
-            Purpose::Offer(keys) => link.to_offer.extend(keys),
+            Purpose::Offer(Offered { keys, told_before }) => {
+                link.has_news |= !told_before.is_empty();
+                self.rumours.untell(slot, &told_before);
+                // What was a rumour then may be here now.
+                let held = keys.iter().filter_map(|key| self.custody.find(key.short()));
+                link.to_offer.extend(held);
+            }
             Purpose::Fetch(items) => link.to_fetch.extend(items),
             Purpose::Settle(keys) => link.to_settle.extend(keys),
             Purpose::Transfer(sent) => link.to_send.extend(sent.iter().map(|sent| (sent.key, sent.errand))),

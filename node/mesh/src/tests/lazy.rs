@@ -2,6 +2,7 @@
 
 use super::world::{Made, World, config};
 use crate::wire::NodeKind::{Carrier, Leaf};
+use crate::wire::{OfferItem, Request};
 use crate::{Config, SizeClass};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -127,6 +128,95 @@ fn rumours_end_with_their_bundles() {
     world.deposit(0, &of(2));
     world.pass(10_000);
     assert!(!knows(&world, 1) && knows(&world, 2));
+}
+
+/// Tells a node of a bundle by hearsay, as a neighbour of it.
+fn tell(world: &mut World, [from, to]: [usize; 2], bundle: &crate::Bundle) {
+    let (short, salt) = (short_of(bundle), *bundle.header().salt());
+    let item = OfferItem { short, salt, tag_start: [99; 8], is_held: false, is_spare: false, ends_in: 0 };
+    world.call(from, to, Request::Offer(vec![item.ending_in(HOUR_MS)])).unwrap();
+}
+
+#[test]
+fn an_ended_rumour_that_is_told_again_goes_nowhere() {
+    let few = Config { rumours_max: 8, ..config(Carrier) };
+    let mut world = World::with(vec![few; 5]);
+    (0..5).for_each(|node| world.link(node, (node + 1) % 5));
+    world.pass(HOUR_MS);
+    let of = |number| Made { lifetime_s: 86_400, ..Made::to(99) }.bundle(number);
+    for number in 0..12 {
+        world.deposit(0, &of(number));
+        world.pass(60_000);
+    }
+    let knows = |world: &World, number| world.nodes[2].mesh.rumours.get(short_of(&of(number))).is_some();
+    assert!(!knows(&world, 0) && knows(&world, 11), "the oldest made room");
+    let before = world.bytes;
+    tell(&mut world, [1, 2], &of(0));
+    let once = world.bytes - before;
+    world.pass(HOUR_MS);
+    assert_eq!(world.bytes - before, once, "it is no news to anybody");
+    assert!(!knows(&world, 0));
+}
+
+#[test]
+fn a_want_is_answered_though_its_teller_is_forgotten() {
+    let mut world = row(4);
+    world.unlink(3, 4);
+    let bundle = Made::to(4).bundle(1);
+    world.deposit(0, &bundle);
+    world.pass(10_000);
+    // The neighbour comes back as one that lost its store: what it told and was told is forgotten.
+    world.restart(2);
+    world.nodes[2].store = crate::MemoryStore::new();
+    world.restart(2);
+    assert!(world.nodes[2].mesh.rumours.get(short_of(&bundle)).is_none());
+    [(1, 2), (2, 3), (3, 4)].into_iter().for_each(|(a, b)| world.link(a, b));
+    world.pass(2 * HOUR_MS);
+    assert_eq!(world.opened(4, &bundle), 1);
+    assert_eq!(holders(&world, &bundle), 0);
+}
+
+#[test]
+fn a_want_goes_back_the_way_of_the_news_alone() {
+    // A row of carriers to a leaf, and a side street with a dead end.
+    let mut configs = vec![config(Carrier); 8];
+    configs[4] = config(Leaf);
+    let mut world = World::with(configs);
+    [(0, 1), (1, 2), (2, 3), (3, 4), (2, 5), (5, 6), (6, 7)].into_iter().for_each(|(a, b)| world.link(a, b));
+    world.pass(HOUR_MS);
+    let bundle = Made::to(4).bundle(1);
+    world.deposit(0, &bundle);
+    world.pass(20_000);
+    assert_eq!(world.opened(4, &bundle), 1);
+    let rumours = |node: usize| &world.nodes[node].mesh.rumours;
+    assert!((5..8).all(|node| rumours(node).get(short_of(&bundle)).is_some()), "the news came");
+    assert!((5..8).all(|node| !rumours(node).wants.is_wanted(short_of(&bundle))), "the want did not");
+}
+
+#[test]
+fn a_stream_of_news_goes_out_in_few_calls() {
+    let mut world = World::new(&[Carrier, Carrier, Carrier]);
+    world.link(0, 1);
+    world.link(1, 2);
+    world.pass(HOUR_MS);
+    let bundle = |number| Made::to(99).bundle(number);
+    tell(&mut world, [0, 1], &bundle(0));
+    world.pass(1_000);
+    let heard = |world: &World| {
+        let rumours = &world.nodes[2].mesh.rumours;
+        (0..121).filter(|number| rumours.get(short_of(&bundle(*number))).is_some()).count()
+    };
+    assert_eq!(heard(&world), 1, "a single piece goes at once");
+    let mut batches = 0;
+    for number in 1..121 {
+        let before = heard(&world);
+        tell(&mut world, [0, 1], &bundle(number));
+        world.pass(1_000);
+        batches += usize::from(heard(&world) > before);
+    }
+    assert!((1..4).contains(&batches), "{batches}");
+    world.pass(120_000);
+    assert_eq!(heard(&world), 121);
 }
 
 #[test]
