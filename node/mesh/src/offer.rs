@@ -25,7 +25,7 @@ use crate::effect::{Context, Effect};
 use crate::fairness::Waiting;
 use crate::link::Errand;
 use crate::mesh::Mesh;
-use crate::rumour::Hearing;
+use crate::rumour::{Hearing, Hearsay};
 use crate::spray::{self, Gift};
 use crate::storage::{StorageError, Tier};
 use crate::wire::{NodeKind, OfferItem, OfferVerdict, Refusal, Verdicts};
@@ -52,8 +52,11 @@ impl Mesh {
     ) -> Result<Verdicts<OfferVerdict>, StorageError> {
         self.rumours.forget_old(cx.now_ms);
         let mut hearing = self.hearing(slot, cx.now_ms);
-        let items = items.iter().take(ITEMS_MAX);
-        let verdicts = items.map(|item| self.judge_offer(cx, slot, item, &mut hearing)).collect();
+        let items = &items[..items.len().min(ITEMS_MAX)];
+        if hearing.is_open() {
+            self.rumours.look_ahead(items);
+        }
+        let verdicts = items.iter().map(|item| self.judge_offer(cx, slot, item, &mut hearing)).collect();
         if hearing.is_news {
             self.note_news(cx.now_ms, &hearing);
         }
@@ -69,7 +72,8 @@ impl Mesh {
         hearing: &mut Hearing,
     ) -> OfferVerdict {
         let Some(kind) = item.short.kind() else { return OfferVerdict::Refused(Refusal::NotAccepting) };
-        if self.hear_again(hearing, item) {
+        let before = self.heard_before(hearing, item);
+        if matches!(before, Some(Hearsay::Known { is_foreign: true, .. })) {
             return OfferVerdict::No;
         }
         if let Some((_, tombstone)) = self.tombstones.find(item.short) {
@@ -88,7 +92,7 @@ impl Mesh {
         if !is_mine && !self.config.takes(kind.class) {
             return OfferVerdict::Refused(Refusal::NotAccepting);
         }
-        let was_heard = self.hear(cx.now_ms, hearing, item, is_mine);
+        let was_heard = self.hear(cx.now_ms, hearing, (item, before), is_mine);
         let is_taken = is_mine || (item.is_spare && self.would_carry(cx.now_ms, slot, item, was_heard));
         if !is_taken {
             return OfferVerdict::No;

@@ -43,8 +43,7 @@ mod store;
 mod table;
 mod wants;
 
-use store::Hearsay;
-pub(crate) use store::{News, Rumours};
+pub(crate) use store::{Hearsay, News, Rumours};
 use wants::{Course, Unheard};
 
 /// Pause after news for each piece of it, ms.
@@ -62,6 +61,13 @@ pub(crate) struct Hearing {
     is_open: bool,
     /// Something was news.
     pub(crate) is_news: bool,
+}
+
+impl Hearing {
+    /// Whether what is told is remembered.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.is_open
+    }
 }
 
 impl Mesh {
@@ -84,28 +90,27 @@ impl Mesh {
         Hearing { slot, lazy, is_open, is_news: false }
     }
 
-    /// Hears once more of what is known not to be for this node, or of what a node that carries nothing by hearsay need
-    /// not regard. Whether that is all there is to it.
-    pub(crate) fn hear_again(&mut self, hearing: &Hearing, item: &OfferItem) -> bool {
+    /// What was heard before of what is said now to be had from somebody else. What is offered in earnest, or not
+    /// remembered here, is not looked up.
+    pub(crate) fn heard_before(&mut self, hearing: &Hearing, item: &OfferItem) -> Option<Hearsay> {
         let is_hearsay = !item.is_held && !item.is_spare;
-        is_hearsay
-            && hearing.is_open
-            && matches!(self.rumours.hear(item.short, hearing.slot), Hearsay::Known { is_foreign: true, .. })
+        (is_hearsay && hearing.is_open).then(|| self.rumours.hear(item.short, hearing.slot))
     }
 
-    /// Hears of a bundle. Whether it was heard before on a link that is there for long.
+    /// Hears of a bundle, of which this was heard before if that is known. Whether it was heard before on a link that is
+    /// there for long.
     pub(crate) fn hear(
         &mut self,
         now_ms: u64,
         hearing: &mut Hearing,
-        item: &OfferItem,
+        (item, before): (&OfferItem, Option<Hearsay>),
         is_mine: bool,
     ) -> bool {
         if !hearing.is_open {
             return false;
         }
         let slot = hearing.slot;
-        match self.rumours.hear(item.short, slot) {
+        match before.unwrap_or_else(|| self.rumours.hear(item.short, slot)) {
             Hearsay::Known { heard_from, .. } => heard_from & hearing.lazy & !(1 << slot) != 0,
             Hearsay::Gone => false,
             Hearsay::Unknown => {

@@ -20,6 +20,7 @@ use super::wants::Wants;
 use crate::bundle::ShortId;
 use crate::wire::OfferItem;
 
+mod ahead;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,11 @@ impl Table {
         self.slot_of(print, is_right).map(|slot| halves(self.slots[slot]).1)
     }
 
+    /// What stands where a print belongs, whatever it is: brings it near.
+    pub(super) fn touch(&self, print: u32) -> u64 {
+        self.slots.get(self.home(print)).copied().unwrap_or_default()
+    }
+
     /// Notes a place under a print.
     pub(super) fn insert(&mut self, print: u32, place: u32) {
         if (self.used + 1) * 8 > self.slots.len() * 7 {

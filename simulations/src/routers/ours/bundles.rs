@@ -1,6 +1,6 @@
 //! The bundles that stand for the messages of a scenario, and who recognises them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use qpq_mesh::{Bundle, BundleId, Class, Interest, Label, Secret};
@@ -14,27 +14,30 @@ use crate::traffic::Message;
 pub(super) struct Bundles {
     seed: u64,
     by_id: HashMap<[u8; 32], u32>,
-    by_salt: HashMap<[u8; 8], Sealed>,
+    /// What is for each node: few pieces, which lie together, where a table of all would be in nobody's cache.
+    by_recipient: Vec<Vec<Sealed>>,
+    written: BTreeSet<u32>,
     made: BTreeMap<u32, Bundle>,
     secrets: BTreeMap<u32, Secret>,
     /// A body of each length: what is sealed inside is nobody's business here.
     bodies: BTreeMap<u32, Bytes>,
 }
 
+/// By what a recipient recognises a bundle.
 #[derive(Debug)]
 struct Sealed {
+    salt: [u8; 8],
     tag: [u8; 16],
-    recipients: Vec<u32>,
 }
 
 impl Bundles {
     /// None yet.
     pub(super) fn new(seed: u64) -> Self {
-        let (by_id, by_salt) = (HashMap::new(), HashMap::new());
         Self {
             seed,
-            by_id,
-            by_salt,
+            by_id: HashMap::new(),
+            by_recipient: Vec::new(),
+            written: BTreeSet::new(),
             made: BTreeMap::new(),
             secrets: BTreeMap::new(),
             bodies: BTreeMap::new(),
@@ -54,10 +57,23 @@ impl Bundles {
         let body = self.bodies.entry(length).or_insert_with(|| vec![0; length as usize].into());
         let bundle = Bundle::new(label, body.clone()).expect("scenarios of ours are padded and checked");
         self.by_id.insert(*bundle.id().as_bytes(), number);
-        self.by_salt.insert(salt, Sealed { tag, recipients: message.recipients.clone() });
+        if self.written.insert(number) {
+            message.recipients.iter().for_each(|node| self.address(*node, Sealed { salt, tag }));
+        }
         self.secrets.extend(secret.map(|secret| (number, secret)));
         self.made.insert(number, bundle.clone());
         bundle
+    }
+
+    /// Puts a bundle among those for a node, by its salt.
+    fn address(&mut self, node: u32, sealed: Sealed) {
+        let node = node as usize;
+        if node >= self.by_recipient.len() {
+            self.by_recipient.resize_with(node + 1, Vec::new);
+        }
+        let row = &mut self.by_recipient[node];
+        let place = row.partition_point(|other| other.salt < sealed.salt);
+        row.insert(place, sealed);
     }
 
     /// A bundle that stands for no message.
@@ -75,7 +91,7 @@ impl Bundles {
 
     /// The bundle of any message that was written so far.
     pub(super) fn any(&self, random: &mut Random) -> Option<&Bundle> {
-        let written = u32::try_from(self.by_salt.len()).ok().filter(|written| *written > 0)?;
+        let written = u32::try_from(self.written.len()).ok().filter(|written| *written > 0)?;
         let number = u32::try_from(random.below(written as usize)).ok()?;
         self.made.get(&number)
     }
@@ -123,8 +139,8 @@ pub(super) struct Recipient<'a> {
 
 impl Interest for Recipient<'_> {
     fn is_mine(&mut self, _: Class, salt: &[u8; 8], tag: &[u8]) -> bool {
-        self.bundles.by_salt.get(salt).is_some_and(|sealed| {
-            sealed.tag.starts_with(tag) && sealed.recipients.binary_search(&self.node).is_ok()
-        })
+        let Some(row) = self.bundles.by_recipient.get(self.node as usize) else { return false };
+        let found = row.binary_search_by(|sealed| sealed.salt.cmp(salt));
+        found.is_ok_and(|place| row[place].tag.starts_with(tag))
     }
 }
