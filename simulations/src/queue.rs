@@ -43,9 +43,16 @@ impl<E> Default for Queue<E> {
     }
 }
 
+impl<E> Entry<E> {
+    /// Time and sequence in one number, which is compared in one step.
+    fn order(&self) -> u128 {
+        u128::from(self.at.as_micros()) << 64 | u128::from(self.sequence)
+    }
+}
+
 impl<E> Ord for Entry<E> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+        self.order().cmp(&other.order())
     }
 }
 
