@@ -12,6 +12,7 @@ mod keys;
 mod keys_model;
 mod leaving;
 mod log;
+mod mailboxes;
 mod memory;
 mod model;
 mod moderation;
