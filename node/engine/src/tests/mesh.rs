@@ -59,11 +59,21 @@ fn neighbours_learn_of_the_role() {
 fn only_roles_that_there_are_can_be_switched() {
     let mut world = apart();
     for (role, status) in
-        [("relay", Status::Forbidden), ("king", Status::BadRequest), ("", Status::BadRequest)]
+        [("federation", Status::Forbidden), ("king", Status::BadRequest), ("", Status::BadRequest)]
     {
         let request = v1::SetRoleRequest { role: role.into(), on: true };
         let failure = world.owner::<v1::SetRoleResponse>(BOB, Method::SetRole, &request).unwrap_err();
         assert_eq!(failure.status, status, "{role}");
+    }
+}
+
+#[test]
+fn a_relay_is_a_carrier_to_its_neighbours() {
+    let mut world = apart();
+    for (on, kind) in [(true, "carrier"), (false, "mobile")] {
+        let request = v1::SetRoleRequest { role: "relay".into(), on };
+        let answer: v1::SetRoleResponse = world.owner(BOB, Method::SetRole, &request).unwrap();
+        assert_eq!((answer.roles.len(), mesh(&mut world, BOB).kind.as_str()), (usize::from(on), kind));
     }
 }
 
