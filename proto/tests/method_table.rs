@@ -115,6 +115,7 @@ const CONTRACT: [(u16, &str, &str); 108] = [
     (1192, "ListTopics", "O"),
     (1193, "BroadcastPost", "O"),
     (1194, "ReadPosts", "O"),
+    (1200, "CreateRelayInvitation", "O"),
 ];
 
 #[test]

@@ -155,4 +155,9 @@ impl<'a> services::Peers<Context<'a>> for Relay {
 // Not a relay's: refused.
 impl<'a> services::Mesh<Context<'a>> for Relay {}
 impl<'a> services::Federation<Context<'a>> for Relay {}
-impl<'a> services::Owner<Context<'a>> for Relay {}
+
+impl<'a> services::Owner<Context<'a>> for Relay {
+    methods! {
+        create_relay_invitation(CreateRelayInvitationRequest) -> CreateRelayInvitationResponse;
+    }
+}

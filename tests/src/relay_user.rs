@@ -106,6 +106,18 @@ impl RelayUser {
     /// # Errors
     /// As the relay answers.
     pub async fn register(&self, relay: &Client<DirectClient>) -> anyhow::Result<()> {
+        self.register_with(relay, Vec::new()).await
+    }
+
+    /// Registers with an invitation.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn register_with(
+        &self,
+        relay: &Client<DirectClient>,
+        invitation: Vec<u8>,
+    ) -> anyhow::Result<()> {
         let (state, request) = {
             let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
             ClientRegistration::start(&mut *rng, PASSWORD)?
@@ -123,7 +135,7 @@ impl RelayUser {
             upload: registered.record,
             identity_key: self.identity().to_vec(),
             proof_of_possession: proof.to_vec(),
-            invitation: Vec::new(),
+            invitation,
         };
         relay.opaque_register_finish(&finish).await?;
         Ok(())

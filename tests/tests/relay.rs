@@ -119,6 +119,30 @@ fn a_node_is_a_relay_as_long_as_its_owner_wants() {
     });
 }
 
+#[test]
+fn a_closed_relay_takes_whom_its_owner_invites_and_as_many() {
+    let environment = vec![("QPQ_RPC_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+    let node = Node::start_with("relay", Options { environment, ..Options::default() });
+    assert_eq!(node.qpq(&["relay", "invite"]).status, 6, "it is no relay yet");
+    node.ok(&["role", "relay", "on"]);
+    let made = node.ok(&["relay", "invite", "--uses", "2", "--expires", "1h"]);
+    let token = data_encoding::HEXLOWER.decode(made["invitation"].as_str().unwrap().as_bytes()).unwrap();
+    let relay = RelayAddress::of(&node).unwrap();
+    runtime().block_on(async {
+        let connection = relay.connect().await.unwrap();
+        for (number, invitation, is_taken) in [
+            (1, &[][..], false),
+            (1, &[0; 32], false),
+            (1, &token, true),
+            (2, &token, true),
+            (3, &token, false),
+        ] {
+            let registered = RelayUser::new(number).register_with(&connection, invitation.to_vec()).await;
+            assert_eq!(registered.is_ok(), is_taken, "{number}: {registered:?}");
+        }
+    });
+}
+
 /// How often the relay is killed; `QPQ_RELAY_CUTS` takes another number.
 const CUTS: u32 = 25;
 /// The longest time between the start of a burst and the cut.

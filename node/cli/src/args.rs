@@ -8,7 +8,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::{
     backup::BackupCommand, completions::CompletionsArgs, completions::ManArgs, contact::ContactCommand,
     events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, mesh::MeshCommand,
-    read::ReadArgs, role::RoleArgs, send::SendArgs, status::StatusArgs, trace::TraceArgs,
+    read::ReadArgs, relay::RelayArgs, role::RoleArgs, send::SendArgs, status::StatusArgs, trace::TraceArgs,
 };
 use crate::demo::DemoArgs;
 
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Mesh(MeshCommand),
     /// Show or switch what this node does for others.
     Role(RoleArgs),
+    /// The relay that this node is: invite people.
+    Relay(RelayArgs),
     /// Chat at a prompt.
     Chat,
     /// Look for what is wrong, and say what helps.

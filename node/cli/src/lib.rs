@@ -87,6 +87,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Group(command) => commands::group::run(context, command).await,
         Command::Mesh(command) => commands::mesh::run(context, command).await,
         Command::Role(args) => commands::role::run(context, args).await,
+        Command::Relay(args) => commands::relay::run(context, args).await,
         Command::Chat => chat::run(context).await,
         Command::Doctor => commands::doctor::run(context).await,
         Command::Events(args) => commands::events::run(context, args).await,

@@ -110,6 +110,7 @@ pub(crate) fn is_relays(method: Method) -> bool {
         | Service::Recovery
         | Service::Account => true,
         Service::Peers => method != Method::Health,
-        Service::Mesh | Service::Federation | Service::Owner => false,
+        Service::Owner => method == Method::CreateRelayInvitation,
+        Service::Mesh | Service::Federation => false,
     }
 }

@@ -1215,4 +1215,15 @@ impl<T: Transport> Client<T> {
     ) -> Result<v1::ReadPostsResponse, CallError> {
         self.call(Method::ReadPosts, request).await
     }
+
+    /// Makes an invitation, with which people may register while the relay is closed. Forbidden while the node is none.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn create_relay_invitation(
+        &self,
+        request: &v1::CreateRelayInvitationRequest,
+    ) -> Result<v1::CreateRelayInvitationResponse, CallError> {
+        self.call(Method::CreateRelayInvitation, request).await
+    }
 }

@@ -3736,6 +3736,26 @@ pub struct Post {
     #[prost(uint64, tag = "9")]
     pub received_at_ms: u64,
 }
+/// Makes an invitation to the relay.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateRelayInvitationRequest {
+    /// How many accounts may be registered with it, at most 1,000; 0 for one.
+    #[prost(uint32, tag = "1")]
+    pub uses: u32,
+    /// How long it can be used, seconds, at most a year; 0 for seven days.
+    #[prost(uint32, tag = "2")]
+    pub lifetime_s: u32,
+}
+/// An invitation to the relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateRelayInvitationResponse {
+    /// What is shown at registration, 32 bytes, secret.
+    #[prost(bytes = "vec", tag = "1")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+    /// Unix time in ms at which it ends.
+    #[prost(uint64, tag = "2")]
+    pub expires_at_ms: u64,
+}
 /// What `VerifyContact` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -232,6 +232,8 @@ pub enum Method {
     BroadcastPost = 1193,
     /// The posts of a topic after a cursor.
     ReadPosts = 1194,
+    /// Makes an invitation, with which people may register while the relay is closed. Forbidden while the node is none.
+    CreateRelayInvitation = 1200,
 }
 
 impl Method {
@@ -345,6 +347,7 @@ impl Method {
         Self::ListTopics,
         Self::BroadcastPost,
         Self::ReadPosts,
+        Self::CreateRelayInvitation,
     ];
 
     /// The method of an id; `None` if there is none.
@@ -459,6 +462,7 @@ impl Method {
             1192 => Self::ListTopics,
             1193 => Self::BroadcastPost,
             1194 => Self::ReadPosts,
+            1200 => Self::CreateRelayInvitation,
             _ => return None,
         })
     }
@@ -587,6 +591,7 @@ impl Method {
             Self::ListTopics => "ListTopics",
             Self::BroadcastPost => "BroadcastPost",
             Self::ReadPosts => "ReadPosts",
+            Self::CreateRelayInvitation => "CreateRelayInvitation",
         }
     }
 
@@ -702,6 +707,7 @@ impl Method {
             Self::ListTopics => "list_topics",
             Self::BroadcastPost => "broadcast_post",
             Self::ReadPosts => "read_posts",
+            Self::CreateRelayInvitation => "create_relay_invitation",
         }
     }
 
@@ -807,7 +813,8 @@ impl Method {
             | Self::UnsubscribeTopic
             | Self::ListTopics
             | Self::BroadcastPost
-            | Self::ReadPosts => Service::Owner,
+            | Self::ReadPosts
+            | Self::CreateRelayInvitation => Service::Owner,
         }
     }
 
@@ -922,7 +929,8 @@ impl Method {
             | Self::UnsubscribeTopic
             | Self::ListTopics
             | Self::BroadcastPost
-            | Self::ReadPosts => Access::of(&[CallerClass::Owner]),
+            | Self::ReadPosts
+            | Self::CreateRelayInvitation => Access::of(&[CallerClass::Owner]),
         }
     }
 
@@ -1038,6 +1046,7 @@ impl Method {
             Self::ListTopics => "ListTopicsRequest",
             Self::BroadcastPost => "BroadcastPostRequest",
             Self::ReadPosts => "ReadPostsRequest",
+            Self::CreateRelayInvitation => "CreateRelayInvitationRequest",
         }
     }
 
@@ -1153,6 +1162,7 @@ impl Method {
             Self::ListTopics => "ListTopicsResponse",
             Self::BroadcastPost => "BroadcastPostResponse",
             Self::ReadPosts => "ReadPostsResponse",
+            Self::CreateRelayInvitation => "CreateRelayInvitationResponse",
         }
     }
 
@@ -1259,7 +1269,8 @@ impl Method {
             | Self::UnsubscribeTopic
             | Self::ListTopics
             | Self::BroadcastPost
-            | Self::ReadPosts => 65_536,
+            | Self::ReadPosts
+            | Self::CreateRelayInvitation => 65_536,
             Self::ExchangeTreeHead => 262_144,
             Self::UploadBlob | Self::StoreRecoveryBundle => 1_114_112,
             Self::MeshOffer | Self::MeshFetch => 32_768,
@@ -1366,7 +1377,8 @@ impl Method {
             | Self::UnsubscribeTopic
             | Self::ListTopics
             | Self::BroadcastPost
-            | Self::ReadPosts => 4_194_304,
+            | Self::ReadPosts
+            | Self::CreateRelayInvitation => 4_194_304,
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
             Self::ExchangeTreeHead => 262_144,

@@ -1835,6 +1835,19 @@ pub trait Owner<C> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::ReadPosts))
     }
+
+    /// Makes an invitation, with which people may register while the relay is closed. Forbidden while the node is none.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn create_relay_invitation(
+        &mut self,
+        context: &mut C,
+        request: v1::CreateRelayInvitationRequest,
+    ) -> Result<v1::CreateRelayInvitationResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::CreateRelayInvitation))
+    }
 }
 
 /// Answers a call of a method of [`Owner`].
@@ -1917,6 +1930,9 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ListTopics => answer(method, payload, |request| handler.list_topics(context, request)),
         Method::BroadcastPost => answer(method, payload, |request| handler.broadcast_post(context, request)),
         Method::ReadPosts => answer(method, payload, |request| handler.read_posts(context, request)),
+        Method::CreateRelayInvitation => {
+            answer(method, payload, |request| handler.create_relay_invitation(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }

@@ -2,12 +2,15 @@
 
 use qpq_crypto::account::{sign_deletion, sign_login};
 use qpq_proto::v1::{
-    DeleteAccountRequest, DeleteAccountResponse, OpaqueLoginFinishRequest, OpaqueLoginFinishResponse,
-    OpaqueRegisterStartRequest, OpaqueRegisterStartResponse, RevokeDeviceRequest, RevokeDeviceResponse,
+    CreateRelayInvitationRequest, CreateRelayInvitationResponse, DeleteAccountRequest, DeleteAccountResponse,
+    OpaqueLoginFinishRequest, OpaqueLoginFinishResponse, OpaqueRegisterStartRequest,
+    OpaqueRegisterStartResponse, RevokeDeviceRequest, RevokeDeviceResponse,
 };
 use qpq_proto::{Method, Status};
 
 use super::people::{ALICE, Person, alice, is_in, log_in, log_in_as, on, prove, register, resume, status};
+use super::world::World;
+use crate::input::{Caller, Peer};
 use crate::tables::{ACCOUNTS, MAILBOXES, SESSIONS, USERNAMES};
 
 #[test]
@@ -173,4 +176,23 @@ fn a_deleted_account_leaves_nothing_and_its_name_is_free() {
         assert_eq!(world.memory.count(table), 0, "{table:?}");
     }
     assert_eq!(register(&mut world, &Person::new(5, ALICE), 2), Ok(true));
+}
+
+#[test]
+fn an_invitation_is_made_by_the_owner_within_bounds() {
+    let mut world = World::new();
+    let owner = Caller { peer: Peer::Owner, ..on(9) };
+    for (uses, lifetime_s, field) in [(1_001, 0, "uses"), (0, 400 * 86_400, "lifetime_s")] {
+        let request = CreateRelayInvitationRequest { uses, lifetime_s };
+        let refused: Result<CreateRelayInvitationResponse, _> =
+            world.call(owner, Method::CreateRelayInvitation, &request);
+        assert_eq!(refused.unwrap_err().field, field);
+    }
+    let request = CreateRelayInvitationRequest::default();
+    let made: CreateRelayInvitationResponse =
+        world.call(owner, Method::CreateRelayInvitation, &request).unwrap();
+    assert_eq!(made.expires_at_ms, world.now.wall_ms + 7 * 86_400_000);
+    let by_another: Result<CreateRelayInvitationResponse, _> =
+        world.call(on(1), Method::CreateRelayInvitation, &request);
+    assert_eq!(status(by_another), Status::Forbidden);
 }
