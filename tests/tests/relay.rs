@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use qpq_net::direct::DirectClient;
+use qpq_net::direct::{DirectClient, Trust};
 use qpq_proto::v1::{AckRequest, FetchRequest, FetchWaitRequest, HealthRequest};
 use qpq_proto::{CallError, Client, Status};
 use qpq_tests::{Node, Options, RelayAddress, RelayUser, delivery};
@@ -106,7 +106,14 @@ fn a_node_is_a_relay_as_long_as_its_owner_wants() {
         let refused = user.register(&connection).await.unwrap_err();
         assert!(refused.to_string().contains("does not offer"), "{refused}");
     });
+    assert_eq!(node.ok(&["relay", "status"])["on"], false);
     assert_eq!(node.ok(&["role", "relay", "on"])["roles"], serde_json::json!(["relay"]));
+    let status = node.ok(&["relay", "status"]);
+    assert_eq!(
+        (&status["on"], status["address"].as_str()),
+        (&true.into(), Some(&*relay.address.to_string()))
+    );
+    assert!(matches!(&relay.trust, Trust::Pin(pin) if status["pin"] == pin.to_string()));
     runtime.block_on(async {
         let connection = user.arrive(&relay).await.unwrap();
         let health = connection.health(&HealthRequest::default()).await.unwrap();

@@ -263,8 +263,8 @@ async fn listen(
     limits: Limits,
 ) -> Result<(SocketServer, String), StartError> {
     let socket = socket::serve(socket_path, Arc::clone(&service), limits).await?;
-    let ready = state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
-    Ok((socket, ready))
+    state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
+    Ok((socket, state.relay.listening().await.ready()))
 }
 
 fn limits_of(settings: &Settings) -> Limits {

@@ -16,7 +16,7 @@ use qpq_store::Storage;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::actor::Core;
-use crate::direct::{Bounds, Direct, DirectError};
+use crate::direct::{Bounds, Direct, DirectError, Listening};
 use crate::machine::NodeMachine;
 use crate::objects::Objects;
 use crate::service::Writer;
@@ -41,20 +41,25 @@ impl RelayRole {
         self.is_on.load(Ordering::Acquire)
     }
 
-    /// Starts the listener, if the settings or the role ask for it. Returns what the line of readiness says about it.
+    /// Where the listener is; empty if there is none.
+    pub(crate) async fn listening(&self) -> Listening {
+        self.direct.lock().await.as_ref().map(|direct| direct.listening().clone()).unwrap_or_default()
+    }
+
+    /// Starts the listener, if the settings or the role ask for it.
     pub(crate) async fn listen(
         &self,
         settings: &Settings,
         writer: &Writer,
         service: Arc<dyn Service>,
-    ) -> Result<String, DirectError> {
+    ) -> Result<(), DirectError> {
         let mut direct = self.direct.lock().await;
         if direct.is_none()
             && let Some(listen) = self.address(settings)
         {
             *direct = Some(Direct::start(settings, listen, writer, service, self.bounds.clone()).await?);
         }
-        Ok(direct.as_ref().map_or_else(String::new, |direct| direct.ready().to_owned()))
+        Ok(())
     }
 
     /// Where the listener is to be.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use prost::Message;
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_net::{Answer, Caller, ConnectionId, Peer, Peers, Service};
@@ -160,6 +161,9 @@ impl NodeService {
     async fn node_status(&self, payload: Bytes) -> Result<Bytes, Failure> {
         let mut response = self.engine_status(payload).await?;
         status::complete(&mut response, &self.state);
+        let listening = self.state.relay.listening().await;
+        response.listener_pin = HEXLOWER.decode(listening.pin.as_bytes()).unwrap_or_default();
+        response.listener_address = listening.address;
         Ok(encode(&response))
     }
 

@@ -2325,6 +2325,12 @@ pub struct NodeStatusResponse {
     /// Messages not yet read.
     #[prost(uint64, tag = "15")]
     pub unread: u64,
+    /// Where the node listens for programs and light clients, IP address and port; empty if it does not.
+    #[prost(string, tag = "16")]
+    pub listener_address: ::prost::alloc::string::String,
+    /// By what they know its certificate: SHA-256 of it, 32 bytes; empty if it does not listen.
+    #[prost(bytes = "vec", tag = "17")]
+    pub listener_pin: ::prost::alloc::vec::Vec<u8>,
 }
 /// One person on this node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::durations;
 use crate::exit::Error;
 use crate::output::{Show, Style};
+use crate::printable::printable;
 use crate::views::hex;
 
 /// What to do.
@@ -23,6 +24,8 @@ pub(crate) struct RelayArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RelayCommand {
+    /// Say whether this node is a relay, where it listens, and by which pin its certificate is known.
+    Status,
     /// Make an invitation, with which people may register on this relay.
     Invite {
         /// How many accounts may be registered with it.
@@ -36,7 +39,23 @@ pub(crate) enum RelayCommand {
 
 /// Does it.
 pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error> {
-    let RelayCommand::Invite { uses, expires } = args.command;
+    match args.command {
+        RelayCommand::Status => status(context).await,
+        RelayCommand::Invite { uses, expires } => invite(context, uses, expires).await,
+    }
+}
+
+async fn status(context: &Context) -> Result<(), Error> {
+    let daemon = context.daemon().await?;
+    let status = daemon.node_status(&v1::NodeStatusRequest {}).await?;
+    context.output.show(&StatusView {
+        on: status.roles.iter().any(|role| role == "relay"),
+        address: status.listener_address,
+        pin: hex(&status.listener_pin),
+    })
+}
+
+async fn invite(context: &Context, uses: u32, expires: Duration) -> Result<(), Error> {
     let lifetime_s = u32::try_from(expires.as_secs()).unwrap_or(u32::MAX).max(1);
     let daemon = context.daemon().await?;
     let request = v1::CreateRelayInvitationRequest { uses, lifetime_s };
@@ -46,6 +65,31 @@ pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error>
         uses,
         expires_at_ms: made.expires_at_ms,
     })
+}
+
+/// Whether the node is a relay, and how it is reached.
+#[derive(Debug, Serialize)]
+struct StatusView {
+    on: bool,
+    address: String,
+    pin: String,
+}
+
+impl Show for StatusView {
+    const SCHEMA: &'static str = "qpq.relay-status/1";
+
+    fn human(&self, _style: &Style) -> String {
+        let role = match self.on {
+            true => "This node is a relay.",
+            false => "This node is no relay: `qpq role relay on` makes it one.",
+        };
+        match self.address.is_empty() {
+            true => role.to_owned(),
+            false => {
+                format!("{role}\n  listens at  {}\n  pin         {}", printable(&self.address), self.pin)
+            }
+        }
+    }
 }
 
 /// An invitation that was made.

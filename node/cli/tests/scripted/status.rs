@@ -41,6 +41,7 @@ fn status() -> v1::NodeStatusResponse {
         contacts: 1,
         conversations: 2,
         unread: 0,
+        ..v1::NodeStatusResponse::default()
     }
 }
 

@@ -33,6 +33,22 @@ pub(crate) struct Bounds {
     pub(crate) pushes: Pushes,
 }
 
+/// Where a listener is, and how it is known: nowhere.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listening {
+    /// Empty.
+    pub(crate) address: String,
+    /// Empty.
+    pub(crate) pin: String,
+}
+
+impl Listening {
+    /// Nothing.
+    pub(crate) fn ready(&self) -> String {
+        String::new()
+    }
+}
+
 /// A direct listener that serves: never.
 #[derive(Debug)]
 pub(crate) enum Direct {}
@@ -50,8 +66,8 @@ impl Direct {
         Err(DirectError::NotBuilt)
     }
 
-    /// What the line of readiness says about it.
-    pub(crate) fn ready(&self) -> &str {
+    /// Where it is.
+    pub(crate) fn listening(&self) -> &Listening {
         match *self {}
     }
 

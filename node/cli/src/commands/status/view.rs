@@ -283,13 +283,13 @@ mod tests {
             ],
             outbox_waiting: 2,
             outbox_oldest_ms: 300_000,
-            health: Vec::new(),
             discovery: "open".into(),
             roles: vec!["user".into()],
             storage_bytes: 1_310_720,
             contacts: 2,
             conversations: 3,
             unread: 1,
+            ..v1::NodeStatusResponse::default()
         }
     }
 
