@@ -221,7 +221,7 @@ impl Limits {
 
         write_queue_max: 256,
         batch_inputs_max: 64,
-        batch_bytes_max: 4 * MIB,
+        batch_bytes_max: 2 * MIB,
         database_cache_bytes: 4 * MIB,
         database_journal_bytes_max: 512 * KIB as u64,
 

@@ -17,6 +17,8 @@ fn the_router_profile_fits_into_64_mb() {
         // An index entry and its header, and a tombstone.
         + limits.custody_bundles_max * 512
         + limits.tombstones_max * 160
+        // What is known by hearsay, and the table in which it is found.
+        + limits.mesh_rumours_max * 64
         + limits.handshakes_max * 64 * KIB
         + limits.connections_max * limits.stream_receive_window_bytes;
     assert!(held <= 40 * MIB, "{held} bytes");
