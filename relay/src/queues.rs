@@ -21,6 +21,7 @@ mod fetch;
 mod key;
 mod mailboxes;
 mod open;
+mod taken;
 mod tokens;
 mod waits;
 

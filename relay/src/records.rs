@@ -80,11 +80,22 @@ pub(crate) struct DeliveryRecord {
     pub payload: Bytes,
 }
 
-/// Under which sequence a delivery id was taken.
+/// Delivery ids that a queue has taken and that begin alike.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TakenRecord {
+    /// As a rule one.
+    #[prost(message, repeated, tag = "1")]
+    pub ids: Vec<TakenIdRecord>,
+}
+
+/// Under which sequence a delivery id was taken.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TakenIdRecord {
+    /// Delivery id, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub delivery_id: Vec<u8>,
     /// The sequence.
-    #[prost(uint64, tag = "1")]
+    #[prost(uint64, tag = "2")]
     pub seq: u64,
 }
 

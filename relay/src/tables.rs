@@ -14,7 +14,7 @@ use crate::storage::{Direction, Key, Table, Transaction};
 pub const QUEUES: Table = Table("relay_queues");
 /// Deliveries, by queue key, ordered by sequence.
 pub const DELIVERIES: Table = Table("relay_deliveries");
-/// Sequences of the deliveries that a queue has taken, by queue key and delivery id.
+/// Sequences of the deliveries that a queue has taken, by queue, ordered by the start of the delivery id.
 pub const DELIVERY_IDS: Table = Table("relay_delivery_ids");
 /// Mailboxes, by id.
 pub const MAILBOXES: Table = Table("relay_mailboxes");

@@ -20,3 +20,5 @@ mod people;
 mod queues;
 mod recovery;
 mod world;
+
+pub(crate) use memory::Memory;

@@ -16,9 +16,10 @@ use crate::input::RelayError;
 use crate::proofs::{Proved, ToProve};
 use crate::queues::expiry::look_at;
 use crate::queues::key::{MAILBOX_BYTES, QueueKey, mailbox_field};
-use crate::records::{DeliveryRecord, QueueRecord, TakenRecord};
+use crate::queues::taken::Taken;
+use crate::records::{DeliveryRecord, QueueRecord};
 use crate::relay::Relay;
-use crate::tables::{self, DELIVERIES, DELIVERY_IDS, QUEUES, at, key};
+use crate::tables::{self, DELIVERIES, QUEUES, at, key};
 
 /// What is put into one or many mailboxes, checked.
 struct Delivery {
@@ -78,20 +79,20 @@ impl Relay {
         let queue = QueueKey::new(mailbox, &delivery.channel)?;
         let mut record = self.queue_to_fill(cx, &queue, token)?;
         let contents = queue.contents(&record);
-        let taken = contents.with_delivery(&delivery.id);
+        let taken = Taken::look_up(cx.tx, &contents, &delivery.id)?;
         let prove = |seq, duplicate, at_ms| {
             let disposition = Disposition::Stored.into();
             let response = EnqueueResponse { seq, duplicate, disposition, delivery_proof: None };
             ToProve::new(response, mailbox, &delivery.payload_hash, at_ms)
         };
-        if let Some(TakenRecord { seq }) = tables::load(cx.tx, DELIVERY_IDS, key(&taken))? {
+        if let Some(seq) = taken.seq_of(&delivery.id) {
             let first: Option<DeliveryRecord> = tables::load(cx.tx, DELIVERIES, at(&contents.0, seq))?;
             return Ok(prove(seq, true, first.map_or(cx.now.wall_ms, |first| first.enqueued_at_ms)));
         }
         self.check_room(&record, delivery.payload.len() as u64)?;
         let seq = record.next_seq;
         self.store(cx, &queue, &mut record, delivery)?;
-        tables::save(cx.tx, DELIVERY_IDS, key(&taken), &TakenRecord { seq })?;
+        taken.note(cx.tx, &contents, &delivery.id, seq)?;
         cx.arrived.push(queue);
         Ok(prove(seq, false, cx.now.wall_ms))
     }

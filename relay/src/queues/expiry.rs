@@ -13,10 +13,11 @@ use crate::input::RelayError;
 use crate::queues::acknowledge::release;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::{Contents, QueueKey};
+use crate::queues::taken::Taken;
 use crate::records::{DeliveryRecord, ExpiryRecord, QueueRecord};
 use crate::relay::Relay;
 use crate::storage::Transaction;
-use crate::tables::{self, DELIVERIES, DELIVERY_IDS, EXPIRIES, QUEUES, at, key};
+use crate::tables::{self, DELIVERIES, EXPIRIES, QUEUES, at, key};
 
 /// What is to be removed, and when.
 #[derive(Debug, Default)]
@@ -136,7 +137,7 @@ fn remove(
     delivery: &DeliveryRecord,
 ) -> Result<(), RelayError> {
     tx.delete(DELIVERIES, at(&contents.0, seq))?;
-    Ok(tx.delete(DELIVERY_IDS, key(&contents.with_delivery(&delivery.delivery_id)))?)
+    Taken::look_up(tx, contents, &delivery.delivery_id)?.forget(tx, contents, &delivery.delivery_id)
 }
 
 /// Has a queue looked at in an hour, and not at the one that was set before. The caller writes the queue's record.

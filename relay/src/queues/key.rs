@@ -51,13 +51,6 @@ impl QueueKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Contents(pub Vec<u8>);
 
-impl Contents {
-    /// The prefix of what is known of one delivery id.
-    pub(crate) fn with_delivery(&self, delivery_id: &[u8]) -> Vec<u8> {
-        [&self.0, delivery_id].concat()
-    }
-}
-
 /// A mailbox id of a request.
 pub(crate) fn mailbox_field(bytes: &[u8]) -> Result<[u8; MAILBOX_BYTES], Failure> {
     bytes.try_into().map_err(|_| {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::storage::{Direction, Key, StorageError, Table, Transaction};
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     records: BTreeMap<(Table, Vec<u8>, u64), Bytes>,
     /// Records that were read by the last inputs.
     pub reads: std::cell::Cell<usize>,
@@ -18,7 +18,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Records of a table.
-    pub(super) fn count(&self, table: Table) -> usize {
+    pub(crate) fn count(&self, table: Table) -> usize {
         self.records.keys().filter(|(of, _, _)| *of == table).count()
     }
 
