@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 108] = [
+const CONTRACT: [(u16, &str, &str); 109] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),

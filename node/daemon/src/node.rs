@@ -5,14 +5,15 @@
 //! stop   refuse new calls, finish those under way ─ peers ─ last commit ─ socket
 //! ```
 
+mod configured;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use qpq_crypto::passphrase::PassphraseCost;
 use qpq_engine::Input;
 use qpq_net::socket::{self, ListenError, SocketServer};
-use qpq_net::{Discovery as NetDiscovery, PeerConfig, Peers, Pushes, Service};
+use qpq_net::{PeerConfig, Peers, Pushes, Service};
 use qpq_proto::limits::Limits;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -29,8 +30,10 @@ use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
 use crate::relaying::{RelayRole, carry_out};
 use crate::service::{NodeService, NodeState, Writer};
-use crate::settings::{Discovery, Profile, Settings};
+use crate::settings::Settings;
 use crate::wiring::forward;
+pub(crate) use configured::passphrase_cost_of;
+use configured::{discovery_of, limits_of, peer_config, static_peers_of};
 
 /// A node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -265,52 +268,6 @@ async fn listen(
     let socket = socket::serve(socket_path, Arc::clone(&service), limits).await?;
     state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
     Ok((socket, state.relay.listening().await.ready()))
-}
-
-fn limits_of(settings: &Settings) -> Limits {
-    let mut limits = match settings.profile {
-        Profile::Server => Limits::SERVER,
-        Profile::Router => Limits::ROUTER,
-    };
-    if let Some(connections) = settings.connections_per_address {
-        let connections = connections.get();
-        limits.connections_per_address_max = connections;
-        limits.connections_per_address_per_minute_max = connections.saturating_mul(15);
-        limits.connections_max = limits.connections_max.max(connections);
-    }
-    limits
-}
-
-/// What a guess at a passphrase costs: as much as the machine can well afford.
-pub(crate) fn passphrase_cost_of(profile: Profile) -> PassphraseCost {
-    match profile {
-        Profile::Server => PassphraseCost::STANDARD,
-        Profile::Router => PassphraseCost::ROUTER,
-    }
-}
-
-fn static_peers_of(settings: &Settings) -> StaticPeers {
-    let mut peers = StaticPeers::new();
-    for peer in &settings.static_peers {
-        peers.entry(peer.node).or_default().push(peer.address);
-    }
-    peers
-}
-
-fn discovery_of(settings: &Settings) -> NetDiscovery {
-    match settings.discovery {
-        Discovery::Open => NetDiscovery::Open,
-        Discovery::Off => NetDiscovery::Off,
-    }
-}
-
-fn peer_config(settings: &Settings, found: &Found, limits: &Limits) -> PeerConfig {
-    // The interpreter of effects wants the static peers, so that a reload can change them.
-    PeerConfig {
-        listen: settings.listen.clone(),
-        discovery: discovery_of(settings),
-        ..PeerConfig::new(found.node_secret.0.clone(), limits.clone())
-    }
 }
 
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

@@ -287,12 +287,8 @@ fn config(limits: RelayLimits, domain: &str) -> Config {
 /// A request to deliver a text.
 pub(super) fn delivery(mailbox: &[u8], text: &str) -> EnqueueRequest {
     let payload = Bytes::from(text.to_owned());
-    EnqueueRequest {
-        mailbox: mailbox.to_vec(),
-        delivery_id: delivery_id(&payload).to_vec(),
-        payload,
-        ..EnqueueRequest::default()
-    }
+    let (mailbox, delivery_id) = (mailbox.to_vec(), delivery_id(&payload).to_vec());
+    EnqueueRequest { mailbox, delivery_id, payload, ..EnqueueRequest::default() }
 }
 
 /// Envelopes as texts with their sequences.

@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("qpqd", &["qpq-net", "qpq-relay", "qpq-engine", "qpq-mesh", "qpq-store", "qpq-crypto", "qpq-proto"]),
     ("qpq", &["qpq-proto", "qpq-net", "qpqd"]),
     ("qpq-sim", &["qpq-engine", "qpq-mesh", "qpq-relay", "qpq-store"]),
-    ("qpq-tests", &["qpq-proto", "qpq-net"]),
+    // A light client of a relay's needs the person's half of its cryptography.
+    ("qpq-tests", &["qpq-proto", "qpq-net", "qpq-crypto"]),
 ];
 
 /// Crates from outside that only the named ones of ours may use. A name that ends in `*` is a prefix.
