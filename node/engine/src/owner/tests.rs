@@ -7,9 +7,14 @@ use crate::{Caller, Input, tests::bench::Bench};
 /// Those who call: which methods each may reach is the driver's to check.
 const CALLERS: [Caller; 3] = [Caller::Owner, Caller::Public, Caller::Node(NodeKey::from_bytes([7; 32]))];
 
-/// Owner's methods that are the daemon's alone.
-const DAEMONS: [Method; 4] =
-    [Method::CreateBackup, Method::VerifyBackup, Method::ExportBundles, Method::ImportBundles];
+/// Owner's methods that are the daemon's or the relay's alone.
+const OTHERS: [Method; 5] = [
+    Method::CreateBackup,
+    Method::VerifyBackup,
+    Method::ExportBundles,
+    Method::ImportBundles,
+    Method::CreateRelayInvitation,
+];
 
 fn call(
     bench: &mut Bench,
@@ -22,7 +27,7 @@ fn call(
 
 fn is_offered(method: Method) -> bool {
     match method.service() {
-        Service::Owner => !DAEMONS.contains(&method),
+        Service::Owner => !OTHERS.contains(&method),
         Service::Mesh => true,
         _ => matches!(method, Method::Enqueue | Method::FetchHybridKey),
     }
