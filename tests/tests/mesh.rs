@@ -57,5 +57,5 @@ fn a_carrier_is_seen_as_one_and_pairs() {
     alice.ok(&["mesh", "unpair", bob.node_key()]);
     assert_eq!(neighbour(&alice)["standing"], "contact");
     alice.qpq(&["mesh", "unpair", bob.node_key()]).expect_status(1);
-    alice.qpq(&["role", "relay", "on"]).expect_status(2);
+    alice.qpq(&["role", "federation", "on"]).expect_status(2);
 }
