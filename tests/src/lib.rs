@@ -35,7 +35,7 @@ pub use person::{Person, befriend, group_of};
 pub use relay_user::{RelayAddress, RelayUser, delivery};
 
 /// How long anything may take before a test fails. Far more than it takes on a slow machine that does much else.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Says on standard error that a test could not run here; not through `eprintln`, which a passing test keeps to
 /// itself.
