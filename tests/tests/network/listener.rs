@@ -59,10 +59,19 @@ fn writings(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn is_discovery(frame: &Frame) -> bool {
-    let port = 5353;
-    frame
-        .datagram()
-        .is_some_and(|datagram| datagram.source.port() == port || datagram.destination.port() == port)
+    let ports = frame.datagram().map(|datagram| [datagram.source.port(), datagram.destination.port()]);
+    ports.or_else(|| quoted_ports(frame)).is_some_and(|ports| ports.contains(&5353))
+}
+
+/// The ports of the datagram that could not be delivered, which an ICMP error repeats (RFC 792; RFC 4443, 3.1).
+fn quoted_ports(frame: &Frame) -> Option<[u16; 2]> {
+    let byte = |at: usize| frame.bytes.get(at).copied();
+    let ports = match (frame.bytes.get(12..14)?, byte(23), byte(34), byte(20), byte(54)) {
+        ([0x08, 0x00], Some(1), Some(3), ..) => frame.bytes.get(62..66)?,
+        ([0x86, 0xdd], _, _, Some(58), Some(1)) => frame.bytes.get(102..106)?,
+        _ => return None,
+    };
+    Some([u16::from_be_bytes([ports[0], ports[1]]), u16::from_be_bytes([ports[2], ports[3]])])
 }
 
 fn kind(frame: &Frame) -> &'static str {
@@ -70,7 +79,7 @@ fn kind(frame: &Frame) -> &'static str {
     // RFC 9000, section 17: the fixed bit. iroh clears it in some packets, as RFC 9287 allows.
     let is_quic = |ports: [u16; 2]| ports.contains(&QUIC_PORT);
     match (frame.datagram(), frame.bytes.get(12..14), frame.bytes.get(23)) {
-        (Some(_), ..) if is_discovery(frame) => "discovery",
+        _ if is_discovery(frame) => "discovery",
         (Some(datagram), ..) if is_quic([datagram.source.port(), datagram.destination.port()]) => "QUIC",
         (_, Some([0x08, 0x06]), _) => "address resolution",
         (_, Some([0x08, 0x00]), Some(2)) => "group membership",
