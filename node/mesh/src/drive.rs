@@ -12,7 +12,7 @@ use crate::wire::{Durability, Request};
 const EXPIRY_GRAIN_MS: u64 = 60_000;
 
 impl Mesh {
-    /// Node time at which [`Input::Tick`] is due; none while nothing is waited for.
+    /// Node time at which [`Input::Tick`](crate::Input::Tick) is due; none while nothing is waited for.
     #[must_use]
     pub fn wake_at(&self) -> Option<u64> {
         let ends = earlier(self.custody.next_expiry_ms(), self.tombstones.next_expiry_ms());
