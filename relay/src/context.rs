@@ -8,7 +8,7 @@ use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use rand_core::CryptoRng;
 
 use crate::blobs::{BlobJob, Work};
-use crate::input::{CallId, Caller, ConnectionId, Effect, Now, Peer};
+use crate::input::{CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Now, Peer};
 use crate::proofs::Proved;
 use crate::queues::{QueueKey, Wait};
 use crate::sessions::Session;
@@ -147,6 +147,16 @@ impl Context<'_> {
     /// The call that is handled.
     pub(crate) fn call(&self) -> Result<Call, Failure> {
         self.call.ok_or_else(Failure::internal)
+    }
+
+    /// What is signed over to show who one is on this connection. The owner's socket has none: what is signed over it
+    /// would be worth as much on the next one.
+    pub(crate) fn exporter(&self) -> Result<[u8; EXPORTER_BYTES], Failure> {
+        let caller = self.call()?.caller;
+        match caller.peer {
+            Peer::Owner => Err(Failure::forbidden("nobody logs in over the owner's socket")),
+            Peer::Node(_) | Peer::Anyone => Ok(caller.exporter),
+        }
     }
 
     /// Who is logged in.

@@ -25,7 +25,7 @@ impl Relay {
         let identity = cx.identity()?;
         let account = account(cx.tx, identity.as_bytes())?.ok_or_else(Failure::internal)?;
         let (of, session_key) = self.proven(cx, &account.username, &request.finalization)?;
-        let exporter = cx.call()?.caller.exporter;
+        let exporter = cx.exporter()?;
         if of != identity {
             return Err(Failure::forbidden("the login is of another account"));
         }

@@ -99,7 +99,7 @@ impl Relay {
         if identity.as_bytes() != request.identity_key.as_slice() {
             return Err(Failure::forbidden("the account is another identity's"));
         }
-        let exporter = cx.call()?.caller.exporter;
+        let exporter = cx.exporter()?;
         verify_login(&device, &session_key, &exporter, &request.device_signature)
             .map_err(|error| Failure::bad_request("device_signature", error.to_string()))?;
         if !request.device_list.is_empty() {
@@ -128,7 +128,7 @@ impl Relay {
         let hash = session_token_hash(token);
         let found = session_of(cx, &hash)?;
         let found = found.ok_or_else(|| Failure::unauthorized("the session has ended: log in again"))?;
-        let exporter = cx.call()?.caller.exporter;
+        let exporter = cx.exporter()?;
         verify_session(&found.device, &hash, &exporter, &request.device_signature)
             .map_err(|error| Failure::bad_request("device_signature", error.to_string()))?;
         let account = account_with(cx, found.identity, found.device)?;

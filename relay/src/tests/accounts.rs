@@ -1,10 +1,11 @@
 //! Accounts: registering, logging in, resuming, devices, deletion, and what nobody may learn.
 
-use qpq_crypto::account::{sign_deletion, sign_login};
+use qpq_crypto::account::{session_token_hash, sign_deletion, sign_login, sign_session};
 use qpq_proto::v1::{
     CreateRelayInvitationRequest, CreateRelayInvitationResponse, DeleteAccountRequest, DeleteAccountResponse,
     OpaqueLoginFinishRequest, OpaqueLoginFinishResponse, OpaqueRegisterStartRequest,
-    OpaqueRegisterStartResponse, RevokeDeviceRequest, RevokeDeviceResponse,
+    OpaqueRegisterStartResponse, ResumeSessionRequest, ResumeSessionResponse, RevokeDeviceRequest,
+    RevokeDeviceResponse,
 };
 use qpq_proto::{Method, Status};
 
@@ -195,4 +196,16 @@ fn an_invitation_is_made_by_the_owner_within_bounds() {
     let by_another: Result<CreateRelayInvitationResponse, _> =
         world.call(on(1), Method::CreateRelayInvitation, &request);
     assert_eq!(status(by_another), Status::Forbidden);
+}
+
+#[test]
+fn nobody_logs_in_over_the_owners_socket() {
+    let (mut world, alice) = alice();
+    let token = log_in(&mut world, &alice, 1, 1).unwrap();
+    let owner = Caller { peer: Peer::Owner, exporter: [0; 32], ..on(9) };
+    let signature = sign_session(&alice.device(1), &session_token_hash(&token), &owner.exporter);
+    let request =
+        ResumeSessionRequest { session_token: token.to_vec(), device_signature: signature.to_vec() };
+    let resumed: Result<ResumeSessionResponse, _> = world.call(owner, Method::ResumeSession, &request);
+    assert_eq!(status(resumed), Status::Forbidden);
 }
