@@ -63,6 +63,14 @@ impl Person {
         self.until(&what, || self.texts(conversation).iter().any(|text| text == words).then_some(()));
     }
 
+    /// Waits until everything this node carried is settled.
+    #[track_caller]
+    pub fn await_settled(&self) {
+        self.until("everything carried is settled", || {
+            (self.ok(&["mesh", "store"])["bundles"] == 0).then_some(())
+        });
+    }
+
     /// How this person sees a contact: "requested", "pending", "accepted", "blocked", or "" for a stranger.
     #[track_caller]
     pub fn state_of(&self, name: &str) -> String {

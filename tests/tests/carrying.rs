@@ -21,6 +21,8 @@ fn a_node_between_carries_for_two_who_never_meet() {
     carol.run_again();
     carol.await_text("@alice", "by bob");
     carol.await_text("@alice", "this too");
+    // Gone any sooner, Carol would keep her receipts to herself.
+    bob.await_settled();
     assert!(carol.terminate().success());
 
     alice.run_again();

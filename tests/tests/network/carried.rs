@@ -43,6 +43,8 @@ fn is_carried(lab: &Lab, plug: Plug) {
     air.cut(at_alice);
     air.join(at_carol);
     carol.await_text("@alice-miller", TEXT);
+    // Out of range any sooner, Carol would keep her receipt to herself.
+    bob.await_settled();
     air.cut(at_carol);
     air.join(at_alice);
     await_state(&alice, "@carol-weaver", "delivered");
