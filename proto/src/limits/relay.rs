@@ -126,6 +126,19 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
+    /// As much for each of so many as this is for each of others.
+    #[must_use]
+    pub fn shared_by(self, many: usize, instead_of: usize) -> Self {
+        let scaled = |number: u64, times: usize, by: usize| {
+            (number.saturating_mul(times as u64) / by.max(1) as u64).max(1)
+        };
+        let burst = scaled(self.burst.into(), many, instead_of);
+        Self {
+            burst: u32::try_from(burst).unwrap_or(u32::MAX),
+            interval_us: scaled(self.interval_us, instead_of, many),
+        }
+    }
+
     /// So often at once, and then once in so many seconds.
     const fn once_in_s(interval_s: u64, burst: u32) -> Self {
         Self { burst, interval_us: interval_s * 1_000_000 }
@@ -212,7 +225,7 @@ impl RelayLimits {
         removals_per_step_max: 256,
         calls_per_connection: RateLimit { burst: 8_192, interval_us: 200 },
         calls_per_caller: RateLimit { burst: 8_192, interval_us: 200 },
-        calls_per_address: RateLimit { burst: 32_768, interval_us: 100 },
+        calls_per_address: RateLimit { burst: 65_536, interval_us: 30 },
         rate_keys_max: 65_536,
         key_packages_per_device_max: 128,
         key_package_bytes_per_device_max: 4 * MIB as u64,

@@ -16,6 +16,8 @@ pub(super) fn limits_of(settings: &Settings) -> Limits {
     };
     if let Some(connections) = settings.connections_per_address {
         let connections = connections.get();
+        let calls = &mut limits.relay.calls_per_address;
+        *calls = calls.shared_by(connections, limits.connections_per_address_max);
         limits.connections_per_address_max = connections;
         limits.connections_per_address_per_minute_max = connections.saturating_mul(15);
         limits.connections_max = limits.connections_max.max(connections);
