@@ -11,9 +11,9 @@
 
 use bytes::Bytes;
 use prost::Message;
-use qpq_crypto::digest::sha256;
 use qpq_crypto::identity::DeviceSecret;
 use qpq_crypto::signature::Domain;
+use qpq_crypto::transparency::merkle::{LogHash, leaf_hash, node_hash};
 use qpq_proto::Method;
 use qpq_proto::v1::{BatchEnqueueResponse, DeliveryProof, EnqueueResponse};
 
@@ -25,7 +25,7 @@ pub(crate) struct ToProve {
     /// The answer, still without its proof.
     pub response: EnqueueResponse,
     /// Hash of its entry.
-    pub leaf: [u8; 32],
+    pub leaf: LogHash,
     /// Unix time in ms that the entry carries.
     pub at_ms: u64,
 }
@@ -118,22 +118,22 @@ impl Signed {
 }
 
 /// The hash of an entry as a leaf.
-fn entry_hash(mailbox: &[u8; 32], payload_hash: &[u8; 32], seq: u64, at_ms: u64) -> [u8; 32] {
-    sha256(&[&[0], mailbox, payload_hash, &seq.to_be_bytes(), &at_ms.to_be_bytes()])
+fn entry_hash(mailbox: &[u8; 32], payload_hash: &[u8; 32], seq: u64, at_ms: u64) -> LogHash {
+    leaf_hash(&[mailbox, payload_hash.as_slice(), &seq.to_be_bytes(), &at_ms.to_be_bytes()].concat())
 }
 
 /// A Merkle tree (RFC 9162, 2.1.1): each level from the leaves up, a last node without a sibling taken over as it is.
 struct Tree {
-    levels: Vec<Vec<[u8; 32]>>,
+    levels: Vec<Vec<LogHash>>,
 }
 
 impl Tree {
     /// Of at least one leaf.
-    fn new(leaves: Vec<[u8; 32]>) -> Self {
+    fn new(leaves: Vec<LogHash>) -> Self {
         let mut levels = vec![leaves];
         while let Some(below) = levels.last().filter(|level| level.len() > 1) {
             let above = below.chunks(2).map(|pair| match pair {
-                [left, right] => sha256(&[&[1], left, right]),
+                [left, right] => node_hash(left, right),
                 alone => alone[0],
             });
             levels.push(above.collect());
@@ -145,7 +145,7 @@ impl Tree {
         self.levels.first().map_or(0, Vec::len)
     }
 
-    fn root(&self) -> [u8; 32] {
+    fn root(&self) -> LogHash {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default()
     }
 

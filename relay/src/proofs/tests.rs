@@ -1,30 +1,14 @@
 use proptest::prelude::*;
+use qpq_crypto::digest::sha256;
 use qpq_crypto::signature::Verify;
+use qpq_crypto::transparency::merkle::verify_inclusion;
 
 use super::*;
 
-/// Verifies an inclusion proof as RFC 9162, 2.1.3.2, says.
-fn verifies(leaf: [u8; 32], proof: &DeliveryProof) -> bool {
-    let (mut node, mut last) = (proof.leaf_index, proof.leaf_count - 1);
-    if node > last {
-        return false;
-    }
-    let mut hash = leaf;
-    for sibling in &proof.path {
-        if last == 0 {
-            return false;
-        }
-        if node & 1 == 1 || node == last {
-            hash = sha256(&[&[1], sibling, &hash]);
-            while node & 1 == 0 && node != 0 {
-                (node, last) = (node >> 1, last >> 1);
-            }
-        } else {
-            hash = sha256(&[&[1], &hash, sibling]);
-        }
-        (node, last) = (node >> 1, last >> 1);
-    }
-    last == 0 && hash.as_slice() == proof.root
+fn verifies(leaf: LogHash, proof: &DeliveryProof) -> bool {
+    let path: Vec<LogHash> = proof.path.iter().map(|hash| hash.as_slice().try_into().unwrap()).collect();
+    let root = proof.root.as_slice().try_into().unwrap();
+    verify_inclusion(proof.leaf_index, proof.leaf_count, &leaf, &path, root).is_ok()
 }
 
 fn delivery(number: u64) -> ToProve {
