@@ -8,6 +8,7 @@ use qpq_crypto::digest::sha256;
 
 use crate::input::RelayError;
 use crate::records::SetRecord;
+use crate::sets;
 use crate::storage::Transaction;
 use crate::tables::{self, DUES, at};
 
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     Bans,
     /// Blobs and uploads of accounts.
     Blobs,
+    /// Queues in which deliveries lie, each on one list: that of the first that ends.
+    Queues,
 }
 
 impl Kind {
@@ -31,6 +34,7 @@ impl Kind {
             Self::Endpoints => b"endpoints",
             Self::Bans => b"bans",
             Self::Blobs => b"blobs",
+            Self::Queues => b"queues",
         }
     }
 }
@@ -42,15 +46,22 @@ pub(crate) fn look_at(
     id: &[u8],
     ends_ms: u64,
 ) -> Result<(), RelayError> {
-    let hash = sha256(&[id]);
-    let spread = u64::from_be_bytes([0, 0, 0, 0, 0, hash[0], hash[1], hash[2]]);
-    let place = at(kind.prefix(), place(ends_ms / HOUR_MS + 1, spread));
-    let mut list: SetRecord = tables::load(tx, DUES, place)?.unwrap_or_default();
-    if !list.ids.iter().any(|other| other == id) {
-        list.ids.push(id.to_vec());
-        tables::save(tx, DUES, place, &list)?;
-    }
-    Ok(())
+    put_on(tx, kind, id, hour_after(ends_ms))
+}
+
+/// The first hour in which what ends at a time has ended.
+pub(crate) const fn hour_after(ends_ms: u64) -> u64 {
+    ends_ms / HOUR_MS + 1
+}
+
+/// Puts something on the list of an hour.
+pub(crate) fn put_on(tx: &mut dyn Transaction, kind: Kind, id: &[u8], hour: u64) -> Result<(), RelayError> {
+    sets::add_at(tx, DUES, at(kind.prefix(), place(hour, spread(id))), id).map(|_| ())
+}
+
+/// Takes something off the list of an hour, if it stands there.
+pub(crate) fn take_off(tx: &mut dyn Transaction, kind: Kind, id: &[u8], hour: u64) -> Result<(), RelayError> {
+    sets::remove_at(tx, DUES, at(kind.prefix(), place(hour, spread(id))), id).map(|_| ())
 }
 
 /// Takes something off the lists of the hours that have come, as a rule one thing. None if nothing is left.
@@ -60,6 +71,12 @@ pub(crate) fn take(tx: &mut dyn Transaction, kind: Kind, wall_ms: u64) -> Result
     let Some((ordinal, list)) = found.into_iter().next() else { return Ok(Vec::new()) };
     tx.delete(DUES, at(kind.prefix(), ordinal))?;
     Ok(list.ids)
+}
+
+/// Some bits of the hash of an id.
+fn spread(id: &[u8]) -> u64 {
+    let hash = sha256(&[id]);
+    u64::from_be_bytes([0, 0, 0, 0, 0, hash[0], hash[1], hash[2]])
 }
 
 /// Ordered by hour, and so spread that a list holds one thing as a rule.

@@ -130,14 +130,6 @@ pub(crate) struct AccountMailboxRecord {
     pub mailbox: Vec<u8>,
 }
 
-/// Queues that are to be looked at in the same hour.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct ExpiryRecord {
-    /// Their keys.
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    pub queues: Vec<Vec<u8>>,
-}
-
 /// What a mailbox that was closed leaves to be removed.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct GraveRecord {

@@ -5,7 +5,7 @@
 
 use crate::input::RelayError;
 use crate::records::SetRecord;
-use crate::storage::{Table, Transaction};
+use crate::storage::{Key, Table, Transaction};
 use crate::tables::{self, at};
 
 /// Adds an id; false if it is there already.
@@ -15,12 +15,22 @@ pub(crate) fn add(
     prefix: &[u8],
     id: &[u8],
 ) -> Result<bool, RelayError> {
-    let mut held: SetRecord = tables::load(tx, table, at(prefix, place(id)))?.unwrap_or_default();
+    add_at(tx, table, at(prefix, place(id)), id)
+}
+
+/// Adds an id to those at one place; false if it is there already.
+pub(crate) fn add_at(
+    tx: &mut dyn Transaction,
+    table: Table,
+    place: Key<'_>,
+    id: &[u8],
+) -> Result<bool, RelayError> {
+    let mut held: SetRecord = tables::load(tx, table, place)?.unwrap_or_default();
     if held.ids.iter().any(|other| other == id) {
         return Ok(false);
     }
     held.ids.push(id.to_vec());
-    tables::save(tx, table, at(prefix, place(id)), &held)?;
+    tables::save(tx, table, place, &held)?;
     Ok(true)
 }
 
@@ -31,14 +41,22 @@ pub(crate) fn remove(
     prefix: &[u8],
     id: &[u8],
 ) -> Result<bool, RelayError> {
-    let Some(mut held) = tables::load::<SetRecord>(tx, table, at(prefix, place(id)))? else {
-        return Ok(false);
-    };
+    remove_at(tx, table, at(prefix, place(id)), id)
+}
+
+/// Removes an id from those at one place; false if it is not there.
+pub(crate) fn remove_at(
+    tx: &mut dyn Transaction,
+    table: Table,
+    place: Key<'_>,
+    id: &[u8],
+) -> Result<bool, RelayError> {
+    let Some(mut held) = tables::load::<SetRecord>(tx, table, place)? else { return Ok(false) };
     let before = held.ids.len();
     held.ids.retain(|other| other != id);
     match held.ids.is_empty() {
-        true => tx.delete(table, at(prefix, place(id)))?,
-        false => tables::save(tx, table, at(prefix, place(id)), &held)?,
+        true => tx.delete(table, place)?,
+        false => tables::save(tx, table, place, &held)?,
     }
     Ok(held.ids.len() < before)
 }
@@ -68,7 +86,8 @@ pub(crate) fn take_some(
     Ok(found.into_iter().flat_map(|(_, held)| held.ids).collect())
 }
 
-fn place(id: &[u8]) -> u64 {
+/// Where an id lies: ordered by its first eight bytes.
+pub(crate) fn place(id: &[u8]) -> u64 {
     let beginning = id.iter().take(8).fold(0, |place: u64, byte| place << 8 | u64::from(*byte));
     // The largest ordinal is no place: scans end before it.
     beginning >> 1

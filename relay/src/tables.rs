@@ -20,8 +20,6 @@ pub const DELIVERY_IDS: Table = Table("relay_delivery_ids");
 pub const MAILBOXES: Table = Table("relay_mailboxes");
 /// Single-use tokens that are not used yet, by mailbox, ordered by the start of their hashes.
 pub const TOKENS: Table = Table("relay_tokens");
-/// Queues that are to be looked at for deliveries that have ended, by hour.
-pub const EXPIRIES: Table = Table("relay_expiries");
 /// The mailboxes of an account, by identity key.
 pub const ACCOUNT_MAILBOXES: Table = Table("relay_account_mailboxes");
 /// What was given up and is not removed yet, in order, under one key.
@@ -113,7 +111,6 @@ pub const ALL: &[Table] = &[
     DELIVERY_IDS,
     MAILBOXES,
     TOKENS,
-    EXPIRIES,
     ACCOUNT_MAILBOXES,
     GRAVES,
     ACCOUNTS,

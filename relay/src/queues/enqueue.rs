@@ -11,7 +11,7 @@ use qpq_proto::v1::{
 };
 
 use crate::context::{Context, Later};
-use crate::due::HOUR_MS;
+use crate::due;
 use crate::input::RelayError;
 use crate::proofs::{Proved, ToProve};
 use crate::queues::expiry::look_at;
@@ -124,7 +124,7 @@ impl Relay {
         record.next_seq += 1;
         record.bytes += delivery.payload.len() as u64;
         record.deliveries += 1;
-        let due_hour = expires_at_ms / HOUR_MS + 1;
+        let due_hour = due::hour_after(expires_at_ms);
         if record.due_hour == 0 || due_hour < record.due_hour {
             look_at(cx.tx, queue, record, due_hour)?;
         }

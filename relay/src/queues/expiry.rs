@@ -1,23 +1,21 @@
 //! The end of lifetimes: queues are looked at when something in them ends, a bounded number of deliveries at a time.
 //!
-//! The queues that are due in an hour are listed under that hour, each once: under the earliest that any of its
-//! deliveries asked for. Whoever reads never sees what has ended; this gives its room back.
+//! A queue stands on the [list](crate::due) of one hour: the earliest that any of its deliveries asks for. Whoever reads
+//! never sees what has ended; this gives its room back.
 
 use std::collections::BTreeSet;
 
-use qpq_crypto::digest::sha256;
-
 use crate::context::Context;
-use crate::due::HOUR_MS;
+use crate::due::{self, HOUR_MS, Kind};
 use crate::input::RelayError;
 use crate::queues::acknowledge::release;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::{Contents, QueueKey};
 use crate::queues::taken::Taken;
-use crate::records::{DeliveryRecord, ExpiryRecord, QueueRecord};
+use crate::records::{DeliveryRecord, QueueRecord};
 use crate::relay::Relay;
 use crate::storage::Transaction;
-use crate::tables::{self, DELIVERIES, EXPIRIES, QUEUES, at, key};
+use crate::tables::{self, DELIVERIES, QUEUES, at, key};
 
 /// What is to be removed, and when.
 #[derive(Debug, Default)]
@@ -75,14 +73,12 @@ impl Relay {
 
     /// Looks at the first queues that are due. Returns whether there may be more.
     fn look(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let hour = cx.now.wall_ms / HOUR_MS;
-        let due: Vec<(u64, ExpiryRecord)> = tables::scan(cx.tx, EXPIRIES, b"", 0..place(hour + 1, 0), 1)?;
-        let Some((ordinal, ExpiryRecord { queues })) = due.into_iter().next() else { return Ok(false) };
-        cx.tx.delete(EXPIRIES, at(b"", ordinal))?;
-        for queue in queues.into_iter().filter_map(QueueKey::from_record) {
+        let due = due::take(cx.tx, Kind::Queues, cx.now.wall_ms)?;
+        let is_more = !due.is_empty();
+        for queue in due.into_iter().filter_map(QueueKey::from_record) {
             self.expire_queue(cx, &queue)?;
         }
-        Ok(true)
+        Ok(is_more)
     }
 
     /// Removes from the front of a queue what has ended, and has it looked at again when the next ends.
@@ -108,7 +104,7 @@ impl Relay {
         }
         record.due_hour = 0;
         match next_end_ms {
-            Some(end_ms) => look_at(cx.tx, queue, &mut record, end_ms / HOUR_MS + 1)?,
+            Some(end_ms) => look_at(cx.tx, queue, &mut record, due::hour_after(end_ms))?,
             None if is_whole => record.first_seq = record.next_seq,
             None => look_at(cx.tx, queue, &mut record, cx.now.wall_ms / HOUR_MS)?,
         }
@@ -148,10 +144,7 @@ pub(super) fn look_at(
     hour: u64,
 ) -> Result<(), RelayError> {
     forget(tx, queue, record)?;
-    let ordinal = place_of(queue, hour);
-    let mut list: ExpiryRecord = tables::load(tx, EXPIRIES, at(b"", ordinal))?.unwrap_or_default();
-    list.queues.push(queue.as_bytes().to_vec());
-    tables::save(tx, EXPIRIES, at(b"", ordinal), &list)?;
+    due::put_on(tx, Kind::Queues, queue.as_bytes(), hour)?;
     record.due_hour = hour;
     Ok(())
 }
@@ -162,29 +155,11 @@ pub(super) fn forget(
     queue: &QueueKey,
     record: &QueueRecord,
 ) -> Result<(), RelayError> {
-    if record.due_hour == 0 {
-        return Ok(());
-    }
-    let ordinal = place_of(queue, record.due_hour);
-    let Some(mut list) = tables::load::<ExpiryRecord>(tx, EXPIRIES, at(b"", ordinal))? else { return Ok(()) };
-    list.queues.retain(|listed| listed != queue.as_bytes());
-    match list.queues.is_empty() {
-        true => Ok(tx.delete(EXPIRIES, at(b"", ordinal))?),
-        false => tables::save(tx, EXPIRIES, at(b"", ordinal), &list),
+    match record.due_hour {
+        0 => Ok(()),
+        hour => due::take_off(tx, Kind::Queues, queue.as_bytes(), hour),
     }
 }
 
-fn place_of(queue: &QueueKey, hour: u64) -> u64 {
-    let hash = sha256(&[queue.as_bytes()]);
-    place(hour, u64::from_be_bytes([0, 0, 0, 0, 0, hash[0], hash[1], hash[2]]))
-}
-
-/// Where the list of queues lies that are due in an hour and share some bits of their hashes: ordered by hour, and so
-/// spread that a list holds one queue as a rule.
-const fn place(hour: u64, hash: u64) -> u64 {
-    (hour << HASH_BITS) | hash
-}
-
-const HASH_BITS: u32 = 24;
 /// How often the list is looked at when nothing was due.
 const LOOK_INTERVAL_MS: u64 = 60_000;

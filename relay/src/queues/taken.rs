@@ -6,6 +6,7 @@
 use crate::input::RelayError;
 use crate::queues::key::Contents;
 use crate::records::{TakenIdRecord, TakenRecord};
+use crate::sets::place;
 use crate::storage::Transaction;
 use crate::tables::{self, DELIVERY_IDS, at};
 
@@ -54,12 +55,6 @@ impl Taken {
             false => tables::save(tx, DELIVERY_IDS, at(&contents.0, self.place), &self.record),
         }
     }
-}
-
-fn place(id: &[u8]) -> u64 {
-    let beginning = id.iter().take(8).fold(0, |place: u64, byte| place << 8 | u64::from(*byte));
-    // The largest ordinal is no place: scans end before it.
-    beginning >> 1
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use qpq_proto::{Method, Status};
 
 use super::queues::{ALICE, BOB, both, own};
 use super::world::{STRANGER, World, delivery};
-use crate::tables::{DELIVERIES, DELIVERY_IDS, EXPIRIES, GRAVES, MAILBOXES, TOKENS};
+use crate::tables::{DELIVERIES, DELIVERY_IDS, DUES, GRAVES, MAILBOXES, TOKENS};
 
 const BOX: [u8; 32] = [0xb0; 32];
 
@@ -89,7 +89,7 @@ fn a_mailbox_that_was_given_up_is_gone_at_once_and_leaves_nothing() {
     assert_eq!(world.enqueue(BOB.caller(), &BOX, "new").unwrap().seq, 1);
     assert_eq!(enqueue_with(&mut world, &[1; 32], "old token"), Err(Status::Forbidden));
     world.pass(60_000);
-    for (table, left) in [(DELIVERIES, 1), (DELIVERY_IDS, 1), (EXPIRIES, 1), (TOKENS, 0), (GRAVES, 0)] {
+    for (table, left) in [(DELIVERIES, 1), (DELIVERY_IDS, 1), (DUES, 1), (TOKENS, 0), (GRAVES, 0)] {
         assert_eq!(world.memory.count(table), left, "{table:?}");
     }
     assert_eq!(world.memory.count(MAILBOXES), 3, "the new one, and those of the identities");

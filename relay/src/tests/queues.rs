@@ -10,7 +10,7 @@ use qpq_proto::{Method, Status};
 
 use super::world::{Device, World, delivery, texts};
 use crate::input::Input;
-use crate::tables::{DELIVERIES, DELIVERY_IDS, EXPIRIES};
+use crate::tables::{DELIVERIES, DELIVERY_IDS, DUES};
 
 pub(super) const ALICE: Device = Device { person: 1, number: 1 };
 const ALICES_PHONE: Device = Device { person: 1, number: 2 };
@@ -98,7 +98,7 @@ fn a_delivery_ends_with_its_lifetime_and_nothing_of_it_stays() {
         world.pass(3_600_000);
     }
     assert_eq!(world.fetch(BOB), own(&[]));
-    for table in [DELIVERIES, DELIVERY_IDS, EXPIRIES] {
+    for table in [DELIVERIES, DELIVERY_IDS, DUES] {
         assert_eq!(world.memory.count(table), 0, "{table:?}");
     }
     assert_eq!(world.enqueue(ALICE.caller(), bob.as_bytes(), "a").unwrap().seq, 8, "no sequence twice");
