@@ -4,8 +4,7 @@
 //! exporter (RFC 8446, section 7.5) of the connection is among them wherever something is bound to a
 //! connection: a signature is worth nothing on another one, so that whoever relays a login cannot take it over.
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::sha256;
 use crate::identity::{DeviceSecret, IdentityKey};
 use crate::ids::{DeviceKey, Identity};
 use crate::opaque::SessionKey;
@@ -18,7 +17,7 @@ pub const EXPORTER_BYTES: usize = 32;
 
 /// What stands for a session's token where it is stored or signed: SHA-256 of it.
 pub fn session_token_hash(token: &[u8; SESSION_TOKEN_BYTES]) -> [u8; 32] {
-    Sha256::digest(token).into()
+    sha256(&[token])
 }
 
 /// `proof_of_possession` of a registration: by the identity, over the username, the record uploaded and the
