@@ -1,7 +1,7 @@
 //! Somebody who uses a relay over its direct listener, written against the wire contract alone.
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Context, anyhow};
 use chacha20::ChaCha20Rng;
@@ -63,25 +63,9 @@ impl RelayAddress {
 #[derive(Debug)]
 pub struct RelayUser {
     name: String,
-    identity: IdentityKeyPair,
-    device: DeviceSecretPair,
+    identity: IdentityKey,
+    device: DeviceSecret,
     rng: Mutex<ChaCha20Rng>,
-}
-
-/// Keys whose secret halves are not printed.
-struct IdentityKeyPair(IdentityKey);
-struct DeviceSecretPair(DeviceSecret);
-
-impl std::fmt::Debug for IdentityKeyPair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.public().fmt(f)
-    }
-}
-
-impl std::fmt::Debug for DeviceSecretPair {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.public().fmt(f)
-    }
 }
 
 impl RelayUser {
@@ -90,15 +74,15 @@ impl RelayUser {
         let mut rng = ChaCha20Rng::seed_from_u64(number.into());
         Self {
             name: format!("user{number}"),
-            identity: IdentityKeyPair(IdentityKey::generate(&mut rng)),
-            device: DeviceSecretPair(DeviceSecret::generate(&mut rng)),
+            identity: IdentityKey::generate(&mut rng),
+            device: DeviceSecret::generate(&mut rng),
             rng: Mutex::new(rng),
         }
     }
 
     /// Who it is, and the mailbox of everybody who knows only that.
     pub fn identity(&self) -> Identity {
-        self.identity.0.public()
+        self.identity.public()
     }
 
     /// Registers at an open relay.
@@ -118,18 +102,12 @@ impl RelayUser {
         relay: &Client<DirectClient>,
         invitation: Vec<u8>,
     ) -> anyhow::Result<()> {
-        let (state, request) = {
-            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
-            ClientRegistration::start(&mut *rng, PASSWORD)?
-        };
+        let (state, request) = ClientRegistration::start(&mut *self.rng()?, PASSWORD)?;
         let username = self.name.clone();
         let start = OpaqueRegisterStartRequest { username: username.clone(), request };
         let answer = relay.opaque_register_start(&start).await?;
-        let registered = {
-            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
-            state.finish(&mut *rng, &self.identity(), &answer.response, COST)?
-        };
-        let proof = prove_possession(&self.identity.0, &username, &registered.record);
+        let registered = state.finish(&mut *self.rng()?, &self.identity(), &answer.response, COST)?;
+        let proof = prove_possession(&self.identity, &username, &registered.record);
         let finish = OpaqueRegisterFinishRequest {
             username,
             upload: registered.record,
@@ -146,25 +124,19 @@ impl RelayUser {
     /// # Errors
     /// As the relay answers.
     pub async fn log_in(&self, relay: &Client<DirectClient>) -> anyhow::Result<[u8; 32]> {
-        let (state, request) = {
-            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
-            ClientLogin::start(&mut *rng, PASSWORD)?
-        };
+        let (state, request) = ClientLogin::start(&mut *self.rng()?, PASSWORD)?;
         let username = self.name.clone();
         let answer = relay
             .opaque_login_start(&OpaqueLoginStartRequest { username: username.clone(), request })
             .await?;
-        let proven = {
-            let mut rng = self.rng.lock().map_err(|_| anyhow!("another task panicked"))?;
-            state.finish(&mut *rng, &self.identity(), &answer.response, COST)?
-        };
+        let proven = state.finish(&mut *self.rng()?, &self.identity(), &answer.response, COST)?;
         let exporter = relay.transport().exporter().0;
-        let signature = sign_login(&self.device.0, &proven.session_key, &exporter);
+        let signature = sign_login(&self.device, &proven.session_key, &exporter);
         let finish = OpaqueLoginFinishRequest {
             username,
             finalization: proven.finalization,
             identity_key: self.identity().to_vec(),
-            device_id: self.device.0.public().to_vec(),
+            device_id: self.device.public().to_vec(),
             device_signature: signature.to_vec(),
             device_list: self.device_list()?,
         };
@@ -178,7 +150,7 @@ impl RelayUser {
     /// As the relay answers.
     pub async fn resume(&self, relay: &Client<DirectClient>, token: &[u8; 32]) -> anyhow::Result<()> {
         let exporter = relay.transport().exporter().0;
-        let signature = sign_session(&self.device.0, &session_token_hash(token), &exporter);
+        let signature = sign_session(&self.device, &session_token_hash(token), &exporter);
         let request =
             ResumeSessionRequest { session_token: token.to_vec(), device_signature: signature.to_vec() };
         relay.resume_session(&request).await?;
@@ -196,11 +168,14 @@ impl RelayUser {
         Ok(connection)
     }
 
+    fn rng(&self) -> anyhow::Result<MutexGuard<'_, ChaCha20Rng>> {
+        self.rng.lock().map_err(|_| anyhow!("another task panicked"))
+    }
+
     fn device_list(&self) -> anyhow::Result<Vec<u8>> {
         let node = NodeKey::from_bytes([1; 32]);
-        let certificate =
-            DeviceCertificate::issue(&self.identity.0, self.device.0.public(), node, &[0x4f], 1)?;
-        Ok(DeviceList::sign(&self.identity.0, 1, [0; 32], vec![certificate], Vec::new())?.encode())
+        let certificate = DeviceCertificate::issue(&self.identity, self.device.public(), node, &[0x4f], 1)?;
+        Ok(DeviceList::sign(&self.identity, 1, [0; 32], vec![certificate], Vec::new())?.encode())
     }
 }
 

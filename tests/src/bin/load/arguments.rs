@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     pub(crate) idle: usize,
     /// Where a relay listens already, and its pin; none if one is to be started.
     pub(crate) relay: Option<(SocketAddr, String)>,
-    /// Where a relay that is started keeps its data; none for the directory of temporary files.
+    /// Whether the figures are printed as JSON.
     pub(crate) json: bool,
 }
 
