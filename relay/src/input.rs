@@ -82,6 +82,8 @@ pub enum Input {
     },
     /// The moment that [`Relay::wake_at`](crate::Relay::wake_at) named has come.
     Tick,
+    /// The node is about to stop: calls that wait are answered `Unavailable` at once, and none waits from now on.
+    Closing,
 }
 
 /// Something the driver must do after the transaction is committed.

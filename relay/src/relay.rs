@@ -179,6 +179,7 @@ impl Relay {
                 cx.effects.extend(self.delays.take_due(now.monotonic_ms));
                 Ok(Outcome { effects: cx.effects, keep: true })
             }
+            Input::Closing => Ok(Outcome { effects: self.waits.close(), keep: true }),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
 use qpq_net::direct::{DirectClient, Trust};
+use qpq_proto::limits::RPC_PORT;
 use qpq_proto::v1::{AckRequest, FetchRequest, FetchWaitRequest, HealthRequest};
 use qpq_proto::{CallError, Client, Status};
 use qpq_tests::{Node, Options, RelayAddress, RelayUser, delivery};
@@ -96,6 +97,37 @@ fn whoever_waits_is_told_at_once_and_is_sent_away_when_the_node_stops() {
 }
 
 #[test]
+fn whoever_waits_is_sent_away_when_the_node_is_a_relay_no_more() {
+    let node = relay();
+    let (bob, address) = (RelayUser::new(2), RelayAddress::of(&node).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let reading = Arc::new(bob.arrive(&address).await.unwrap());
+        let waiting = tokio::spawn({
+            let reading = Arc::clone(&reading);
+            let patient = FetchWaitRequest { timeout_ms: 60_000, ..FetchWaitRequest::default() };
+            async move { reading.fetch_wait(&patient).await }
+        });
+        // Answered after the call that waits was taken.
+        reading.fetch(&FetchRequest::default()).await.unwrap();
+        let off = tokio::task::spawn_blocking(move || node.ok(&["role", "relay", "off"]));
+        let sent_away = waiting.await.unwrap().unwrap_err();
+        assert_eq!(status(&sent_away), Status::Unavailable, "long before its patience ends");
+        off.await.unwrap();
+    });
+}
+
+#[test]
+fn a_port_that_is_taken_is_no_absent_daemon() {
+    // If it cannot be taken, somebody else has it.
+    let _taken = std::net::UdpSocket::bind(("::", RPC_PORT));
+    let node = Node::start("relay");
+    let refused = node.qpq(&["role", "relay", "on"]).expect_status(1);
+    assert!(refused.stderr.contains("cannot listen"), "{}", refused.stderr);
+    assert_eq!(node.ok(&["relay", "status"])["on"], false);
+}
+
+#[test]
 fn a_node_is_a_relay_as_long_as_its_owner_wants() {
     let node = Node::start_with("relay", open_relay());
     let user = RelayUser::new(1);
@@ -127,7 +159,8 @@ fn a_node_is_a_relay_as_long_as_its_owner_wants() {
 fn a_closed_relay_takes_whom_its_owner_invites_and_as_many() {
     let environment = vec![("QPQ_RPC_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
     let node = Node::start_with("relay", Options { environment, ..Options::default() });
-    assert_eq!(node.qpq(&["relay", "invite"]).status, 6, "it is no relay yet");
+    let refused = node.qpq(&["relay", "invite"]).expect_status(6);
+    assert!(refused.stderr.contains("qpq role relay on"), "{}", refused.stderr);
     node.ok(&["role", "relay", "on"]);
     let made = node.ok(&["relay", "invite", "--uses", "2", "--expires", "1h"]);
     let token = data_encoding::HEXLOWER.decode(made["invitation"].as_str().unwrap().as_bytes()).unwrap();

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::open::NODE_TABLE;
 use crate::private_file::{self, Guard, PrivateFileError};
+use crate::relaying::Listening;
 use crate::service::Writer;
 use crate::settings::Settings;
 
@@ -63,25 +64,6 @@ pub(crate) struct Direct {
     listening: Listening,
 }
 
-/// Where a listener is, and how it is known.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listening {
-    /// IP address and port; empty if there is none.
-    pub(crate) address: String,
-    /// The pin of its certificate, in hexadecimal digits; empty if there is none.
-    pub(crate) pin: String,
-}
-
-impl Listening {
-    /// What the line of readiness says about it.
-    pub(crate) fn ready(&self) -> String {
-        match self.address.is_empty() {
-            true => String::new(),
-            false => format!(" rpc={} pin={}", self.address, self.pin),
-        }
-    }
-}
-
 impl Direct {
     /// Starts to listen.
     pub(crate) async fn start(
@@ -98,13 +80,13 @@ impl Direct {
         let pin = certificate.pin();
         let Bounds { limits, pushes } = bounds;
         let server = serve(DirectConfig { listen, certificate, limits, pushes }, service)?;
-        let address = server.address().unwrap_or(listen).to_string();
-        Ok(Self { server, listening: Listening { address, pin: pin.to_string() } })
+        let address = server.address().unwrap_or(listen);
+        Ok(Self { server, listening: Listening { address, pin: pin.0 } })
     }
 
     /// Where it is.
-    pub(crate) fn listening(&self) -> &Listening {
-        &self.listening
+    pub(crate) fn listening(&self) -> Listening {
+        self.listening
     }
 
     /// Stops, letting calls under way finish for a while.

@@ -45,10 +45,15 @@ impl Drain {
         self.draining.subscribe()
     }
 
+    /// Refuses new calls from now on.
+    pub(crate) fn begin(&self) {
+        self.draining.send_replace(true);
+    }
+
     /// Refuses new calls and waits until those under way are done, but not for ever. Returns how many are
     /// left.
     pub(crate) async fn drain(&self, patience: Duration) -> usize {
-        self.draining.send_replace(true);
+        self.begin();
         let mut under_way = self.under_way.subscribe();
         let is_idle = under_way.wait_for(|calls| *calls == 0);
         // The sender lives as long as `self`.

@@ -103,6 +103,8 @@ impl Node {
         let (settings_in, settings_out) = watch::channel(settings.clone());
         let pushes = Pushes::new(&limits);
         let config = PeerConfig { pushes: pushes.clone(), ..peer_config(settings, &found, &limits) };
+        let bounds = Bounds { limits: limits.clone(), pushes: pushes.clone() };
+        let relay = RelayRole::new(found.is_relay(), bounds);
         let state = Arc::new(NodeState {
             clock,
             settings: settings_out,
@@ -113,7 +115,8 @@ impl Node {
             peers: OnceLock::new(),
             newest_event: newest_event_out,
             drain: Drain::new(),
-            relay: RelayRole::new(found.is_relay, Bounds { limits: limits.clone(), pushes: pushes.clone() }),
+            relay,
+            roles: watch::Sender::new(found.roles),
         });
         let service: Arc<dyn Service> = Arc::new(NodeService::new(writer.clone(), Arc::clone(&state)));
         let (peers, peer_events) = Peers::start(config, Arc::clone(&service)).await?;
@@ -191,6 +194,8 @@ impl Node {
 
     /// Stops the node in order.
     pub(crate) async fn stop(self) -> ActorEnd {
+        self.state.drain.begin();
+        self.writer.tell_relay(qpq_relay::Input::Closing);
         let left = self.state.drain.drain(DRAIN_PATIENCE).await;
         if left > 0 {
             tracing::warn!(calls = left, "calls were cut off");
@@ -267,7 +272,8 @@ async fn listen(
 ) -> Result<(SocketServer, String), StartError> {
     let socket = socket::serve(socket_path, Arc::clone(&service), limits).await?;
     state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
-    Ok((socket, state.relay.listening().await.ready()))
+    let ready = state.relay.listening().await.map(|listening| listening.ready());
+    Ok((socket, ready.unwrap_or_default()))
 }
 
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

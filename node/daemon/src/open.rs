@@ -24,6 +24,7 @@ use crate::environment::Environment;
 use crate::machine::{NodeMachine, Relaying};
 use crate::paths;
 use crate::private_file::{self, PrivateFileError};
+use crate::relaying::RELAY;
 use crate::settings::{Custody, Neighbours, Registration, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
@@ -90,8 +91,15 @@ pub(crate) struct Found {
     pub(crate) key_file: Option<PathBuf>,
     /// Whether the database is an older copy.
     pub(crate) is_rolled_back: bool,
+    /// The names of the roles that are switched on.
+    pub(crate) roles: Vec<String>,
+}
+
+impl Found {
     /// Whether the node is a relay.
-    pub(crate) is_relay: bool,
+    pub(crate) fn is_relay(&self) -> bool {
+        self.roles.iter().any(|role| role == RELAY)
+    }
 }
 
 /// The secret half of a node key.
@@ -150,12 +158,13 @@ pub(crate) fn open(
             Registration::Open => qpq_relay::Registration::Open,
         },
     };
-    let relay = Engine::is_relay(&tx)?.then(|| relaying.open(&mut rng, &mut tx)).transpose()?;
+    let roles = Engine::roles(&tx)?;
+    let is_relay = roles.iter().any(|role| role == RELAY);
+    let relay = is_relay.then(|| relaying.open(&mut rng, &mut tx)).transpose()?;
     tx.accept();
     batch.commit()?;
-    let is_relay = relay.is_some();
     let core = Core { storage: store, machine: NodeMachine { engine, relay, relaying }, rng, clock };
-    Ok((core, Found { node_secret, key_file, is_rolled_back, is_relay }))
+    Ok((core, Found { node_secret, key_file, is_rolled_back, roles }))
 }
 
 fn open_store(

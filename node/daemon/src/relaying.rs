@@ -7,6 +7,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use data_encoding::HEXLOWER;
 use prost::Message;
 use qpq_net::{ConnectionId, Pushes, Service};
 use qpq_proto::limits::RPC_PORT;
@@ -16,7 +17,7 @@ use qpq_store::Storage;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::actor::Core;
-use crate::direct::{Bounds, Direct, DirectError, Listening};
+use crate::direct::{Bounds, Direct, DirectError};
 use crate::machine::NodeMachine;
 use crate::objects::Objects;
 use crate::service::Writer;
@@ -41,9 +42,9 @@ impl RelayRole {
         self.is_on.load(Ordering::Acquire)
     }
 
-    /// Where the listener is; empty if there is none.
-    pub(crate) async fn listening(&self) -> Listening {
-        self.direct.lock().await.as_ref().map(|direct| direct.listening().clone()).unwrap_or_default()
+    /// Where the listener is, if there is one.
+    pub(crate) async fn listening(&self) -> Option<Listening> {
+        self.direct.lock().await.as_ref().map(Direct::listening)
     }
 
     /// Starts the listener, if the settings or the role ask for it.
@@ -86,8 +87,13 @@ impl RelayRole {
         let was_on = self.is_on.swap(is_on, Ordering::AcqRel);
         if is_on && let Err(error) = self.listen(settings, writer, service).await {
             self.is_on.store(was_on, Ordering::Release);
-            let message = format!("the node cannot listen for those whom it would serve: {error}");
-            return Err(Failure::unavailable(message, 0));
+            return Err(match error {
+                DirectError::Stopping(failure) => failure,
+                // The node lives, and the owner can mend what is in its way.
+                error => Failure::conflict(format!(
+                    "the node cannot listen for those whom it would serve: {error}"
+                )),
+            });
         }
         let request = v1::SetRoleRequest { role: RELAY.to_owned(), on: is_on };
         let payload = request.encode_to_vec().into();
@@ -102,6 +108,22 @@ impl RelayRole {
             self.stop().await;
         }
         v1::SetRoleResponse::decode(switched?).map_err(|_| Failure::internal())
+    }
+}
+
+/// Where a listener is, and how it is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listening {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// The pin of its certificate: SHA-256 of it.
+    pub(crate) pin: [u8; 32],
+}
+
+impl Listening {
+    /// What the line of readiness says about it.
+    pub(crate) fn ready(&self) -> String {
+        format!(" rpc={} pin={}", self.address, HEXLOWER.encode(&self.pin))
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
 use prost::Message;
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_net::{Answer, Caller, ConnectionId, Peer, Peers, Service};
@@ -21,7 +20,7 @@ use crate::diagnose;
 use crate::drain::Drain;
 use crate::long_poll::{LongPoll, Wakeups, poll};
 use crate::machine::{NodeMachine, is_relays};
-use crate::relaying::{RELAY, RelayRole};
+use crate::relaying::{Listening, RELAY, RelayRole};
 use crate::settings::Settings;
 use crate::status;
 
@@ -51,6 +50,8 @@ pub(crate) struct NodeState {
     pub(crate) drain: Drain,
     /// What the node does for others.
     pub(crate) relay: RelayRole,
+    /// The names of the roles that are switched on.
+    pub(crate) roles: watch::Sender<Vec<String>>,
 }
 
 impl NodeState {
@@ -102,6 +103,11 @@ impl NodeService {
                 Ok(encode(&response))
             }
             _ => {
+                if caller.peer == Peer::Owner && is_relays(method) {
+                    return Err(Failure::forbidden(
+                        "this node is no relay: `qpq role relay on` makes it one",
+                    ));
+                }
                 // Nobody can log in at a node that is no relay.
                 caller.check_without_session(method)?;
                 self.writer.call(engine_caller(caller), method, payload).await
@@ -116,7 +122,7 @@ impl NodeService {
             status: status.into(),
             uptime_ms: self.state.clock.uptime_ms(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            roles: self.state.relay.is_on().then(|| RELAY.to_owned()).into_iter().collect(),
+            roles: self.state.roles.borrow().clone(),
             draining,
             wire_version_min: WIRE_VERSION,
             wire_version_max: WIRE_VERSION,
@@ -125,28 +131,19 @@ impl NodeService {
 
     async fn set_role(&self, payload: Bytes) -> Result<Bytes, Failure> {
         let request: v1::SetRoleRequest = decode(payload.clone())?;
-        if request.role != RELAY {
-            return self.writer.call(qpq_engine::Caller::Owner, Method::SetRole, payload).await;
-        }
-        let settings = self.state.settings.borrow().clone();
-        let service = Arc::new(self.clone());
-        let switched = self.state.relay.switch(request.on, &settings, &self.writer, service).await?;
+        let switched = if request.role == RELAY {
+            let settings = self.state.settings.borrow().clone();
+            let service = Arc::new(self.clone());
+            self.state.relay.switch(request.on, &settings, &self.writer, service).await?
+        } else {
+            self.ask_engine(Method::SetRole, payload).await?
+        };
+        self.state.roles.send_replace(switched.roles.clone());
         Ok(encode(&switched))
     }
 
     async fn relay_call(&self, caller: Caller, method: Method, payload: Bytes) -> Result<Bytes, Failure> {
-        let caller = relay_caller(caller);
-        let answer = self.writer.call_relay(caller, method, payload);
-        if method != Method::FetchWait {
-            return answer.await;
-        }
-        let mut draining = self.state.drain.draining();
-        tokio::select! {
-            answer = answer => answer,
-            _ = draining.wait_for(|draining| *draining) => {
-                Err(Failure::unavailable("the node is stopping", RETRY_AFTER_STOP_MS))
-            }
-        }
+        self.writer.call_relay(relay_caller(caller), method, payload).await
     }
 
     async fn wait<P: LongPoll>(&self, payload: Bytes) -> Result<Bytes, Failure> {
@@ -162,8 +159,10 @@ impl NodeService {
         let mut response = self.engine_status(payload).await?;
         status::complete(&mut response, &self.state);
         let listening = self.state.relay.listening().await;
-        response.listener_pin = HEXLOWER.decode(listening.pin.as_bytes()).unwrap_or_default();
-        response.listener_address = listening.address;
+        if let Some(Listening { address, pin }) = listening {
+            response.listener_address = address.to_string();
+            response.listener_pin = pin.to_vec();
+        }
         Ok(encode(&response))
     }
 
@@ -237,9 +236,6 @@ fn relay_caller(caller: Caller) -> qpq_relay::Caller {
     let connection = qpq_relay::ConnectionId(connection.0);
     qpq_relay::Caller { connection, peer, address, exporter: exporter.0 }
 }
-
-/// When a caller whom the node leaves should try again.
-const RETRY_AFTER_STOP_MS: u64 = 1_000;
 
 fn decode<R: Message + Default>(payload: Bytes) -> Result<R, Failure> {
     R::decode(payload).map_err(|error| Failure::bad_request("", error.to_string()))

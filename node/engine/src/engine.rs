@@ -158,12 +158,12 @@ impl Engine {
         self.me.as_ref().map(|me| me.identity.public())
     }
 
-    /// Whether the node is to be a relay.
+    /// The names of the roles that are switched on, in alphabetical order.
     ///
     /// # Errors
     /// [`EngineError`] if storage fails or the record is broken.
-    pub fn is_relay(tx: &dyn Transaction) -> Result<bool, EngineError> {
-        Ok(roles(tx)?.is_relay)
+    pub fn roles(tx: &dyn Transaction) -> Result<Vec<String>, EngineError> {
+        Ok(roles(tx)?.names())
     }
 
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.

@@ -31,11 +31,16 @@ pub(crate) struct Waits {
     by_queue: BTreeSet<(QueueKey, CallId)>,
     by_end: BTreeSet<(u64, CallId)>,
     by_connection: BTreeSet<(ConnectionId, CallId)>,
+    /// Whether the relay closes: nobody waits any more.
+    is_closing: bool,
 }
 
 impl Waits {
     /// Whether one more call may wait.
     pub(crate) fn check_room(&self, limits: &RelayLimits, connection: ConnectionId) -> Result<(), Failure> {
+        if self.is_closing {
+            return Err(closing());
+        }
         if self.of_connection(connection).count() >= limits.waits_per_connection_max {
             return Err(Failure::rate_limited(RETRY_MS));
         }
@@ -73,6 +78,13 @@ impl Waits {
         answers
     }
 
+    /// Takes out all calls, answers them, and lets no other wait.
+    pub(crate) fn close(&mut self) -> Vec<Effect> {
+        let calls = std::mem::take(self).calls;
+        self.is_closing = true;
+        calls.into_keys().map(|call| Effect::Answer { call, result: Err(closing()) }).collect()
+    }
+
     /// When the first patience ends, in monotonic ms.
     pub(crate) fn next_end(&self) -> Option<u64> {
         self.by_end.first().map(|(ends_ms, _)| *ends_ms)
@@ -102,6 +114,10 @@ impl Waits {
         self.by_connection.remove(&(wait.connection, call));
         Some(wait)
     }
+}
+
+fn closing() -> Failure {
+    Failure::unavailable("the node is stopping", RETRY_MS)
 }
 
 /// When a caller that may not wait now should try again.

@@ -152,6 +152,21 @@ fn waiting_ends_in_time_or_with_whoever_waits() {
 }
 
 #[test]
+fn nobody_waits_for_a_relay_that_closes() {
+    let mut world = both();
+    let waiting = world.wait(BOB, 60_000);
+    world.give(Input::Closing);
+    assert_eq!(world.answer(waiting).unwrap().unwrap_err().status, Status::Unavailable);
+    assert_eq!(world.relay.waits.next_end(), None);
+    let late = world.wait(BOB, 60_000);
+    assert_eq!(world.answer(late).unwrap().unwrap_err().status, Status::Unavailable);
+    let bob = BOB.identity();
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "under way").unwrap();
+    let at_once = world.wait(BOB, 60_000);
+    assert!(world.answer(at_once).unwrap().is_ok(), "what is there can be had");
+}
+
+#[test]
 fn only_so_many_calls_wait() {
     let mut world = both();
     for _ in 0..RelayLimits::ROUTER.waits_per_connection_max {

@@ -73,7 +73,7 @@ impl Relayed {
         })
     }
 
-    /// Tells everyone that nothing is known to be on disk.
+    /// Tells everyone who waits that there will be no answer.
     pub(super) fn answer_unavailable(&mut self, failure: &Failure) {
         for (_, answer) in std::mem::take(&mut self.waiting) {
             let _ = answer.send(Err(failure.clone()));

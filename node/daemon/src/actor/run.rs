@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use qpq_engine::Effect;
+use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
 use qpq_relay::Relay;
 
@@ -50,7 +51,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
             let result = match self.next() {
                 Next::Batch(first) => self.batch(first),
                 Next::Work(work) => {
-                    work(&mut self.core);
+                    self.work(work);
                     Ok(false)
                 }
                 Next::Rotate => self.rotate().map(|()| false),
@@ -135,11 +136,19 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         let effects = results.answer();
         self.send_effects(effects);
         match interruption {
-            Some(Command::Work(work, _room)) => work(&mut self.core),
+            Some(Command::Work(work, _room)) => self.work(work),
             Some(Command::Stop) => return Ok(true),
             Some(Command::Input(_) | Command::Relay(_)) | None => {}
         }
         Ok(false)
+    }
+
+    /// Does something between two batches. Whoever waits for a relay that was let go is told so at once.
+    fn work(&mut self, work: Work<S, M>) {
+        work(&mut self.core);
+        if self.core.machine.relay().is_none() {
+            self.relayed.answer_unavailable(&Failure::unavailable("this node is no relay any more", 0));
+        }
     }
 
     fn send_effects(&mut self, effects: Vec<Effect>) {

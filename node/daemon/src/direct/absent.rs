@@ -6,6 +6,7 @@ use std::sync::Arc;
 use qpq_net::{Pushes, Service};
 use qpq_proto::limits::Limits;
 
+use crate::relaying::Listening;
 use crate::service::Writer;
 use crate::settings::Settings;
 
@@ -33,22 +34,6 @@ pub(crate) struct Bounds {
     pub(crate) pushes: Pushes,
 }
 
-/// Where a listener is, and how it is known: nowhere.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listening {
-    /// Empty.
-    pub(crate) address: String,
-    /// Empty.
-    pub(crate) pin: String,
-}
-
-impl Listening {
-    /// Nothing.
-    pub(crate) fn ready(&self) -> String {
-        String::new()
-    }
-}
-
 /// A direct listener that serves: never.
 #[derive(Debug)]
 pub(crate) enum Direct {}
@@ -67,7 +52,7 @@ impl Direct {
     }
 
     /// Where it is.
-    pub(crate) fn listening(&self) -> &Listening {
+    pub(crate) fn listening(&self) -> Listening {
         match *self {}
     }
 
