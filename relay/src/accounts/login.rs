@@ -12,7 +12,7 @@ use qpq_proto::v1::{
 };
 
 use crate::accounts::register::opaque_failure;
-use crate::accounts::session_records::{new_session, session_of};
+use crate::accounts::session_records::{new_session, prolong, session_of};
 use crate::accounts::{account, username_field};
 use crate::context::Context;
 use crate::input::ConnectionId;
@@ -132,6 +132,7 @@ impl Relay {
         verify_session(&found.device, &hash, &exporter, &request.device_signature)
             .map_err(|error| Failure::bad_request("device_signature", error.to_string()))?;
         let account = account_with(cx, found.identity, found.device)?;
+        let found = prolong(self, cx, &hash, found)?;
         let session = Session { is_administrator: account.is_administrator, ..found };
         cx.bind = Some(session);
         Ok(ResumeSessionResponse {

@@ -46,6 +46,25 @@ pub(super) fn session_of(cx: &Context<'_>, hash: &[u8; 32]) -> Result<Option<Ses
     }))
 }
 
+/// Lets a session live on from now, as long as a new one, if a good part of its lifetime is over: whoever comes back now
+/// and then never has to give the password again, and most who come back cost no write.
+pub(super) fn prolong(
+    relay: &Relay,
+    cx: &mut Context<'_>,
+    hash: &[u8; 32],
+    session: Session,
+) -> Result<Session, RelayError> {
+    let lifetime_ms = relay.limits.session_lifetime_s * 1_000;
+    let expires_at_ms = cx.now.wall_ms.saturating_add(lifetime_ms);
+    if expires_at_ms < session.expires_at_ms.saturating_add(lifetime_ms / PROLONGED_AFTER) {
+        return Ok(session);
+    }
+    let Session { identity, device, .. } = session;
+    let record = SessionRecord { identity: identity.to_vec(), device: device.to_vec(), expires_at_ms };
+    tables::save(cx.tx, SESSIONS, key(hash), &record)?;
+    Ok(Session { expires_at_ms, ..session })
+}
+
 /// Ends the sessions of an account, or of one of its devices. Connections that are bound to them are the caller's to end.
 pub(crate) fn end_sessions(
     tx: &mut dyn Transaction,
@@ -64,6 +83,9 @@ pub(crate) fn end_sessions(
 fn listed(tx: &dyn Transaction, identity: Identity) -> Result<Vec<(u64, AccountSessionRecord)>, RelayError> {
     tables::scan(tx, ACCOUNT_SESSIONS, identity.as_bytes(), 0..u64::MAX, usize::MAX)
 }
+
+/// A session is prolonged when this part of its lifetime is over.
+const PROLONGED_AFTER: u64 = 4;
 
 fn remove(
     tx: &mut dyn Transaction,

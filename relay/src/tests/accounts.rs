@@ -121,6 +121,26 @@ fn a_session_ends() {
 }
 
 #[test]
+fn a_session_that_is_taken_up_now_and_then_does_not_end_and_seldom_costs_a_write() {
+    let (mut world, alice) = alice();
+    let day_ms = 86_400_000;
+    let token = log_in(&mut world, &alice, 1, 1).unwrap();
+    let first_end_ms = world.now.wall_ms + 30 * day_ms;
+    for (days, is_prolonged) in [(7, false), (1, true), (7, false), (22, true), (29, true), (0, false)] {
+        world.pass(days * day_ms);
+        world.memory.writes = 0;
+        let end_ms = resume(&mut world, &alice, 1, token, 2).unwrap();
+        assert_eq!(end_ms == world.now.wall_ms + 30 * day_ms, is_prolonged || days == 0, "after {days} days");
+        // That the device was seen is written in any case.
+        assert_eq!(world.memory.writes > 1, is_prolonged, "after {days} days");
+    }
+    assert!(world.now.wall_ms > first_end_ms && is_in(&mut world, 2));
+    world.pass(30 * day_ms);
+    assert_eq!(status(resume(&mut world, &alice, 1, token, 2)), Status::Unauthorized);
+    assert_eq!(world.memory.count(SESSIONS), 1);
+}
+
+#[test]
 fn an_account_has_so_many_sessions() {
     let (mut world, alice) = alice();
     let first = log_in(&mut world, &alice, 1, 1).unwrap();

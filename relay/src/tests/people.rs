@@ -147,13 +147,14 @@ pub(super) fn prove(world: &mut World, person: &Person, connection: u8) -> Resul
     })
 }
 
+/// Takes a session up on a connection; gives the time at which it ends.
 pub(super) fn resume(
     world: &mut World,
     person: &Person,
     device: u8,
     token: [u8; 32],
     connection: u8,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let signature = sign_session(&person.device(device), &session_token_hash(&token), &[connection; 32]);
     let request =
         ResumeSessionRequest { session_token: token.to_vec(), device_signature: signature.to_vec() };
@@ -162,6 +163,7 @@ pub(super) fn resume(
     answer.map(|response| {
         assert_eq!(response.transparency, Some(world.relay.transparency_keys()));
         assert_eq!(response.device_id, person.device(device).public().to_vec());
+        response.expires_at_ms
     })
 }
 
