@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 109] = [
+const CONTRACT: [(u16, &str, &str); 116] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),
@@ -116,6 +116,13 @@ const CONTRACT: [(u16, &str, &str); 109] = [
     (1193, "BroadcastPost", "O"),
     (1194, "ReadPosts", "O"),
     (1200, "CreateRelayInvitation", "O"),
+    (1220, "ListRelayUsers", "O"),
+    (1221, "SetRelayAdministrator", "O"),
+    (1222, "BanRelayUser", "O"),
+    (1223, "UnbanRelayUser", "O"),
+    (1224, "ListRelayReports", "O"),
+    (1225, "ListRelayBans", "O"),
+    (1226, "ReadRelayAudit", "O"),
 ];
 
 #[test]

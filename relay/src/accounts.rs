@@ -16,6 +16,7 @@ mod login;
 mod register;
 mod secrets;
 mod session_records;
+mod users;
 
 use qpq_crypto::text::{check_name, fold_name};
 use qpq_proto::Failure;

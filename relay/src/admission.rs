@@ -1,14 +1,37 @@
-//! How much a caller may ask: every call costs tokens, out of the buckets of its connection, of who it is, and of where
+//! What a caller may ask, as the method table says, and how much: every call costs tokens, out of the buckets of its connection, of who it is, and of where
 //! it comes from.
 //!
 //! A method costs about what it takes to answer it, in calls of the cheapest kind. The owner of the node pays nothing.
 
 use qpq_proto::limits::RelayLimits;
-use qpq_proto::{Failure, Method};
+use qpq_proto::{CallerClass, Failure, Method};
 
 use crate::context::{Call, Who};
-use crate::input::{ConnectionId, Peer};
+use crate::input::{Caller, ConnectionId, Peer};
 use crate::rates::Buckets;
+
+/// Whether the method table lets the caller call the method, as whom it is logged in or as what its connection shows.
+pub(crate) fn admit(caller: &Caller, administers: Option<bool>, method: Method) -> Result<(), Failure> {
+    let access = method.access();
+    let by_connection = match caller.peer {
+        Peer::Owner => CallerClass::Owner,
+        Peer::Node(_) => CallerClass::Node,
+        Peer::Anyone => access.unauthenticated(),
+    };
+    let by_login = administers.map(|administers| match administers {
+        true => CallerClass::Administrator,
+        false => CallerClass::Session,
+    });
+    if access.permits(by_connection) || by_login.is_some_and(|class| access.permits(class)) {
+        return Ok(());
+    }
+    match by_login {
+        None if access.permits(CallerClass::Administrator) => {
+            Err(Failure::unauthorized(format!("{} needs a session: log in first", method.name())))
+        }
+        _ => Err(Failure::forbidden(format!("{} is not for this caller", method.name()))),
+    }
+}
 
 /// The buckets that all calls are paid from.
 #[derive(Debug)]

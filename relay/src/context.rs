@@ -36,6 +36,8 @@ pub(crate) struct Context<'a> {
     pub jobs: Vec<(Work, BlobJob)>,
     /// The connection over which a device was seen, and in which hour.
     pub seen: Option<(ConnectionId, u64)>,
+    /// Whom the call of an administrator's is about, for the audit log.
+    pub about: Option<Identity>,
 }
 
 /// A call that is handled.
@@ -132,6 +134,7 @@ impl<'a> Context<'a> {
             to_clear: Vec::new(),
             jobs: Vec::new(),
             seen: None,
+            about: None,
         }
     }
 }
@@ -176,6 +179,14 @@ impl Context<'_> {
         match named == identity {
             true => Ok(identity),
             false => Err(Failure::forbidden(format!("{field} names another than who is logged in"))),
+        }
+    }
+
+    /// Who administers: the account that is logged in, or nobody for the owner of the node.
+    pub(crate) fn administrator(&self) -> Result<Option<Identity>, Failure> {
+        match self.call()?.caller.peer {
+            Peer::Owner => Ok(None),
+            Peer::Node(_) | Peer::Anyone => self.identity().map(Some),
         }
     }
 

@@ -5,33 +5,39 @@
 //! by page.
 
 mod bans;
+mod owner;
 mod records;
 mod reports;
 
 use qpq_proto::Failure;
 use qpq_proto::limits::{MODERATION_PAGE_ITEMS_DEFAULT, MODERATION_PAGE_ITEMS_MAX};
 
-pub(crate) use bans::check_not_banned;
+pub(crate) use bans::{check_not_banned, is_banned};
 pub(crate) use reports::forget_account;
 
 /// Where a page begins: behind the place that the cursor names.
-fn after(cursor: &[u8]) -> Result<u64, Failure> {
+pub(crate) fn after(cursor: &[u8]) -> Result<u64, Failure> {
+    Ok(place_of(cursor)?.map_or(0, |place| place.saturating_add(1)))
+}
+
+/// The place that a cursor names; none for an empty one.
+pub(crate) fn place_of(cursor: &[u8]) -> Result<Option<u64>, Failure> {
     if cursor.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let place: [u8; CURSOR_BYTES] = cursor
         .try_into()
         .map_err(|_| Failure::bad_request("cursor", "this is no cursor of an answer of this relay's"))?;
-    Ok(u64::from_be_bytes(place).saturating_add(1))
+    Ok(Some(u64::from_be_bytes(place)))
 }
 
 /// The cursor that names a place.
-fn cursor(place: u64) -> Vec<u8> {
+pub(crate) fn cursor(place: u64) -> Vec<u8> {
     place.to_be_bytes().to_vec()
 }
 
 /// How many a page has.
-fn page_items(limit: u32) -> Result<usize, Failure> {
+pub(crate) fn page_items(limit: u32) -> Result<usize, Failure> {
     match usize::try_from(limit).unwrap_or(usize::MAX) {
         0 => Ok(MODERATION_PAGE_ITEMS_DEFAULT),
         limit if limit <= MODERATION_PAGE_ITEMS_MAX => Ok(limit),

@@ -198,12 +198,15 @@ pub(crate) struct AccountRecord {
     /// Whether it administers the relay.
     #[prost(bool, tag = "13")]
     pub is_administrator: bool,
+    /// Its place among the accounts.
+    #[prost(uint64, tag = "14")]
+    pub place: u64,
     /// Whether its identity has ended: nobody logs in to it.
     #[prost(bool, tag = "20")]
     pub is_revoked: bool,
 }
 
-/// Whose a name is.
+/// Whose a name is, or a place among the accounts.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct UsernameRecord {
     /// Identity key.

@@ -3,17 +3,18 @@
 use qpq_crypto::identity::DeviceSecret;
 use qpq_proto::ids::{ChannelId, DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
-use qpq_proto::{CallerClass, Failure, Method, dispatch};
+use qpq_proto::{Failure, Method, dispatch};
 use rand_core::CryptoRng;
 
 use bytes::Bytes;
 
 use crate::accounts::{Logins, Secrets};
-use crate::admission::CallRates;
+use crate::admission::{CallRates, admit};
+use crate::audit::Refusals;
 use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
-use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, Peer, RelayError};
+use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, RelayError};
 use crate::keys::KeyRates;
 use crate::log::origin;
 use crate::proofs::Proofs;
@@ -70,6 +71,8 @@ pub struct Relay {
     pub(crate) report_rates: Buckets<Identity>,
     pub(crate) key_rates: KeyRates,
     pub(crate) recovery_rates: RecoveryRates,
+    /// Calls of an administrator's that were refused and are not in the audit log yet.
+    pub(crate) refusals: Refusals,
     /// Requests to update leaves, by channel.
     pub(crate) rotations: Buckets<ChannelId>,
     /// Attempts to wake devices.
@@ -112,6 +115,7 @@ impl Relay {
             report_rates: Buckets::new(limits.reports_per_account, limits.rate_keys_max),
             key_rates: KeyRates::new(&limits),
             recovery_rates: RecoveryRates::new(&limits),
+            refusals: Refusals::new(limits.rate_keys_max),
             rotations: Buckets::new(limits.rotations_per_channel, limits.rate_keys_max),
             wakes: Buckets::new(limits.wakes_per_device, limits.rate_keys_max),
             push_to_private_addresses: false,
@@ -152,6 +156,8 @@ impl Relay {
                 let session = self.sessions.of(caller.connection, now.wall_ms);
                 let mut cx = Context::new(now, rng, tx, Some(Call { id: call, caller, session }));
                 let result = self.call(&mut cx, &caller, method, payload);
+                let noted = self.audit(&mut cx, method, &result);
+                let result = noted.and(result);
                 self.called(cx, call, result)
             }
             Input::Dropped(call) => {
@@ -173,6 +179,7 @@ impl Relay {
             }
             Input::Tick => {
                 let mut cx = Context::new(now, rng, tx, None);
+                self.note_refusals(&mut cx)?;
                 self.expire(&mut cx)?;
                 self.start_jobs(&mut cx);
                 cx.effects.extend(self.waits.take_ended(now.monotonic_ms));
@@ -193,7 +200,8 @@ impl Relay {
     /// When [`Input::Tick`] is wanted, in monotonic ms; `None` if nothing waits for a moment.
     #[must_use]
     pub fn wake_at(&self) -> Option<u64> {
-        let moments = [self.waits.next_end(), self.delays.next(), self.expiry.wake_at()];
+        let moments =
+            [self.waits.next_end(), self.delays.next(), self.expiry.wake_at(), self.refusals.wake_at()];
         moments.into_iter().flatten().min()
     }
 
@@ -271,28 +279,5 @@ impl Relay {
             self.end_session(connection);
             cx.effects.push(Effect::Disconnect { connection });
         }
-    }
-}
-
-/// Whether the method table lets the caller call the method, as whom it is logged in or as what its connection shows.
-fn admit(caller: &Caller, administers: Option<bool>, method: Method) -> Result<(), Failure> {
-    let access = method.access();
-    let by_connection = match caller.peer {
-        Peer::Owner => CallerClass::Owner,
-        Peer::Node(_) => CallerClass::Node,
-        Peer::Anyone => access.unauthenticated(),
-    };
-    let by_login = administers.map(|administers| match administers {
-        true => CallerClass::Administrator,
-        false => CallerClass::Session,
-    });
-    if access.permits(by_connection) || by_login.is_some_and(|class| access.permits(class)) {
-        return Ok(());
-    }
-    match by_login {
-        None if access.permits(CallerClass::Administrator) => {
-            Err(Failure::unauthorized(format!("{} needs a session: log in first", method.name())))
-        }
-        _ => Err(Failure::forbidden(format!("{} is not for this caller", method.name()))),
     }
 }

@@ -159,5 +159,12 @@ impl<'a> services::Federation<Context<'a>> for Relay {}
 impl<'a> services::Owner<Context<'a>> for Relay {
     methods! {
         create_relay_invitation(CreateRelayInvitationRequest) -> CreateRelayInvitationResponse;
+        list_relay_users(ListRelayUsersRequest) -> ListRelayUsersResponse;
+        set_relay_administrator(SetRelayAdministratorRequest) -> SetRelayAdministratorResponse;
+        read_relay_audit(ReadRelayAuditRequest) -> ReadRelayAuditResponse;
+        ban_relay_user(BanRelayUserRequest) -> BanRelayUserResponse;
+        unban_relay_user(UnbanRelayUserRequest) -> UnbanRelayUserResponse;
+        list_relay_reports(ListRelayReportsRequest) -> ListRelayReportsResponse;
+        list_relay_bans(ListRelayBansRequest) -> ListRelayBansResponse;
     }
 }

@@ -28,6 +28,8 @@ pub const GRAVES: Table = Table("relay_graves");
 pub const ACCOUNTS: Table = Table("relay_accounts");
 /// The newest signed device list of an account, by identity key.
 pub const DEVICE_LISTS: Table = Table("relay_device_lists");
+/// Identity keys of the accounts, in the order in which they came, under one key.
+pub const ACCOUNT_ORDER: Table = Table("relay_account_order");
 /// Folded names, to identity keys.
 pub const USERNAMES: Table = Table("relay_usernames");
 /// Sessions, by SHA-256 of their tokens.
@@ -89,7 +91,7 @@ pub const REPORTERS: Table = Table("relay_reporters");
 pub const BANS: Table = Table("relay_bans");
 /// Who is banned, in order, under one key.
 pub const BAN_ORDER: Table = Table("relay_ban_order");
-/// The audit log, in order, under one key.
+/// The audit log, in order, under one key for what was done and one for what was refused.
 pub const AUDIT: Table = Table("relay_audit");
 /// Blobs that are readable, by hash.
 pub const BLOBS: Table = Table("relay_blobs");
@@ -115,6 +117,7 @@ pub const ALL: &[Table] = &[
     GRAVES,
     ACCOUNTS,
     DEVICE_LISTS,
+    ACCOUNT_ORDER,
     USERNAMES,
     SESSIONS,
     ACCOUNT_SESSIONS,
@@ -192,6 +195,20 @@ pub(crate) fn scan<R: Message + Default>(
     limit: usize,
 ) -> Result<Vec<(u64, R)>, RelayError> {
     tx.scan(table, prefix, ordinals, Direction::Forward, limit)?
+        .into_iter()
+        .map(|(ordinal, bytes)| Ok((ordinal, decode(table, bytes)?)))
+        .collect()
+}
+
+/// Reads and decodes the last records of a stretch of a sequence, the last one first.
+pub(crate) fn scan_back<R: Message + Default>(
+    tx: &dyn Transaction,
+    table: Table,
+    prefix: &[u8],
+    ordinals: Range<u64>,
+    limit: usize,
+) -> Result<Vec<(u64, R)>, RelayError> {
+    tx.scan(table, prefix, ordinals, Direction::Backward, limit)?
         .into_iter()
         .map(|(ordinal, bytes)| Ok((ordinal, decode(table, bytes)?)))
         .collect()

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod administration;
 mod admission;
 mod blobs;
 mod channels;

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chacha20::ChaCha20Rng;
-use qpq_net::direct::{DirectClient, Trust};
-use qpq_proto::limits::RPC_PORT;
-use qpq_proto::v1::{AckRequest, FetchRequest, FetchWaitRequest, HealthRequest};
+use qpq_net::direct::DirectClient;
+use qpq_proto::v1::{AckRequest, FetchRequest, FetchWaitRequest};
 use qpq_proto::{CallError, Client, Status};
 use qpq_tests::{Node, Options, RelayAddress, RelayUser, delivery};
 use rand_core::{Rng, SeedableRng};
@@ -94,90 +93,6 @@ fn whoever_waits_is_told_at_once_and_is_sent_away_when_the_node_stops() {
     assert!(node.terminate().success());
     let sent_away = waiting.join().unwrap().unwrap_err();
     assert!(matches!(&sent_away, CallError::Transport { .. }) || status(&sent_away) == Status::Unavailable);
-}
-
-#[test]
-fn whoever_waits_is_sent_away_when_the_node_is_a_relay_no_more() {
-    let node = relay();
-    let (bob, address) = (RelayUser::new(2), RelayAddress::of(&node).unwrap());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let reading = Arc::new(bob.arrive(&address).await.unwrap());
-        let waiting = tokio::spawn({
-            let reading = Arc::clone(&reading);
-            let patient = FetchWaitRequest { timeout_ms: 60_000, ..FetchWaitRequest::default() };
-            async move { reading.fetch_wait(&patient).await }
-        });
-        // Answered after the call that waits was taken.
-        reading.fetch(&FetchRequest::default()).await.unwrap();
-        let off = tokio::task::spawn_blocking(move || node.ok(&["role", "relay", "off"]));
-        let sent_away = waiting.await.unwrap().unwrap_err();
-        assert_eq!(status(&sent_away), Status::Unavailable, "long before its patience ends");
-        off.await.unwrap();
-    });
-}
-
-#[test]
-fn a_port_that_is_taken_is_no_absent_daemon() {
-    // If it cannot be taken, somebody else has it.
-    let _taken = std::net::UdpSocket::bind(("::", RPC_PORT));
-    let node = Node::start("relay");
-    let refused = node.qpq(&["role", "relay", "on"]).expect_status(1);
-    assert!(refused.stderr.contains("cannot listen"), "{}", refused.stderr);
-    assert_eq!(node.ok(&["relay", "status"])["on"], false);
-}
-
-#[test]
-fn a_node_is_a_relay_as_long_as_its_owner_wants() {
-    let node = Node::start_with("relay", open_relay());
-    let user = RelayUser::new(1);
-    let runtime = runtime();
-    let relay = RelayAddress::of(&node).unwrap();
-    runtime.block_on(async {
-        let connection = relay.connect().await.unwrap();
-        let refused = user.register(&connection).await.unwrap_err();
-        assert!(refused.to_string().contains("does not offer"), "{refused}");
-    });
-    assert_eq!(node.ok(&["relay", "status"])["on"], false);
-    assert_eq!(node.ok(&["role", "relay", "on"])["roles"], serde_json::json!(["relay"]));
-    let shown = node.ok(&["relay", "status"]);
-    assert_eq!((&shown["on"], shown["address"].as_str()), (&true.into(), Some(&*relay.address.to_string())));
-    assert!(matches!(&relay.trust, Trust::Pin(pin) if shown["pin"] == pin.to_string()));
-    runtime.block_on(async {
-        let connection = user.arrive(&relay).await.unwrap();
-        let health = connection.health(&HealthRequest::default()).await.unwrap();
-        assert_eq!(health.roles, ["relay"]);
-        node.ok(&["role", "relay", "off"]);
-        let refused = connection.fetch(&FetchRequest::default()).await.unwrap_err();
-        assert_eq!(status(&refused), Status::Unauthorized);
-        node.ok(&["role", "relay", "on"]);
-        user.log_in(&connection).await.unwrap();
-    });
-}
-
-#[test]
-fn a_closed_relay_takes_whom_its_owner_invites_and_as_many() {
-    let environment = vec![("QPQ_RPC_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
-    let node = Node::start_with("relay", Options { environment, ..Options::default() });
-    let refused = node.qpq(&["relay", "invite"]).expect_status(6);
-    assert!(refused.stderr.contains("qpq role relay on"), "{}", refused.stderr);
-    node.ok(&["role", "relay", "on"]);
-    let made = node.ok(&["relay", "invite", "--uses", "2", "--expires", "1h"]);
-    let token = data_encoding::HEXLOWER.decode(made["invitation"].as_str().unwrap().as_bytes()).unwrap();
-    let relay = RelayAddress::of(&node).unwrap();
-    runtime().block_on(async {
-        let connection = relay.connect().await.unwrap();
-        for (number, invitation, is_taken) in [
-            (1, &[][..], false),
-            (1, &[0; 32], false),
-            (1, &token, true),
-            (2, &token, true),
-            (3, &token, false),
-        ] {
-            let registered = RelayUser::new(number).register_with(&connection, invitation.to_vec()).await;
-            assert_eq!(registered.is_ok(), is_taken, "{number}: {registered:?}");
-        }
-    });
 }
 
 /// How often the relay is killed; `QPQ_RELAY_CUTS` takes another number.

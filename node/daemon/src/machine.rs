@@ -110,7 +110,17 @@ pub(crate) fn is_relays(method: Method) -> bool {
         | Service::Recovery
         | Service::Account => true,
         Service::Peers => method != Method::Health,
-        Service::Owner => method == Method::CreateRelayInvitation,
+        Service::Owner => matches!(
+            method,
+            Method::CreateRelayInvitation
+                | Method::ListRelayUsers
+                | Method::SetRelayAdministrator
+                | Method::BanRelayUser
+                | Method::UnbanRelayUser
+                | Method::ListRelayReports
+                | Method::ListRelayBans
+                | Method::ReadRelayAudit
+        ),
         Service::Mesh | Service::Federation => false,
     }
 }

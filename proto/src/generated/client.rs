@@ -1226,4 +1226,81 @@ impl<T: Transport> Client<T> {
     ) -> Result<v1::CreateRelayInvitationResponse, CallError> {
         self.call(Method::CreateRelayInvitation, request).await
     }
+
+    /// The accounts of the relay that this node is, oldest first.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_relay_users(
+        &self,
+        request: &v1::ListRelayUsersRequest,
+    ) -> Result<v1::ListRelayUsersResponse, CallError> {
+        self.call(Method::ListRelayUsers, request).await
+    }
+
+    /// Makes an account an administrator of the relay, or lets it be one no more. Its sessions must be resumed.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn set_relay_administrator(
+        &self,
+        request: &v1::SetRelayAdministratorRequest,
+    ) -> Result<v1::SetRelayAdministratorResponse, CallError> {
+        self.call(Method::SetRelayAdministrator, request).await
+    }
+
+    /// As an administrator's BanUser.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn ban_relay_user(
+        &self,
+        request: &v1::BanRelayUserRequest,
+    ) -> Result<v1::BanRelayUserResponse, CallError> {
+        self.call(Method::BanRelayUser, request).await
+    }
+
+    /// As an administrator's UnbanUser.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn unban_relay_user(
+        &self,
+        request: &v1::UnbanRelayUserRequest,
+    ) -> Result<v1::UnbanRelayUserResponse, CallError> {
+        self.call(Method::UnbanRelayUser, request).await
+    }
+
+    /// As an administrator's ListReports.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_relay_reports(
+        &self,
+        request: &v1::ListRelayReportsRequest,
+    ) -> Result<v1::ListRelayReportsResponse, CallError> {
+        self.call(Method::ListRelayReports, request).await
+    }
+
+    /// As an administrator's ListBanned.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_relay_bans(
+        &self,
+        request: &v1::ListRelayBansRequest,
+    ) -> Result<v1::ListRelayBansResponse, CallError> {
+        self.call(Method::ListRelayBans, request).await
+    }
+
+    /// What administrators of the relay did and what they were refused, newest first.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn read_relay_audit(
+        &self,
+        request: &v1::ReadRelayAuditRequest,
+    ) -> Result<v1::ReadRelayAuditResponse, CallError> {
+        self.call(Method::ReadRelayAudit, request).await
+    }
 }

@@ -2267,7 +2267,7 @@ pub struct Ban {
     /// Unix time in ms at which it ends; 0 for never.
     #[prost(uint64, tag = "3")]
     pub until_ms: u64,
-    /// Identity key of the administrator, 32 bytes.
+    /// Identity key of the administrator, 32 bytes; empty if it was the owner of the node.
     #[prost(bytes = "vec", tag = "4")]
     pub banned_by: ::prost::alloc::vec::Vec<u8>,
     /// Unix time in ms.
@@ -3761,6 +3761,184 @@ pub struct CreateRelayInvitationResponse {
     /// Unix time in ms at which it ends.
     #[prost(uint64, tag = "2")]
     pub expires_at_ms: u64,
+}
+/// Asks for accounts of the relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRelayUsersRequest {
+    /// `next` of the answer before; empty from the oldest. At most 64 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub cursor: ::prost::alloc::vec::Vec<u8>,
+    /// At most so many; 0 for the default of 64, at most 256.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+    /// Only the account of this name; empty for all.
+    #[prost(string, tag = "3")]
+    pub username: ::prost::alloc::string::String,
+    /// Only the account of this identity key, 32 bytes; empty for all.
+    #[prost(bytes = "vec", tag = "4")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+}
+/// Accounts of the relay.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRelayUsersResponse {
+    /// Oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub users: ::prost::alloc::vec::Vec<RelayUser>,
+    /// Cursor to go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// An account of the relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelayUser {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Its name, folded.
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    /// Unix time in ms.
+    #[prost(uint64, tag = "3")]
+    pub registered_at_ms: u64,
+    /// Devices that may log in.
+    #[prost(uint32, tag = "4")]
+    pub devices: u32,
+    /// Unix time in ms, to the hour, at which one of them was last seen; 0 if never.
+    #[prost(uint64, tag = "5")]
+    pub last_seen_ms: u64,
+    /// Whether it administers the relay.
+    #[prost(bool, tag = "6")]
+    pub administrator: bool,
+    /// Whether its identity has ended.
+    #[prost(bool, tag = "7")]
+    pub revoked: bool,
+    /// Whether it is banned.
+    #[prost(bool, tag = "8")]
+    pub banned: bool,
+}
+/// Makes an account an administrator, or not.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRelayAdministratorRequest {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Whether it is to be one.
+    #[prost(bool, tag = "2")]
+    pub administrator: bool,
+}
+/// Done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRelayAdministratorResponse {}
+/// Asks for entries of the audit log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadRelayAuditRequest {
+    /// `next` of the answer before; empty from the newest. At most 64 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub cursor: ::prost::alloc::vec::Vec<u8>,
+    /// At most so many; 0 for the default of 64, at most 256.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+    /// What was refused, instead of what was done.
+    #[prost(bool, tag = "3")]
+    pub refused: bool,
+}
+/// Entries of the audit log.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReadRelayAuditResponse {
+    /// Newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<AuditEntry>,
+    /// Cursor to go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// An entry of the audit log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditEntry {
+    /// Unix time in ms.
+    #[prost(uint64, tag = "1")]
+    pub at_ms: u64,
+    /// Id of the method that was called.
+    #[prost(uint32, tag = "2")]
+    pub method: u32,
+    /// Status of the answer: 0 for what was done.
+    #[prost(uint32, tag = "3")]
+    pub status: u32,
+    /// Who called: "owner", "administrator", "user", "node" or "unknown".
+    #[prost(string, tag = "4")]
+    pub by: ::prost::alloc::string::String,
+    /// The first 4 bytes of the caller's identity or node key; empty for the owner and where it is not known.
+    #[prost(bytes = "vec", tag = "5")]
+    pub by_key: ::prost::alloc::vec::Vec<u8>,
+    /// The first 4 bytes of the identity key that the call was about; empty if it was about nobody.
+    #[prost(bytes = "vec", tag = "6")]
+    pub about: ::prost::alloc::vec::Vec<u8>,
+}
+/// Bans an account from the relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BanRelayUserRequest {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// For the account and the log, at most 1,024 bytes.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// Unix time in ms at which the ban ends; 0 for never.
+    #[prost(uint64, tag = "3")]
+    pub until_ms: u64,
+}
+/// Banned.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BanRelayUserResponse {}
+/// Lifts a ban.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnbanRelayUserRequest {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+}
+/// Lifted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnbanRelayUserResponse {}
+/// Asks for reports.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRelayReportsRequest {
+    /// `next` of the answer before; empty from the oldest. At most 64 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub cursor: ::prost::alloc::vec::Vec<u8>,
+    /// At most so many; 0 for the default of 64, at most 256.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+/// Reports.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRelayReportsResponse {
+    /// Oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<Report>,
+    /// Cursor to go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// Asks for bans.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRelayBansRequest {
+    /// `next` of the answer before; empty from the oldest. At most 64 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub cursor: ::prost::alloc::vec::Vec<u8>,
+    /// At most so many; 0 for the default of 64, at most 256.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+/// Bans.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRelayBansResponse {
+    /// Oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub bans: ::prost::alloc::vec::Vec<Ban>,
+    /// Cursor to go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "2")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
 }
 /// What `VerifyContact` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -234,6 +234,20 @@ pub enum Method {
     ReadPosts = 1194,
     /// Makes an invitation, with which people may register while the relay is closed. Forbidden while the node is none.
     CreateRelayInvitation = 1200,
+    /// The accounts of the relay that this node is, oldest first.
+    ListRelayUsers = 1220,
+    /// Makes an account an administrator of the relay, or lets it be one no more. Its sessions must be resumed.
+    SetRelayAdministrator = 1221,
+    /// As an administrator's BanUser.
+    BanRelayUser = 1222,
+    /// As an administrator's UnbanUser.
+    UnbanRelayUser = 1223,
+    /// As an administrator's ListReports.
+    ListRelayReports = 1224,
+    /// As an administrator's ListBanned.
+    ListRelayBans = 1225,
+    /// What administrators of the relay did and what they were refused, newest first.
+    ReadRelayAudit = 1226,
 }
 
 impl Method {
@@ -348,6 +362,13 @@ impl Method {
         Self::BroadcastPost,
         Self::ReadPosts,
         Self::CreateRelayInvitation,
+        Self::ListRelayUsers,
+        Self::SetRelayAdministrator,
+        Self::BanRelayUser,
+        Self::UnbanRelayUser,
+        Self::ListRelayReports,
+        Self::ListRelayBans,
+        Self::ReadRelayAudit,
     ];
 
     /// The method of an id; `None` if there is none.
@@ -463,6 +484,13 @@ impl Method {
             1193 => Self::BroadcastPost,
             1194 => Self::ReadPosts,
             1200 => Self::CreateRelayInvitation,
+            1220 => Self::ListRelayUsers,
+            1221 => Self::SetRelayAdministrator,
+            1222 => Self::BanRelayUser,
+            1223 => Self::UnbanRelayUser,
+            1224 => Self::ListRelayReports,
+            1225 => Self::ListRelayBans,
+            1226 => Self::ReadRelayAudit,
             _ => return None,
         })
     }
@@ -592,6 +620,13 @@ impl Method {
             Self::BroadcastPost => "BroadcastPost",
             Self::ReadPosts => "ReadPosts",
             Self::CreateRelayInvitation => "CreateRelayInvitation",
+            Self::ListRelayUsers => "ListRelayUsers",
+            Self::SetRelayAdministrator => "SetRelayAdministrator",
+            Self::BanRelayUser => "BanRelayUser",
+            Self::UnbanRelayUser => "UnbanRelayUser",
+            Self::ListRelayReports => "ListRelayReports",
+            Self::ListRelayBans => "ListRelayBans",
+            Self::ReadRelayAudit => "ReadRelayAudit",
         }
     }
 
@@ -708,6 +743,13 @@ impl Method {
             Self::BroadcastPost => "broadcast_post",
             Self::ReadPosts => "read_posts",
             Self::CreateRelayInvitation => "create_relay_invitation",
+            Self::ListRelayUsers => "list_relay_users",
+            Self::SetRelayAdministrator => "set_relay_administrator",
+            Self::BanRelayUser => "ban_relay_user",
+            Self::UnbanRelayUser => "unban_relay_user",
+            Self::ListRelayReports => "list_relay_reports",
+            Self::ListRelayBans => "list_relay_bans",
+            Self::ReadRelayAudit => "read_relay_audit",
         }
     }
 
@@ -814,7 +856,14 @@ impl Method {
             | Self::ListTopics
             | Self::BroadcastPost
             | Self::ReadPosts
-            | Self::CreateRelayInvitation => Service::Owner,
+            | Self::CreateRelayInvitation
+            | Self::ListRelayUsers
+            | Self::SetRelayAdministrator
+            | Self::BanRelayUser
+            | Self::UnbanRelayUser
+            | Self::ListRelayReports
+            | Self::ListRelayBans
+            | Self::ReadRelayAudit => Service::Owner,
         }
     }
 
@@ -930,7 +979,14 @@ impl Method {
             | Self::ListTopics
             | Self::BroadcastPost
             | Self::ReadPosts
-            | Self::CreateRelayInvitation => Access::of(&[CallerClass::Owner]),
+            | Self::CreateRelayInvitation
+            | Self::ListRelayUsers
+            | Self::SetRelayAdministrator
+            | Self::BanRelayUser
+            | Self::UnbanRelayUser
+            | Self::ListRelayReports
+            | Self::ListRelayBans
+            | Self::ReadRelayAudit => Access::of(&[CallerClass::Owner]),
         }
     }
 
@@ -1047,6 +1103,13 @@ impl Method {
             Self::BroadcastPost => "BroadcastPostRequest",
             Self::ReadPosts => "ReadPostsRequest",
             Self::CreateRelayInvitation => "CreateRelayInvitationRequest",
+            Self::ListRelayUsers => "ListRelayUsersRequest",
+            Self::SetRelayAdministrator => "SetRelayAdministratorRequest",
+            Self::BanRelayUser => "BanRelayUserRequest",
+            Self::UnbanRelayUser => "UnbanRelayUserRequest",
+            Self::ListRelayReports => "ListRelayReportsRequest",
+            Self::ListRelayBans => "ListRelayBansRequest",
+            Self::ReadRelayAudit => "ReadRelayAuditRequest",
         }
     }
 
@@ -1163,6 +1226,13 @@ impl Method {
             Self::BroadcastPost => "BroadcastPostResponse",
             Self::ReadPosts => "ReadPostsResponse",
             Self::CreateRelayInvitation => "CreateRelayInvitationResponse",
+            Self::ListRelayUsers => "ListRelayUsersResponse",
+            Self::SetRelayAdministrator => "SetRelayAdministratorResponse",
+            Self::BanRelayUser => "BanRelayUserResponse",
+            Self::UnbanRelayUser => "UnbanRelayUserResponse",
+            Self::ListRelayReports => "ListRelayReportsResponse",
+            Self::ListRelayBans => "ListRelayBansResponse",
+            Self::ReadRelayAudit => "ReadRelayAuditResponse",
         }
     }
 
@@ -1270,7 +1340,14 @@ impl Method {
             | Self::ListTopics
             | Self::BroadcastPost
             | Self::ReadPosts
-            | Self::CreateRelayInvitation => 65_536,
+            | Self::CreateRelayInvitation
+            | Self::ListRelayUsers
+            | Self::SetRelayAdministrator
+            | Self::BanRelayUser
+            | Self::UnbanRelayUser
+            | Self::ListRelayReports
+            | Self::ListRelayBans
+            | Self::ReadRelayAudit => 65_536,
             Self::ExchangeTreeHead => 262_144,
             Self::UploadBlob | Self::StoreRecoveryBundle => 1_114_112,
             Self::MeshOffer | Self::MeshFetch => 32_768,
@@ -1378,7 +1455,14 @@ impl Method {
             | Self::ListTopics
             | Self::BroadcastPost
             | Self::ReadPosts
-            | Self::CreateRelayInvitation => 4_194_304,
+            | Self::CreateRelayInvitation
+            | Self::ListRelayUsers
+            | Self::SetRelayAdministrator
+            | Self::BanRelayUser
+            | Self::UnbanRelayUser
+            | Self::ListRelayReports
+            | Self::ListRelayBans
+            | Self::ReadRelayAudit => 4_194_304,
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
             Self::ExchangeTreeHead => 262_144,

@@ -1848,6 +1848,97 @@ pub trait Owner<C> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::CreateRelayInvitation))
     }
+
+    /// The accounts of the relay that this node is, oldest first.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_relay_users(
+        &mut self,
+        context: &mut C,
+        request: v1::ListRelayUsersRequest,
+    ) -> Result<v1::ListRelayUsersResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListRelayUsers))
+    }
+
+    /// Makes an account an administrator of the relay, or lets it be one no more. Its sessions must be resumed.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn set_relay_administrator(
+        &mut self,
+        context: &mut C,
+        request: v1::SetRelayAdministratorRequest,
+    ) -> Result<v1::SetRelayAdministratorResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::SetRelayAdministrator))
+    }
+
+    /// As an administrator's BanUser.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn ban_relay_user(
+        &mut self,
+        context: &mut C,
+        request: v1::BanRelayUserRequest,
+    ) -> Result<v1::BanRelayUserResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::BanRelayUser))
+    }
+
+    /// As an administrator's UnbanUser.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn unban_relay_user(
+        &mut self,
+        context: &mut C,
+        request: v1::UnbanRelayUserRequest,
+    ) -> Result<v1::UnbanRelayUserResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::UnbanRelayUser))
+    }
+
+    /// As an administrator's ListReports.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_relay_reports(
+        &mut self,
+        context: &mut C,
+        request: v1::ListRelayReportsRequest,
+    ) -> Result<v1::ListRelayReportsResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListRelayReports))
+    }
+
+    /// As an administrator's ListBanned.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_relay_bans(
+        &mut self,
+        context: &mut C,
+        request: v1::ListRelayBansRequest,
+    ) -> Result<v1::ListRelayBansResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListRelayBans))
+    }
+
+    /// What administrators of the relay did and what they were refused, newest first.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn read_relay_audit(
+        &mut self,
+        context: &mut C,
+        request: v1::ReadRelayAuditRequest,
+    ) -> Result<v1::ReadRelayAuditResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ReadRelayAudit))
+    }
 }
 
 /// Answers a call of a method of [`Owner`].
@@ -1932,6 +2023,23 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ReadPosts => answer(method, payload, |request| handler.read_posts(context, request)),
         Method::CreateRelayInvitation => {
             answer(method, payload, |request| handler.create_relay_invitation(context, request))
+        }
+        Method::ListRelayUsers => {
+            answer(method, payload, |request| handler.list_relay_users(context, request))
+        }
+        Method::SetRelayAdministrator => {
+            answer(method, payload, |request| handler.set_relay_administrator(context, request))
+        }
+        Method::BanRelayUser => answer(method, payload, |request| handler.ban_relay_user(context, request)),
+        Method::UnbanRelayUser => {
+            answer(method, payload, |request| handler.unban_relay_user(context, request))
+        }
+        Method::ListRelayReports => {
+            answer(method, payload, |request| handler.list_relay_reports(context, request))
+        }
+        Method::ListRelayBans => answer(method, payload, |request| handler.list_relay_bans(context, request)),
+        Method::ReadRelayAudit => {
+            answer(method, payload, |request| handler.read_relay_audit(context, request))
         }
         other => Err(Failure::not_offered(other)),
     }

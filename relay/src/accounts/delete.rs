@@ -13,7 +13,7 @@ use crate::input::RelayError;
 use crate::queues::close_mailboxes;
 use crate::records::AccountRecord;
 use crate::relay::Relay;
-use crate::tables::{ACCOUNTS, USERNAMES, key};
+use crate::tables::{ACCOUNT_ORDER, ACCOUNTS, USERNAMES, at, key};
 use crate::{blobs, channels, endpoints, keys, moderation, recovery};
 
 impl Relay {
@@ -35,6 +35,7 @@ impl Relay {
         close_mailboxes(cx.tx, identity)?;
         forget(cx, identity, &account)?;
         cx.tx.delete(USERNAMES, key(account.username.as_bytes()))?;
+        cx.tx.delete(ACCOUNT_ORDER, at(b"", account.place))?;
         cx.tx.delete(ACCOUNTS, key(identity.as_bytes()))?;
         self.append_to_log(cx, Subject::Name(&account.username), Value::Nobody)?;
         Ok(DeleteAccountResponse {})

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::log::is_revoked;
 use crate::records::{AccountRecord, UsernameRecord};
 use crate::relay::{Registration, Relay};
-use crate::tables::{self, ACCOUNTS, USERNAMES, key};
+use crate::tables::{self, ACCOUNT_ORDER, ACCOUNTS, USERNAMES, at, key};
 
 impl Relay {
     pub(crate) fn opaque_register_start(
@@ -57,14 +57,17 @@ impl Relay {
         if account(cx.tx, identity.as_bytes())?.is_some() {
             return Err(Failure::conflict("this identity has an account here: log in"));
         }
+        let place = tables::next_ordinal(cx.tx, ACCOUNT_ORDER, b"")?;
+        let named = UsernameRecord { identity: identity.to_vec() };
+        tables::save(cx.tx, ACCOUNT_ORDER, at(b"", place), &named)?;
         let record = AccountRecord {
             username: username.clone(),
+            place,
             opaque_record: request.upload.clone(),
             registered_at_ms: cx.now.wall_ms,
             ..AccountRecord::default()
         };
         tables::save(cx.tx, ACCOUNTS, key(identity.as_bytes()), &record)?;
-        let named = UsernameRecord { identity: identity.to_vec() };
         tables::save(cx.tx, USERNAMES, key(username.as_bytes()), &named)?;
         self.append_to_log(cx, Subject::Name(&username), Value::Identity(&identity))?;
         self.open_own_mailbox(cx.tx, cx.rng, identity)?;

@@ -8,7 +8,6 @@ use qpq_proto::v1::{
     UnbanUserResponse,
 };
 
-use crate::audit::{self, Action};
 use crate::context::Context;
 use crate::devices::end_sessions;
 use crate::due::{self, Kind};
@@ -25,8 +24,9 @@ impl Relay {
         cx: &mut Context<'_>,
         request: &BanUserRequest,
     ) -> Result<BanUserResponse, Failure> {
-        let administrator = cx.identity()?;
+        let administrator = cx.administrator()?;
         let identity = identity_field(&request.identity_key)?;
+        cx.about = Some(identity);
         let BanUserRequest { reason, until_ms, .. } = request.clone();
         if reason.len() > REASON_BYTES_MAX {
             let message = format!("a reason has at most {REASON_BYTES_MAX} bytes");
@@ -35,21 +35,21 @@ impl Relay {
         if until_ms != 0 && until_ms <= cx.now.wall_ms {
             return Err(Failure::bad_request("until_ms", "this time is past"));
         }
-        if identity == administrator {
+        if Some(identity) == administrator {
             return Err(Failure::forbidden("nobody bans itself"));
         }
         let place = match load(cx.tx, identity)? {
             Some(known) => known.place,
             None => self.new_place(cx, identity)?,
         };
-        let (banned_by, banned_at_ms) = (administrator.to_vec(), cx.now.wall_ms);
+        let banned_by = administrator.map(|administrator| administrator.to_vec()).unwrap_or_default();
+        let banned_at_ms = cx.now.wall_ms;
         let record = BanRecord { reason, until_ms, banned_by, banned_at_ms, place };
         tables::save(cx.tx, BANS, key(identity.as_bytes()), &record)?;
         if until_ms != 0 {
             due::look_at(cx.tx, Kind::Bans, identity.as_bytes(), until_ms)?;
         }
         end_sessions(cx, identity, None)?;
-        audit::note(cx, self.limits.audit_entries_max, Action::Banned, administrator, identity)?;
         Ok(BanUserResponse {})
     }
 
@@ -65,12 +65,11 @@ impl Relay {
         cx: &mut Context<'_>,
         request: &UnbanUserRequest,
     ) -> Result<UnbanUserResponse, Failure> {
-        let administrator = cx.identity()?;
         let identity = identity_field(&request.identity_key)?;
+        cx.about = Some(identity);
         let record = load(cx.tx, identity)?.filter(|record| is_in_force(record, cx.now));
         let record = record.ok_or_else(|| Failure::not_found("this person is not banned"))?;
         lift(cx.tx, identity, &record)?;
-        audit::note(cx, self.limits.audit_entries_max, Action::Unbanned, administrator, identity)?;
         Ok(UnbanUserResponse {})
     }
 
@@ -120,6 +119,11 @@ pub(crate) fn check_not_banned(tx: &dyn Transaction, identity: Identity, now: No
         until_ms => format!("until {until_ms} (Unix time in ms)"),
     };
     Err(Failure::forbidden(format!("this account is banned from the relay {until}: {}", ban.reason)))
+}
+
+/// Whether an account is banned now.
+pub(crate) fn is_banned(tx: &dyn Transaction, identity: Identity, now: Now) -> Result<bool, RelayError> {
+    Ok(load(tx, identity)?.is_some_and(|record| is_in_force(&record, now)))
 }
 
 fn is_in_force(record: &BanRecord, now: Now) -> bool {

@@ -170,6 +170,14 @@ fn a_revoked_device_makes_no_further_call() {
     assert_eq!(status(refused), Status::Conflict);
 }
 
+/// Deletes the account that is logged in over a connection.
+pub(super) fn delete(world: &mut World, person: &Person, connection: u8) {
+    let proven = prove(world, person, connection).unwrap();
+    let signature = sign_deletion(&person.identity(), &proven.session_key, &[connection; 32]).to_vec();
+    let request = DeleteAccountRequest { finalization: proven.finalization, signature };
+    let _: DeleteAccountResponse = world.call(on(connection), Method::DeleteAccount, &request).unwrap();
+}
+
 #[test]
 fn a_deleted_account_leaves_nothing_and_its_name_is_free() {
     let (mut world, alice) = alice();
@@ -184,12 +192,7 @@ fn a_deleted_account_leaves_nothing_and_its_name_is_free() {
     assert_eq!(relayed.unwrap_err().field, "signature");
     let again: Result<DeleteAccountResponse, _> = world.call(on(1), Method::DeleteAccount, &delete([1; 32]));
     assert_eq!(status(again), Status::Conflict, "a login is good once");
-    let proven = prove(&mut world, &alice, 1).unwrap();
-    let delete = DeleteAccountRequest {
-        finalization: proven.finalization,
-        signature: sign_deletion(&alice.identity(), &proven.session_key, &[1; 32]).to_vec(),
-    };
-    let _: DeleteAccountResponse = world.call(on(1), Method::DeleteAccount, &delete).unwrap();
+    super::accounts::delete(&mut world, &alice, 1);
     assert!(!is_in(&mut world, 1));
     assert_eq!(status(resume(&mut world, &alice, 1, token, 2)), Status::Unauthorized);
     world.pass(60_000);

@@ -13,10 +13,9 @@ use qpq_proto::v1::{
 use qpq_proto::{Failure, Method, Status};
 
 use super::world::{Device, World};
-use crate::audit::AuditRecord;
 use crate::input::Effect;
 use crate::moderation::check_not_banned;
-use crate::tables::{self, AUDIT, BAN_ORDER, BANS, DUES, REPORTERS, REPORTS};
+use crate::tables::{BAN_ORDER, BANS, DUES, REPORTERS, REPORTS};
 
 const ALICE: Device = Device { person: 1, number: 1 };
 const BOB: Device = Device { person: 2, number: 1 };
@@ -30,7 +29,7 @@ fn world() -> World {
 }
 
 fn with(limits: RelayLimits) -> World {
-    let mut world = World::with(RelayLimits { audit_entries_max: 3, removals_per_step_max: 2, ..limits });
+    let mut world = World::with(RelayLimits { removals_per_step_max: 2, ..limits });
     for device in [ALICE, BOB, BOBS_PHONE, ROOT] {
         world.enrol(device);
     }
@@ -177,19 +176,6 @@ fn a_ban_ends_sessions_at_once_and_is_lifted_or_ends() {
     assert!(world.is_banned(ALICE), "for good");
     world.unban(ALICE).unwrap();
     assert!(!world.is_banned(ALICE));
-}
-
-#[test]
-fn the_audit_log_keeps_the_newest_entries() {
-    let mut world = world();
-    for _ in 0..3 {
-        world.ban(BOB, "", 0).unwrap();
-        world.unban(BOB).unwrap();
-    }
-    let kept: Vec<(u64, AuditRecord)> = tables::scan(&world.memory, AUDIT, b"", 0..u64::MAX, 10).unwrap();
-    assert_eq!(kept.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [4, 5, 6]);
-    assert!(kept.iter().all(|(_, entry)| entry.by == ROOT.identity().to_vec()));
-    assert!(kept.iter().all(|(_, entry)| entry.to == BOB.identity().to_vec()));
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! `qpq relay`: what this node does for those whom it serves.
 
+mod administration;
+mod views;
+
 use std::time::Duration;
 
 use clap::Subcommand;
 use qpq_proto::v1;
 use serde::Serialize;
 
+use self::administration::AdministrationCommand;
 use crate::context::Context;
 use crate::durations;
 use crate::exit::Error;
@@ -35,6 +39,9 @@ pub(crate) enum RelayCommand {
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = durations::parse)]
         expires: Duration,
     },
+    /// About those who use this relay.
+    #[command(flatten)]
+    Administration(AdministrationCommand),
 }
 
 /// Does it.
@@ -42,6 +49,7 @@ pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error>
     match args.command {
         RelayCommand::Status => status(context).await,
         RelayCommand::Invite { uses, expires } => invite(context, uses, expires).await,
+        RelayCommand::Administration(command) => administration::run(context, command).await,
     }
 }
 

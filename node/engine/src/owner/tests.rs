@@ -8,12 +8,19 @@ use crate::{Caller, Input, tests::bench::Bench};
 const CALLERS: [Caller; 3] = [Caller::Owner, Caller::Public, Caller::Node(NodeKey::from_bytes([7; 32]))];
 
 /// Owner's methods that are the daemon's or the relay's alone.
-const OTHERS: [Method; 5] = [
+const OTHERS: [Method; 12] = [
     Method::CreateBackup,
     Method::VerifyBackup,
     Method::ExportBundles,
     Method::ImportBundles,
     Method::CreateRelayInvitation,
+    Method::ListRelayUsers,
+    Method::SetRelayAdministrator,
+    Method::BanRelayUser,
+    Method::UnbanRelayUser,
+    Method::ListRelayReports,
+    Method::ListRelayBans,
+    Method::ReadRelayAudit,
 ];
 
 fn call(

@@ -1,0 +1,335 @@
+//! What the owner of a relay is shown of those who use it.
+
+use qpq_proto::{Method, Status, v1};
+use serde::Serialize;
+
+use crate::output::{Show, Style, columns};
+use crate::printable::printable;
+use crate::views::{count, hex, short};
+
+/// The accounts of the relay.
+#[derive(Debug, Serialize)]
+pub(super) struct UsersView {
+    users: Vec<UserView>,
+}
+
+#[derive(Debug, Serialize)]
+struct UserView {
+    name: String,
+    identity: String,
+    registered_at_ms: u64,
+    devices: u32,
+    last_seen_ms: u64,
+    administrator: bool,
+    revoked: bool,
+    banned: bool,
+}
+
+impl From<Vec<v1::RelayUser>> for UsersView {
+    fn from(users: Vec<v1::RelayUser>) -> Self {
+        let view = |user: v1::RelayUser| UserView {
+            name: user.username,
+            identity: hex(&user.identity_key),
+            registered_at_ms: user.registered_at_ms,
+            devices: user.devices,
+            last_seen_ms: user.last_seen_ms,
+            administrator: user.administrator,
+            revoked: user.revoked,
+            banned: user.banned,
+        };
+        Self { users: users.into_iter().map(view).collect() }
+    }
+}
+
+impl Show for UsersView {
+    const SCHEMA: &'static str = "qpq.relay-users/1";
+
+    fn human(&self, style: &Style) -> String {
+        if self.users.is_empty() {
+            return "Nobody has an account on this relay.".to_owned();
+        }
+        let row = |user: &UserView| {
+            let marks = [
+                (user.administrator, "administrator"),
+                (user.banned, "banned"),
+                (user.revoked, "identity revoked"),
+            ];
+            let marks: Vec<_> = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| *mark).collect();
+            [
+                style.bold(&printable(&user.name)),
+                user.identity.clone(),
+                count(user.devices.into(), "device"),
+                format!("seen {}", style.zone.date_time(user.last_seen_ms)),
+                marks.join(", "),
+            ]
+        };
+        columns(&self.users.iter().map(row).collect::<Vec<_>>())
+    }
+}
+
+/// Somebody was banned.
+#[derive(Debug, Serialize)]
+pub(super) struct BannedView {
+    pub(super) identity: String,
+    /// Unix milliseconds; 0 for good.
+    pub(super) until_ms: u64,
+}
+
+impl Show for BannedView {
+    const SCHEMA: &'static str = "qpq.relay-banned/1";
+
+    fn human(&self, style: &Style) -> String {
+        format!("{} is banned {}", self.identity, until(style, self.until_ms))
+    }
+}
+
+/// A ban was lifted.
+#[derive(Debug, Serialize)]
+pub(super) struct UnbannedView {
+    pub(super) identity: String,
+}
+
+impl Show for UnbannedView {
+    const SCHEMA: &'static str = "qpq.relay-unbanned/1";
+
+    fn human(&self, _style: &Style) -> String {
+        format!("{} is no longer banned", self.identity)
+    }
+}
+
+/// Who is banned.
+#[derive(Debug, Serialize)]
+pub(super) struct BansView {
+    bans: Vec<BanView>,
+}
+
+#[derive(Debug, Serialize)]
+struct BanView {
+    identity: String,
+    reason: String,
+    /// Unix milliseconds; 0 for good.
+    until_ms: u64,
+    /// Empty if it was the owner of the node.
+    banned_by: String,
+    banned_at_ms: u64,
+}
+
+impl From<Vec<v1::Ban>> for BansView {
+    fn from(bans: Vec<v1::Ban>) -> Self {
+        let view = |ban: v1::Ban| BanView {
+            identity: hex(&ban.identity_key),
+            reason: ban.reason,
+            until_ms: ban.until_ms,
+            banned_by: hex(&ban.banned_by),
+            banned_at_ms: ban.banned_at_ms,
+        };
+        Self { bans: bans.into_iter().map(view).collect() }
+    }
+}
+
+impl Show for BansView {
+    const SCHEMA: &'static str = "qpq.relay-bans/1";
+
+    fn human(&self, style: &Style) -> String {
+        if self.bans.is_empty() {
+            return "Nobody is banned.".to_owned();
+        }
+        let row = |ban: &BanView| {
+            [ban.identity.clone(), until(style, ban.until_ms), printable(&ban.reason).into_owned()]
+        };
+        columns(&self.bans.iter().map(row).collect::<Vec<_>>())
+    }
+}
+
+/// What was reported.
+#[derive(Debug, Serialize)]
+pub(super) struct ReportsView {
+    reports: Vec<ReportView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportView {
+    id: String,
+    /// Empty once the account was deleted.
+    reporter: String,
+    channel: String,
+    message: String,
+    /// Sealed to the administrators, in hexadecimal.
+    report: String,
+    franking_proof: String,
+    reported_at_ms: u64,
+}
+
+impl From<Vec<v1::Report>> for ReportsView {
+    fn from(reports: Vec<v1::Report>) -> Self {
+        let view = |report: v1::Report| ReportView {
+            id: hex(&report.report_id),
+            reporter: hex(&report.reporter),
+            channel: hex(&report.channel_id),
+            message: hex(&report.message_id),
+            report: hex(&report.report),
+            franking_proof: hex(&report.franking_proof),
+            reported_at_ms: report.reported_at_ms,
+        };
+        Self { reports: reports.into_iter().map(view).collect() }
+    }
+}
+
+impl Show for ReportsView {
+    const SCHEMA: &'static str = "qpq.relay-reports/1";
+
+    fn human(&self, style: &Style) -> String {
+        if self.reports.is_empty() {
+            return "Nothing was reported.".to_owned();
+        }
+        let row = |report: &ReportView| {
+            let by = if report.reporter.is_empty() { "somebody who has gone" } else { &report.reporter };
+            [
+                style.zone.date_time(report.reported_at_ms),
+                report.id.clone(),
+                format!("by {by}"),
+                format!("{} sealed bytes", report.report.len() / 2),
+            ]
+        };
+        columns(&self.reports.iter().map(row).collect::<Vec<_>>())
+    }
+}
+
+/// Whether somebody administers the relay now.
+#[derive(Debug, Serialize)]
+pub(super) struct AdministratorView {
+    pub(super) identity: String,
+    pub(super) administrator: bool,
+}
+
+impl Show for AdministratorView {
+    const SCHEMA: &'static str = "qpq.relay-administrator/1";
+
+    fn human(&self, _style: &Style) -> String {
+        match self.administrator {
+            true => format!("{} administers this relay", self.identity),
+            false => format!("{} does not administer this relay", self.identity),
+        }
+    }
+}
+
+/// Entries of the audit log.
+#[derive(Debug, Serialize)]
+pub(super) struct AuditView {
+    entries: Vec<EntryView>,
+}
+
+#[derive(Debug, Serialize)]
+struct EntryView {
+    at_ms: u64,
+    /// The method's name.
+    method: String,
+    /// `Ok`, or how the call was refused.
+    status: String,
+    /// `owner`, `administrator`, `user`, `node` or `unknown`.
+    by: String,
+    /// The first bytes of the caller's key.
+    by_key: String,
+    /// The first bytes of the identity that the call was about.
+    about: String,
+}
+
+impl From<Vec<v1::AuditEntry>> for AuditView {
+    fn from(entries: Vec<v1::AuditEntry>) -> Self {
+        let view = |entry: v1::AuditEntry| {
+            let method = u16::try_from(entry.method).ok().and_then(Method::from_id);
+            let status = Status::ALL.into_iter().find(|status| u32::from(*status as u16) == entry.status);
+            EntryView {
+                at_ms: entry.at_ms,
+                method: method.map_or_else(|| format!("method {}", entry.method), |of| of.name().to_owned()),
+                status: status.map_or_else(|| entry.status.to_string(), |status| format!("{status:?}")),
+                by: entry.by,
+                by_key: short(&entry.by_key),
+                about: short(&entry.about),
+            }
+        };
+        Self { entries: entries.into_iter().map(view).collect() }
+    }
+}
+
+impl Show for AuditView {
+    const SCHEMA: &'static str = "qpq.relay-audit/1";
+
+    fn human(&self, style: &Style) -> String {
+        if self.entries.is_empty() {
+            return "There are no entries.".to_owned();
+        }
+        let row = |entry: &EntryView| {
+            let by = printable(&entry.by);
+            let about = if entry.about.is_empty() { "" } else { "about " };
+            [
+                style.zone.date_time(entry.at_ms),
+                entry.method.clone(),
+                entry.status.clone(),
+                format!("by {by} {}", entry.by_key).trim_end().to_owned(),
+                format!("{about}{}", entry.about),
+            ]
+        };
+        columns(&self.entries.iter().map(row).collect::<Vec<_>>())
+    }
+}
+
+fn until(style: &Style, until_ms: u64) -> String {
+    match until_ms {
+        0 => "for good".to_owned(),
+        until_ms => format!("until {}", style.zone.date_time(until_ms)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::times::Zone;
+
+    const PLAIN: Style = Style { colour: false, signs: false, zone: Zone::Universal };
+
+    #[test]
+    fn users_stand_in_columns_with_what_is_special_about_them() {
+        let user = |name: &str, administrator, banned| v1::RelayUser {
+            identity_key: vec![7; 2],
+            username: name.to_owned(),
+            devices: 1,
+            administrator,
+            banned,
+            ..v1::RelayUser::default()
+        };
+        let view = UsersView::from(vec![user("alice", true, false), user("bob", false, true)]);
+        let lines =
+            ["alice  0707  1 device  seen never  administrator", "bob    0707  1 device  seen never  banned"];
+        assert_eq!(view.human(&PLAIN), lines.join("\n"));
+    }
+
+    #[test]
+    fn an_entry_says_who_did_what_and_what_came_of_it() {
+        let entry = |method: Method, status: Status, by: &str| v1::AuditEntry {
+            at_ms: 1_795_257_065_120,
+            method: method.id().into(),
+            status: u32::from(status as u16),
+            by: by.to_owned(),
+            by_key: Vec::new(),
+            about: vec![1, 2, 3, 4],
+        };
+        let view = AuditView::from(vec![entry(Method::BanRelayUser, Status::Ok, "owner")]);
+        let line = "2026-11-21 10:31:05  BanRelayUser  Ok  by owner  about 01020304";
+        assert_eq!(view.human(&PLAIN), line);
+        let refused = AuditView::from(vec![entry(Method::BanUser, Status::Forbidden, "\u{1b}[2J")]);
+        assert!(!refused.human(&PLAIN).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn empty_lists_say_so() {
+        for (shown, said) in [
+            (UsersView::from(Vec::new()).human(&PLAIN), "Nobody has an account on this relay."),
+            (BansView::from(Vec::new()).human(&PLAIN), "Nobody is banned."),
+            (ReportsView::from(Vec::new()).human(&PLAIN), "Nothing was reported."),
+            (AuditView::from(Vec::new()).human(&PLAIN), "There are no entries."),
+        ] {
+            assert_eq!(shown, said);
+        }
+    }
+}
