@@ -9,6 +9,7 @@ use rand_core::CryptoRng;
 
 use crate::blobs::{BlobJob, Work};
 use crate::input::{CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Now, Peer};
+use crate::log::SignedTree;
 use crate::proofs::Proved;
 use crate::queues::{QueueKey, Wait};
 use crate::sessions::Session;
@@ -36,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub jobs: Vec<(Work, BlobJob)>,
     /// The connection over which a device was seen, and in which hour.
     pub seen: Option<(ConnectionId, u64)>,
+    /// The tree of the log that was signed.
+    pub signed: Option<SignedTree>,
     /// Whom the call of an administrator's is about, for the audit log.
     pub about: Option<Identity>,
 }
@@ -134,6 +137,7 @@ impl<'a> Context<'a> {
             to_clear: Vec::new(),
             jobs: Vec::new(),
             seen: None,
+            signed: None,
             about: None,
         }
     }

@@ -149,6 +149,9 @@ pub enum RelayError {
     /// The domain that the relay is to have cannot be one.
     #[error("the relay's domain cannot be used: {0}")]
     Domain(String),
+    /// The log is older than what was signed of it.
+    #[error("this relay has signed a newer log than it has, and signs no other: {0}")]
+    LogIsOlder(&'static str),
     /// A record does not decode.
     #[error("a record of {table} is damaged: {reason}")]
     Corrupt {
@@ -160,12 +163,21 @@ pub enum RelayError {
 }
 
 impl From<RelayError> for Failure {
-    /// The caller learns nothing of what is inside.
+    /// The caller learns nothing of what is inside, but that the log is older than it was.
     fn from(error: RelayError) -> Self {
-        tracing::error!(%error, "a call failed inside");
-        Self::internal()
+        match error {
+            // Said when the relay was opened. Whoever asks can wait for it to be mended, or tell its operator.
+            RelayError::LogIsOlder(_) => Self::unavailable(error.to_string(), RETRY_WHEN_MENDED_MS),
+            error => {
+                tracing::error!(%error, "a call failed inside");
+                Self::internal()
+            }
+        }
     }
 }
+
+/// When to ask again for what somebody must mend first.
+const RETRY_WHEN_MENDED_MS: u64 = 600_000;
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {

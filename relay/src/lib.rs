@@ -55,6 +55,7 @@ pub use devices::is_public_address;
 pub use input::{
     CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,
 };
+pub use log::SignedTree;
 pub use relay::{Config, Registration, Relay};
 
 #[cfg(test)]

@@ -16,6 +16,10 @@
 //! the next one is never of a smaller tree nor of an earlier time, whatever the clock says. Entries that come together
 //! cost one signature.
 //!
+//! A promise must outlive storage that is put back to an older copy, or the log would go on from there in another way, and
+//! whoever saw the other one could prove that against the relay. So the driver keeps the newest [`SignedTree`] elsewhere
+//! too, and a relay whose log does not contain it proves nothing.
+//!
 //! Of a name that was given up the log keeps its label, and that nobody is behind it; not who was.
 
 mod append;
@@ -25,7 +29,10 @@ mod lookup;
 mod records;
 mod resolve;
 mod revoke;
+mod signed;
 mod store;
 
 pub(crate) use head::origin;
 pub(crate) use revoke::is_revoked;
+pub(crate) use signed::Signed;
+pub use signed::SignedTree;

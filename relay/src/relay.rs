@@ -16,7 +16,7 @@ use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
 use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, RelayError};
 use crate::keys::KeyRates;
-use crate::log::origin;
+use crate::log::{Signed, SignedTree, origin};
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
 use crate::rates::Buckets;
@@ -35,6 +35,9 @@ pub struct Config {
     /// Domain under which the relay signs what its log of names is, at most 253 bytes; empty for one that has none and
     /// signs under its node key. Who knew the log under another name takes it for another one.
     pub domain: String,
+    /// Trees that the log was signed at, as they were [kept outside of storage](Relay::signed_tree): if storage knows
+    /// nothing of them it is an older copy, and nothing is signed.
+    pub signed_trees: Vec<SignedTree>,
 }
 
 /// Who may register.
@@ -79,6 +82,10 @@ pub struct Relay {
     pub(crate) wakes: Buckets<DeviceKey>,
     pub(crate) push_to_private_addresses: bool,
     pub(crate) wakes_devices: bool,
+    /// The newest tree that was signed and is not kept outside of storage yet.
+    pub(crate) signed_tree: Option<SignedTree>,
+    /// Whether the log is older than what was signed of it.
+    pub(crate) is_log_older: bool,
     proofs: Proofs,
 }
 
@@ -98,10 +105,14 @@ impl Relay {
         rng: &mut dyn CryptoRng,
         tx: &mut dyn Transaction,
     ) -> Result<Self, RelayError> {
-        let Config { node, limits, registration, domain } = config;
+        let Config { node, limits, registration, domain, signed_trees } = config;
         let secrets = Secrets::open(tx, rng)?;
+        let origin = origin(&domain, &node.public(), &secrets)?;
+        let Signed { unkept, is_older } = Signed::look(tx, &origin, &signed_trees)?;
         Ok(Self {
-            origin: origin(&domain, &node.public(), &secrets)?,
+            origin,
+            signed_tree: unkept,
+            is_log_older: is_older,
             node,
             registration,
             secrets,
@@ -205,6 +216,24 @@ impl Relay {
         moments.into_iter().flatten().min()
     }
 
+    /// The newest tree that was signed, until it [is kept](Self::tree_is_kept) outside of storage: to be made durable
+    /// there after each commit, and before anything is answered, so that an older copy of storage is recognised.
+    #[must_use]
+    pub fn signed_tree(&self) -> Option<&SignedTree> {
+        self.signed_tree.as_ref()
+    }
+
+    /// The tree of [`Self::signed_tree`] is durable outside of storage.
+    pub fn tree_is_kept(&mut self) {
+        self.signed_tree = None;
+    }
+
+    /// Whether the log is older than what was signed of it. Nothing is proved of it then.
+    #[must_use]
+    pub fn is_log_older(&self) -> bool {
+        self.is_log_older
+    }
+
     fn call(
         &mut self,
         cx: &mut Context<'_>,
@@ -254,6 +283,7 @@ impl Relay {
         if let Some(session) = cx.bind.take() {
             self.sessions.bind(cx.call().map_err(|_| RelayError::NoCall)?.caller.connection, session);
         }
+        self.signed_tree = cx.signed.take().or_else(|| self.signed_tree.take());
         for (identity, device) in std::mem::take(&mut cx.unbind) {
             self.unbind(&mut cx, identity, device);
         }

@@ -1,11 +1,13 @@
 //! The owner of a relay: switching it, inviting, and what is done about those who use it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use qpq_net::direct::Trust;
 use qpq_proto::limits::RPC_PORT;
-use qpq_proto::v1::{FetchRequest, FetchWaitRequest, HealthRequest};
+use qpq_proto::v1::{AuditKeyTransparencyRequest, FetchRequest, FetchWaitRequest, HealthRequest};
 use qpq_proto::{CallError, Status};
 use qpq_tests::{Node, Options, RelayAddress, RelayUser};
 use serde_json::{Value, json};
@@ -114,6 +116,58 @@ fn a_closed_relay_takes_whom_its_owner_invites_and_as_many() {
             assert_eq!(registered.is_ok(), is_taken, "{number}: {registered:?}");
         }
     });
+}
+
+/// Copies what a node that is stopped keeps.
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_relay_whose_data_was_put_back_signs_no_other_log() {
+    let mut node = relay();
+    let (data, folder) = (node.data_dir(), node.folder().to_owned());
+    let read = |node: &Node| {
+        let address = RelayAddress::of(node).unwrap();
+        runtime().block_on(async {
+            let request = AuditKeyTransparencyRequest { end: 9, ..AuditKeyTransparencyRequest::default() };
+            let answer = address.connect().await.unwrap().audit_key_transparency(&request).await;
+            answer.map(|answer| answer.tree_size).map_err(|error| error.failure().unwrap().clone())
+        })
+    };
+    let arrive = |node: &Node, number: u32| {
+        let address = RelayAddress::of(node).unwrap();
+        drop(runtime().block_on(RelayUser::new(number).arrive(&address)).unwrap());
+    };
+    arrive(&node, 1);
+    assert_eq!(read(&node), Ok(1));
+    node.terminate();
+    copy(&data, &folder.join("older"));
+    node.run_again();
+    arrive(&node, 2);
+    assert_eq!(read(&node), Ok(2));
+    node.kill9();
+    copy(&data, &folder.join("newest"));
+
+    copy(&folder.join("older"), &data);
+    node.run_again();
+    let refused = read(&node).unwrap_err();
+    assert_eq!(refused.status, Status::Unavailable);
+    assert!(refused.message.contains("relay_domain"), "{refused}");
+    assert!(node.log().contains("is older than what this relay has signed"), "the daemon says so");
+    arrive(&node, 3);
+    assert!(read(&node).is_err(), "as many entries are another log still");
+    node.terminate();
+
+    copy(&folder.join("newest"), &data);
+    node.run_again();
+    assert_eq!(read(&node), Ok(2));
 }
 
 #[test]

@@ -26,8 +26,8 @@ use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use qpq_engine::storage::Transaction;
 use qpq_engine::{Effect, EngineError, Input, Now, Outcome};
-use qpq_proto::Method;
 use qpq_proto::limits::Limits;
+use qpq_proto::{Failure, Method};
 use qpq_relay::Relay;
 use qpq_store::{CommitError, Storage, Store};
 use rand_core::CryptoRng;
@@ -59,6 +59,12 @@ pub(crate) trait Machine {
     /// When the relay wants a tick, in ms of the monotonic clock.
     fn relay_wake_at(&self) -> Option<u64> {
         None
+    }
+
+    /// Makes durable, outside of the storage, what must be there before anybody learns what the last commit wrote.
+    /// If it cannot be, nobody who asked the relay for something may learn it.
+    fn keep_outside(&mut self) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// Whether a call that a relay may answer is for this node's own person.

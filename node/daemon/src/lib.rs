@@ -30,6 +30,7 @@ mod direct;
 mod drain;
 mod effects;
 mod environment;
+mod heads;
 mod logging;
 mod long_poll;
 mod machine;

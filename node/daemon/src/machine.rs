@@ -6,12 +6,13 @@ use qpq_crypto::identity::DeviceSecret;
 use qpq_engine::storage::Transaction;
 use qpq_engine::{Engine, EngineError, Input, Now, Outcome};
 use qpq_proto::limits::RelayLimits;
-use qpq_proto::{Method, Service, v1};
+use qpq_proto::{Failure, Method, Service, v1};
 use qpq_relay::{Caller, Peer, Registration, Relay, RelayError};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::actor::Machine;
+use crate::heads::Heads;
 
 /// Engine and, while the role is on, relay.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ pub(crate) struct Relaying {
     pub(crate) limits: RelayLimits,
     /// Who may register.
     pub(crate) registration: Registration,
+    /// Under which name the log is signed; empty for the node's key.
+    pub(crate) domain: String,
+    /// The trees that were signed, outside of the database; none where there is no place for them.
+    pub(crate) heads: Option<Heads>,
 }
 
 impl std::fmt::Debug for Relaying {
@@ -49,10 +54,11 @@ impl Relaying {
     ) -> Result<Relay, RelayError> {
         let (limits, registration) = (self.limits.clone(), self.registration);
         let node = DeviceSecret::from_seed(&self.node);
-        // Its log is signed under the node's key.
-        let domain = String::new();
+        let domain = self.domain.clone();
+        let signed_trees = self.heads.as_ref().map(|heads| heads.trees().to_vec()).unwrap_or_default();
+        let config = qpq_relay::Config { node, limits, registration, domain, signed_trees };
         // Nothing here speaks HTTP yet.
-        Ok(Relay::open(qpq_relay::Config { node, limits, registration, domain }, rng, tx)?.with_wakes(false))
+        Ok(Relay::open(config, rng, tx)?.with_wakes(false))
     }
 }
 
@@ -77,6 +83,17 @@ impl Machine for NodeMachine {
 
     fn relay_wake_at(&self) -> Option<u64> {
         self.relay.as_ref()?.wake_at()
+    }
+
+    fn keep_outside(&mut self) -> Result<(), Failure> {
+        let (Some(relay), Some(heads)) = (&mut self.relay, &mut self.relaying.heads) else { return Ok(()) };
+        let Some(tree) = relay.signed_tree() else { return Ok(()) };
+        if let Err(error) = heads.keep(tree) {
+            tracing::error!("the newest head of the relay's log cannot be kept beside the key: {error}");
+            return Err(Failure::unavailable("what the relay's log is signed at cannot be kept", RETRY_MS));
+        }
+        relay.tree_is_kept();
+        Ok(())
     }
 
     fn is_own(&self, caller: &Caller, method: Method, payload: &Bytes) -> bool {
@@ -124,3 +141,6 @@ pub(crate) fn is_relays(method: Method) -> bool {
         Service::Mesh | Service::Federation => false,
     }
 }
+
+/// When a caller who is refused for want of a disk should try again.
+const RETRY_MS: u64 = 10_000;

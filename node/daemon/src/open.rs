@@ -11,6 +11,7 @@ use data_encoding::HEXLOWER;
 use qpq_crypto::identity::DeviceSecret;
 use qpq_engine::storage::{Key, StorageError, Table, Transaction};
 use qpq_engine::{Config, Engine, EngineError};
+use qpq_proto::Failure;
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
 use qpq_relay::RelayError;
@@ -18,9 +19,10 @@ use qpq_store::{CommitError, LockedStore, OpenError, Options, Storage, Store, St
 use rand_core::{CryptoRng, SeedableRng};
 use zeroize::Zeroizing;
 
-use crate::actor::Core;
+use crate::actor::{Core, Machine};
 use crate::clock::Clock;
 use crate::environment::Environment;
+use crate::heads::Heads;
 use crate::machine::{NodeMachine, Relaying};
 use crate::paths;
 use crate::private_file::{self, PrivateFileError};
@@ -74,6 +76,9 @@ pub(crate) enum OpenNodeError {
     /// What the relay keeps cannot be used.
     #[error("what the relay keeps cannot be used: {0}")]
     Relay(#[from] RelayError),
+    /// What the relay's log was signed at cannot be kept beside the key.
+    #[error("beside the at-rest key: {}", .0.message)]
+    Heads(Failure),
     /// The node key in the database is malformed.
     #[error("the node key in the database is malformed")]
     NodeKeyMalformed,
@@ -136,6 +141,7 @@ pub(crate) fn open(
         );
     }
     let (mut store, key_file) = open_store(settings, environment, data_dir, limits, &mut rng)?;
+    let heads = open_heads(key_file.as_deref(), environment, data_dir, store.id());
     let is_rolled_back = store.is_rolled_back();
 
     let mut batch = store.begin();
@@ -157,13 +163,17 @@ pub(crate) fn open(
             Registration::Closed => qpq_relay::Registration::Closed,
             Registration::Open => qpq_relay::Registration::Open,
         },
+        domain: settings.relay_domain.as_ref().map(ToString::to_string).unwrap_or_default(),
+        heads,
     };
     let roles = Engine::roles(&tx)?;
     let is_relay = roles.iter().any(|role| role == RELAY);
     let relay = is_relay.then(|| relaying.open(&mut rng, &mut tx)).transpose()?;
     tx.accept();
     batch.commit()?;
-    let core = Core { storage: store, machine: NodeMachine { engine, relay, relaying }, rng, clock };
+    let mut machine = NodeMachine { engine, relay, relaying };
+    machine.keep_outside().map_err(OpenNodeError::Heads)?;
+    let core = Core { storage: store, machine, rng, clock };
     Ok((core, Found { node_secret, key_file, is_rolled_back, roles }))
 }
 
@@ -210,14 +220,7 @@ fn open_counter(
     data_dir: &Path,
     id: StoreId,
 ) -> Option<PathBuf> {
-    let base = match (key_file, paths::keys_dir(environment)) {
-        (Some(key_file), _) => key_file.to_owned(),
-        (None, Some(directory)) => directory.join(HEXLOWER.encode(id.as_bytes())),
-        (None, None) => data_dir.to_owned(),
-    };
-    let mut path = base.into_os_string();
-    path.push(".opened");
-    let path = PathBuf::from(path);
+    let path = beside_key(key_file, environment, data_dir, id, ".opened");
     let directory = private_file::parent(&path);
     let is_usable = private_file::make_private_directory(directory).is_ok()
         && rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
@@ -228,6 +231,42 @@ fn open_counter(
         );
     }
     is_usable.then_some(path)
+}
+
+/// The file that tells which trees the relay's log was signed at, if there is a place for it.
+fn open_heads(
+    key_file: Option<&Path>,
+    environment: &Environment,
+    data_dir: &Path,
+    id: StoreId,
+) -> Option<Heads> {
+    let path = beside_key(key_file, environment, data_dir, id, ".heads");
+    let directory = private_file::parent(&path);
+    let is_usable = private_file::make_private_directory(directory).is_ok()
+        && rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
+    let opened = is_usable.then(|| Heads::open(&path)).transpose();
+    opened.unwrap_or_else(|error| {
+        tracing::error!("an older copy of a relay's log will not be noticed: {}: {error}", path.display());
+        None
+    })
+}
+
+/// A file of the node's outside of the data directory, beside the at-rest key or where it would be.
+fn beside_key(
+    key_file: Option<&Path>,
+    environment: &Environment,
+    data_dir: &Path,
+    id: StoreId,
+    ending: &str,
+) -> PathBuf {
+    let base = match (key_file, paths::keys_dir(environment)) {
+        (Some(key_file), _) => key_file.to_owned(),
+        (None, Some(directory)) => directory.join(HEXLOWER.encode(id.as_bytes())),
+        (None, None) => data_dir.to_owned(),
+    };
+    let mut path = base.into_os_string();
+    path.push(ending);
+    PathBuf::from(path)
 }
 
 fn describe(error: OpenError, data_dir: &Path, source_of_key: &str) -> OpenNodeError {

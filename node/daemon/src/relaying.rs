@@ -16,7 +16,7 @@ use qpq_relay::Effect;
 use qpq_store::Storage;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::actor::Core;
+use crate::actor::{Core, Machine};
 use crate::direct::{Bounds, Direct, DirectError};
 use crate::machine::NodeMachine;
 use crate::objects::Objects;
@@ -144,6 +144,7 @@ fn switch_machine<S: Storage>(core: &mut Core<S, NodeMachine>, is_on: bool) -> R
             Failure::internal()
         })?;
         machine.relay = Some(relay);
+        machine.keep_outside()?;
     }
     Ok(())
 }

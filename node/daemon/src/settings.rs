@@ -7,6 +7,7 @@
 
 mod declare;
 mod document;
+mod domain;
 mod load;
 mod usable;
 mod value;
@@ -19,6 +20,7 @@ use tracing_subscriber::filter::Targets;
 
 use declare::settings;
 pub(crate) use declare::{Effect, Key};
+pub use domain::DomainName;
 pub use load::{Flags, Loaded, Origin, SettingsError};
 pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, Registration, StaticPeer};
 
@@ -84,6 +86,10 @@ settings! {
     /// Who may register on this node while it has the role relay: "closed", whoever has an invitation
     /// (`qpq relay invite`), or "open", everybody who can reach it.
     relay_registration: Registration = Registration::Closed, Restart, example "open";
+
+    /// Domain of this node as a relay, under which it signs what its log of names is. Whoever knows the log under another
+    /// name takes it for another one. Default: it signs under its node key.
+    relay_domain: Option<DomainName> = None, Restart, example "relay.example.org";
 
     /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
     log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";

@@ -7,6 +7,7 @@ use qpq_proto::limits::DOMAIN_BYTES_MAX;
 use qpq_proto::v1::{ConsistencyProof, InclusionProof, TransparencyKeys};
 
 use super::records::LogRecord;
+use super::signed::{SignedTree, WAY_OUT};
 use super::store;
 use crate::accounts::Secrets;
 use crate::context::Context;
@@ -35,6 +36,9 @@ impl Relay {
 
     /// The head of the present tree, which is signed if nobody has seen it yet.
     pub(super) fn tree_head(&self, cx: &mut Context<'_>) -> Result<TreeHead, RelayError> {
+        if self.is_log_older {
+            return Err(RelayError::LogIsOlder(WAY_OUT));
+        }
         let state = store::state(cx.tx)?;
         let last = last_head(&state)?;
         if let Some(last) = &last
@@ -48,6 +52,7 @@ impl Relay {
         // The clock may have gone back; a head that was signed later is never said to be the earlier one.
         let signed_at_ms = last.map_or(0, |last| last.signed_at_ms).max(cx.now.wall_ms);
         let head = TreeHead::sign(&self.secrets.log, &self.origin, size, root, signed_at_ms);
+        cx.signed = Some(SignedTree { relay: self.origin.clone(), size, root });
         store::save_state(cx.tx, &LogRecord { size, head: head.encode(), checkpoint: String::new() })?;
         Ok(head)
     }
@@ -91,7 +96,8 @@ pub(super) fn inclusion(
     Ok(InclusionProof { leaf_index: index, tree_size: head.size, path })
 }
 
-fn last_head(state: &LogRecord) -> Result<Option<TreeHead>, RelayError> {
+/// The newest head that was signed.
+pub(super) fn last_head(state: &LogRecord) -> Result<Option<TreeHead>, RelayError> {
     if state.head.is_empty() {
         return Ok(None);
     }

@@ -279,9 +279,9 @@ impl World {
     }
 }
 
-fn config(limits: RelayLimits, domain: &str) -> Config {
-    let node = DeviceSecret::from_seed(&[9; 32]);
-    Config { node, limits, registration: Registration::Open, domain: domain.to_owned() }
+pub(super) fn config(limits: RelayLimits, domain: &str) -> Config {
+    let (node, domain) = (DeviceSecret::from_seed(&[9; 32]), domain.to_owned());
+    Config { node, limits, registration: Registration::Open, domain, signed_trees: Vec::new() }
 }
 
 /// A request to deliver a text.

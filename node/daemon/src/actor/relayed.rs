@@ -73,6 +73,15 @@ impl Relayed {
         })
     }
 
+    /// Tells nobody that something was done.
+    pub(super) fn refuse(&mut self, failure: &Failure) {
+        for effect in &mut self.effects {
+            if let Effect::Answer { result: result @ Ok(_), .. } = effect {
+                *result = Err(failure.clone());
+            }
+        }
+    }
+
     /// Tells everyone who waits that there will be no answer.
     pub(super) fn answer_unavailable(&mut self, failure: &Failure) {
         for (_, answer) in std::mem::take(&mut self.waiting) {

@@ -133,6 +133,9 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
                 return Err(error.into());
             }
         }
+        if let Err(failure) = self.core.machine.keep_outside() {
+            self.relayed.refuse(&failure);
+        }
         let effects = results.answer();
         self.send_effects(effects);
         match interruption {

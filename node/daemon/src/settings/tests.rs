@@ -28,6 +28,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("connections_per_address", "7".into(), one("7")),
         ("custody", "ram".into(), one("ram")),
         ("relay_registration", "open".into(), one("open")),
+        ("relay_domain", "relay.example.org".into(), one("relay.example.org")),
         ("log", "debug".into(), one("debug")),
         ("log_format", "json".into(), one("json")),
     ]

@@ -125,7 +125,8 @@ impl World {
     fn crash(&mut self) -> bool {
         let (node, limits) =
             (qpq_crypto::identity::DeviceSecret::from_seed(&[9; 32]), self.relay.limits.clone());
-        let config = Config { node, limits, registration: Registration::Open, domain: String::new() };
+        let (domain, signed_trees) = (String::new(), Vec::new());
+        let config = Config { node, limits, registration: Registration::Open, domain, signed_trees };
         self.relay = Relay::open(config, &mut self.rng, &mut self.memory).unwrap();
         self.effects();
         false

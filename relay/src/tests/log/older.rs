@@ -3,7 +3,68 @@
 use qpq_crypto::transparency::merkle::ProofError;
 use qpq_crypto::transparency::{Contradiction, ForkProof, TreeHeadError};
 
+use qpq_proto::Status;
+
 use super::*;
+use crate::log::SignedTree;
+use crate::relay::{Config, Relay};
+use crate::tests::world::config;
+
+/// Starts the relay again, which is told what it has signed.
+fn restart_knowing(world: &mut World, domain: &str, signed: &[SignedTree]) {
+    let config = Config { signed_trees: signed.to_vec(), ..config(world.relay.limits.clone(), domain) };
+    world.relay = Relay::open(config, &mut world.rng, &mut world.memory).unwrap();
+}
+
+/// How the relay answers who asks for a name or reads its log.
+fn refusals(world: &mut World) -> [Option<Failure>; 2] {
+    let request = ResolveUserRequest { username: "ada".to_owned(), last_tree_size: 0 };
+    let asked: Result<ResolveUserResponse, _> = world.call(NODE, Method::ResolveUser, &request);
+    [asked.err(), read(world, 0..9, 0).err()]
+}
+
+#[test]
+fn a_tree_is_given_to_be_kept_once_and_again_after_a_crash() {
+    let mut world = World::new();
+    join(&mut world, 1, "ada");
+    assert_eq!(world.relay.signed_tree(), None, "nobody has seen it");
+    let mut client = Client::new(&mut world);
+    client.who_is(&mut world, "ada").unwrap();
+    let signed = world.relay.signed_tree().cloned().unwrap();
+    assert_eq!((signed.size, &signed.root), (1, &client.view.newest().unwrap().root));
+    world.relay.tree_is_kept();
+    client.who_is(&mut world, "ada").unwrap();
+    assert_eq!(world.relay.signed_tree(), None, "it is the same tree");
+    restart_knowing(&mut world, "", &[]);
+    assert_eq!(world.relay.signed_tree(), Some(&signed), "who knows whether it was kept");
+    restart_knowing(&mut world, "", &[signed]);
+    assert_eq!((world.relay.signed_tree(), world.relay.is_log_older()), (None, false));
+}
+
+#[test]
+fn a_log_that_is_older_than_what_was_signed_is_proved_no_more_until_it_has_another_name() {
+    let mut world = World::new();
+    join(&mut world, 1, "ada");
+    let older = world.memory.clone();
+    join(&mut world, 2, "bob");
+    Client::new(&mut world).who_is(&mut world, "bob").unwrap();
+    let signed = [world.relay.signed_tree().cloned().unwrap()];
+    world.memory = older;
+    restart_knowing(&mut world, "", &signed);
+    assert!(world.relay.is_log_older());
+    for refused in refusals(&mut world) {
+        let refused = refused.unwrap();
+        assert_eq!(refused.status, Status::Unavailable);
+        assert!(refused.message.contains("relay_domain"), "{refused}");
+    }
+    // As many entries as were signed, but others.
+    join(&mut world, 3, "cyd");
+    restart_knowing(&mut world, "", &signed);
+    assert!(world.relay.is_log_older());
+    restart_knowing(&mut world, "relay.example", &signed);
+    assert_eq!(refusals(&mut world), [None, None]);
+    assert_eq!(world.relay.signed_tree().unwrap().relay, "relay.example");
+}
 
 #[test]
 fn a_relay_that_starts_again_has_the_same_log() {

@@ -37,6 +37,11 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         ("custody", vec!["Disk", "memory", "1"], "\"disk\" or \"ram\""),
         ("relay_registration", vec!["invite", "Open", "1"], "\"closed\" or \"open\""),
         (
+            "relay_domain",
+            vec!["Relay.example", "a..b", ".a", "a.", "a b", "-a.b", "a_b", "https://a", "192.0.2.7"],
+            "a domain in lower case, such as relay.example.org",
+        ),
+        (
             "log",
             vec!["inof", "=", "debug debug", "qpqd=loud", "qpqd==debug"],
             "a level, or target=level separated by commas",
@@ -182,6 +187,7 @@ fn every_order_of_sources_ends_with_the_strongest() {
             "connections_per_address" => "9".to_owned(),
             "custody" => "disk".to_owned(),
             "relay_registration" => "closed".to_owned(),
+            "relay_domain" => "other.example".to_owned(),
             "log" => "error".to_owned(),
             "log_format" => "text".to_owned(),
             _ => "/other".to_owned(),
