@@ -5,6 +5,7 @@ use qpq_crypto::transparency::log;
 use super::head::last_head;
 use super::store;
 use crate::input::RelayError;
+use crate::relay::Relay;
 use crate::storage::Transaction;
 
 /// A tree that a relay signed.
@@ -49,6 +50,26 @@ impl Signed {
         let unkept = last.filter(|last| known.is_none_or(|known| known.size < last.size));
         let unkept = unkept.map(|last| SignedTree { relay: last.relay, size: last.size, root: last.root });
         Ok(Self { unkept, is_older: false })
+    }
+}
+
+impl Relay {
+    /// The newest tree that was signed, until it [is kept](Self::tree_is_kept) outside of storage: to be made durable
+    /// there after each commit, and before anything is answered, so that an older copy of storage is recognised.
+    #[must_use]
+    pub fn signed_tree(&self) -> Option<&SignedTree> {
+        self.signed_tree.as_ref()
+    }
+
+    /// The tree of [`Self::signed_tree`] is durable outside of storage.
+    pub fn tree_is_kept(&mut self) {
+        self.signed_tree = None;
+    }
+
+    /// Whether the log is older than what was signed of it. Nothing is proved of it then.
+    #[must_use]
+    pub fn is_log_older(&self) -> bool {
+        self.is_log_older
     }
 }
 

@@ -1,6 +1,7 @@
 //! `qpq relay`: what this node does for those whom it serves.
 
 mod administration;
+mod audit;
 mod views;
 
 use std::time::Duration;

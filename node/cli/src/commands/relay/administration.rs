@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::Subcommand;
 use qpq_proto::v1;
 
-use super::views::{
-    AdministratorView, AuditView, BannedView, BansView, ReportsView, UnbannedView, UsersView,
-};
+use super::audit::AuditView;
+use super::views::{AdministratorView, BannedView, BansView, ReportsView, UnbannedView, UsersView};
 use crate::connect::Daemon;
 use crate::context::Context;
 use crate::durations;
