@@ -8,6 +8,7 @@ use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use rand_core::CryptoRng;
 
 use crate::blobs::{BlobJob, Work};
+use crate::figures::Figures;
 use crate::input::{CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Now, Peer};
 use crate::log::SignedTree;
 use crate::proofs::Proved;
@@ -39,6 +40,8 @@ pub(crate) struct Context<'a> {
     pub seen: Option<(ConnectionId, u64)>,
     /// The tree of the log that was signed.
     pub signed: Option<SignedTree>,
+    /// What is counted.
+    pub figures: Figures,
     /// Whom the call of an administrator's is about, for the audit log.
     pub about: Option<Identity>,
 }
@@ -138,6 +141,7 @@ impl<'a> Context<'a> {
             jobs: Vec::new(),
             seen: None,
             signed: None,
+            figures: Figures::default(),
             about: None,
         }
     }

@@ -33,6 +33,7 @@ mod delays;
 mod devices;
 mod due;
 mod endpoints;
+mod figures;
 mod graves;
 mod input;
 mod keys;
@@ -52,6 +53,7 @@ pub mod tables;
 
 pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub use devices::is_public_address;
+pub use figures::Figures;
 pub use input::{
     CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,
 };

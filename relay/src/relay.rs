@@ -14,7 +14,8 @@ use crate::audit::Refusals;
 use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
-use crate::input::{CallId, Caller, ConnectionId, Effect, Input, Now, Outcome, RelayError};
+use crate::figures::Figures;
+use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, RelayError};
 use crate::keys::KeyRates;
 use crate::log::{Signed, SignedTree, origin};
 use crate::proofs::Proofs;
@@ -86,6 +87,8 @@ pub struct Relay {
     pub(crate) signed_tree: Option<SignedTree>,
     /// Whether the log is older than what was signed of it.
     pub(crate) is_log_older: bool,
+    /// What was counted; what is counted at present is not in it.
+    pub(crate) figures: Figures,
     proofs: Proofs,
 }
 
@@ -113,6 +116,7 @@ impl Relay {
             origin,
             signed_tree: unkept,
             is_log_older: is_older,
+            figures: Figures::default(),
             node,
             registration,
             secrets,
@@ -192,6 +196,7 @@ impl Relay {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.note_refusals(&mut cx)?;
                 self.expire(&mut cx)?;
+                self.figures.add(cx.figures);
                 self.start_jobs(&mut cx);
                 cx.effects.extend(self.waits.take_ended(now.monotonic_ms));
                 cx.effects.extend(self.delays.take_due(now.monotonic_ms));
@@ -216,24 +221,6 @@ impl Relay {
         moments.into_iter().flatten().min()
     }
 
-    /// The newest tree that was signed, until it [is kept](Self::tree_is_kept) outside of storage: to be made durable
-    /// there after each commit, and before anything is answered, so that an older copy of storage is recognised.
-    #[must_use]
-    pub fn signed_tree(&self) -> Option<&SignedTree> {
-        self.signed_tree.as_ref()
-    }
-
-    /// The tree of [`Self::signed_tree`] is durable outside of storage.
-    pub fn tree_is_kept(&mut self) {
-        self.signed_tree = None;
-    }
-
-    /// Whether the log is older than what was signed of it. Nothing is proved of it then.
-    #[must_use]
-    pub fn is_log_older(&self) -> bool {
-        self.is_log_older
-    }
-
     fn call(
         &mut self,
         cx: &mut Context<'_>,
@@ -253,14 +240,6 @@ impl Relay {
         for (work, job) in std::mem::take(&mut cx.jobs) {
             cx.effects.push(self.blobs.start(work, job));
         }
-    }
-
-    /// A connection is bound to no session any more, and its calls do not wait.
-    fn end_session(&mut self, connection: ConnectionId) {
-        if let Some(device) = self.sessions.unbind(connection) {
-            self.wakes.forget(device);
-        }
-        self.waits.disconnected(connection);
     }
 
     fn called(
@@ -283,6 +262,7 @@ impl Relay {
         if let Some(session) = cx.bind.take() {
             self.sessions.bind(cx.call().map_err(|_| RelayError::NoCall)?.caller.connection, session);
         }
+        self.figures.add(cx.figures);
         self.signed_tree = cx.signed.take().or_else(|| self.signed_tree.take());
         for (identity, device) in std::mem::take(&mut cx.unbind) {
             self.unbind(&mut cx, identity, device);
@@ -294,20 +274,5 @@ impl Relay {
         }
         self.start_jobs(&mut cx);
         Ok(Outcome { effects: cx.effects, keep })
-    }
-}
-
-impl Relay {
-    /// Ends the connections of an account, or of one of its devices.
-    fn unbind(&mut self, cx: &mut Context<'_>, identity: Identity, device: Option<DeviceKey>) {
-        let connections: Vec<_> = self
-            .sessions
-            .connections(identity)
-            .filter(|(_, bound)| device.is_none_or(|device| device == *bound))
-            .collect();
-        for (connection, _) in connections {
-            self.end_session(connection);
-            cx.effects.push(Effect::Disconnect { connection });
-        }
     }
 }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use qpq_proto::ids::{DeviceKey, Identity};
 
-use crate::input::ConnectionId;
+use crate::context::Context;
+use crate::input::{ConnectionId, Effect};
+use crate::relay::Relay;
 
 /// A session that a connection is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,11 @@ impl Sessions {
         Some(session.device)
     }
 
+    /// How many connections are bound.
+    pub(crate) fn len(&self) -> usize {
+        self.by_connection.len()
+    }
+
     /// The hour for which it is noted that the connection's device was seen.
     pub(crate) fn seen_hour(&self, connection: ConnectionId) -> u64 {
         self.by_connection.get(&connection).map_or(0, |bound| bound.seen_hour)
@@ -81,6 +88,29 @@ impl Sessions {
         self.by_account.range(range).filter_map(|((_, connection), ())| {
             self.by_connection.get(connection).map(|bound| (*connection, bound.session.device))
         })
+    }
+}
+
+impl Relay {
+    /// A connection is bound to no session any more, and its calls do not wait.
+    pub(crate) fn end_session(&mut self, connection: ConnectionId) {
+        if let Some(device) = self.sessions.unbind(connection) {
+            self.wakes.forget(device);
+        }
+        self.waits.disconnected(connection);
+    }
+
+    /// Ends the connections of an account, or of one of its devices.
+    pub(crate) fn unbind(&mut self, cx: &mut Context<'_>, identity: Identity, device: Option<DeviceKey>) {
+        let connections: Vec<_> = self
+            .sessions
+            .connections(identity)
+            .filter(|(_, bound)| device.is_none_or(|device| device == *bound))
+            .collect();
+        for (connection, _) in connections {
+            self.end_session(connection);
+            cx.effects.push(Effect::Disconnect { connection });
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use qpq_proto::Failure;
 use qpq_proto::v1::{AckRequest, AckResponse};
 
 use crate::context::Context;
+use crate::figures::Figures;
 use crate::input::RelayError;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::QueueKey;
@@ -54,7 +55,7 @@ impl Relay {
             _ => all_have,
         };
         for (seq, delivery) in found {
-            release(record, &delivery);
+            release(&mut cx.figures, record, &delivery);
             // Only what is needed to know the same delivery again.
             let remains = DeliveryRecord { payload: Bytes::new(), ..delivery };
             tables::save(cx.tx, DELIVERIES, at(&contents.0, seq), &remains)?;
@@ -67,8 +68,9 @@ impl Relay {
 }
 
 /// The payload of a delivery is no longer held.
-pub(super) fn release(record: &mut QueueRecord, delivery: &DeliveryRecord) {
+pub(super) fn release(figures: &mut Figures, record: &mut QueueRecord, delivery: &DeliveryRecord) {
     if !delivery.payload.is_empty() {
+        figures.release(delivery.payload.len());
         record.bytes = record.bytes.saturating_sub(delivery.payload.len() as u64);
         record.deliveries = record.deliveries.saturating_sub(1);
     }

@@ -124,6 +124,7 @@ impl Relay {
         record.next_seq += 1;
         record.bytes += delivery.payload.len() as u64;
         record.deliveries += 1;
+        cx.figures.store(delivery.payload.len());
         let due_hour = due::hour_after(expires_at_ms);
         if record.due_hour == 0 || due_hour < record.due_hour {
             look_at(cx.tx, queue, record, due_hour)?;

@@ -96,7 +96,7 @@ impl Relay {
                 next_end_ms = Some(next_end_ms.unwrap_or(u64::MAX).min(delivery.expires_at_ms));
                 continue;
             }
-            release(&mut record, &delivery);
+            release(&mut cx.figures, &mut record, &delivery);
             remove(cx.tx, &contents, seq, &delivery)?;
             if next_end_ms.is_none() {
                 record.first_seq = seq + 1;

@@ -85,6 +85,11 @@ impl Waits {
         calls.into_keys().map(|call| Effect::Answer { call, result: Err(closing()) }).collect()
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
     /// When the first patience ends, in monotonic ms.
     pub(crate) fn next_end(&self) -> Option<u64> {
         self.by_end.first().map(|(ends_ms, _)| *ends_ms)

@@ -167,6 +167,29 @@ fn nobody_waits_for_a_relay_that_closes() {
 }
 
 #[test]
+fn what_comes_and_goes_is_counted_once_it_is_kept() {
+    let mut world = both();
+    let bob = BOB.identity();
+    let counted = |world: &World| {
+        let figures = world.relay.figures();
+        [figures.stored, figures.stored_bytes, figures.released, figures.released_bytes]
+    };
+    for text in ["one", "three", "three"] {
+        world.enqueue(ALICE.caller(), bob.as_bytes(), text).unwrap();
+    }
+    world.enqueue(ALICE.caller(), &[9; 32], "to nobody").unwrap_err();
+    assert_eq!(counted(&world), [2, 8, 0, 0]);
+    world.ack(BOB, 1).unwrap();
+    assert_eq!(counted(&world), [2, 8, 1, 3]);
+    world.pass(15 * DAY_MS);
+    assert_eq!(counted(&world), [2, 8, 2, 8]);
+    let waiting = world.wait(BOB, 10);
+    assert_eq!((world.relay.figures().sessions, world.relay.figures().waits), (2, 1));
+    world.give(Input::Dropped(waiting));
+    assert_eq!(world.relay.figures().waits, 0);
+}
+
+#[test]
 fn only_so_many_calls_wait() {
     let mut world = both();
     for _ in 0..RelayLimits::ROUTER.waits_per_connection_max {
