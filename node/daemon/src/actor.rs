@@ -19,6 +19,7 @@ mod run;
 mod step;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -29,11 +30,12 @@ use qpq_engine::{Effect, EngineError, Input, Now, Outcome};
 use qpq_proto::limits::Limits;
 use qpq_proto::{Failure, Method};
 use qpq_relay::Relay;
-use qpq_store::{CommitError, Storage, Store};
+use qpq_store::{CommitError, CommitInfo, Storage, Store};
 use rand_core::CryptoRng;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 pub(crate) use handle::ActorHandle;
 use run::Actor;
 
@@ -77,6 +79,8 @@ pub(crate) trait Machine {
 pub(crate) trait NodeStorage: Storage + 'static {
     /// Replaces the key under which MLS state lies, so that what was deleted cannot be read any more.
     fn rotate_secrets(&mut self) -> Result<(), CommitError>;
+    /// Bytes handed to files, and times one was forced to disk, since it was opened.
+    fn written(&self) -> CommitInfo;
     /// Leaves it so that an older copy of it will be told apart.
     fn close(self) -> Result<(), CommitError>;
 }
@@ -84,6 +88,10 @@ pub(crate) trait NodeStorage: Storage + 'static {
 impl NodeStorage for Store {
     fn rotate_secrets(&mut self) -> Result<(), CommitError> {
         Self::rotate_secrets(self).map(|_| ())
+    }
+
+    fn written(&self) -> CommitInfo {
+        Self::written(self)
     }
 
     fn close(self) -> Result<(), CommitError> {
@@ -97,6 +105,8 @@ pub(crate) struct Outlets {
     pub(crate) engine: mpsc::UnboundedSender<Effect>,
     /// Those of the relay, but for answers.
     pub(crate) relay: mpsc::UnboundedSender<qpq_relay::Effect>,
+    /// Where batches are counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// How the actor's thread ended.

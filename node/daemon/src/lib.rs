@@ -34,6 +34,7 @@ mod heads;
 mod logging;
 mod long_poll;
 mod machine;
+mod metrics;
 mod node;
 mod objects;
 mod open;

@@ -25,6 +25,7 @@ use crate::direct::{Bounds, DirectError};
 use crate::drain::Drain;
 use crate::effects::{Interpreter, StaticPeers};
 use crate::environment::Environment;
+use crate::metrics::{Metrics, MetricsError, MetricsServer};
 use crate::objects::{Objects, Report};
 use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
@@ -65,6 +66,9 @@ pub(crate) enum StartError {
     /// The direct listener does not start.
     #[error(transparent)]
     Direct(#[from] Box<DirectError>),
+    /// The endpoint of the metrics does not start.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
 }
 
 /// A running node.
@@ -83,6 +87,9 @@ pub(crate) struct Node {
     interpreting: JoinHandle<()>,
     relaying: JoinHandle<()>,
     forwarding: JoinHandle<()>,
+    /// The endpoint of metrics and health, if there is one; it serves until this is dropped.
+    #[expect(dead_code, reason = "kept for its end")]
+    metrics: Option<MetricsServer>,
 }
 
 impl Node {
@@ -96,15 +103,16 @@ impl Node {
         let (engine, effects_out) = mpsc::unbounded_channel();
         let (relay, relay_effects_out) = mpsc::unbounded_channel();
         let opening = opening(settings, environment, &data_dir, &limits, clock);
-        let (writer, writer_end, found) =
-            start_writer(limits.clone(), Outlets { engine, relay }, opening).await?;
+        let metrics = Arc::new(Metrics::new());
+        let outlets = Outlets { engine, relay, metrics: Arc::clone(&metrics) };
+        let (writer, writer_end, found) = start_writer(limits.clone(), outlets, opening).await?;
 
         let (newest_event, newest_event_out) = watch::channel(0);
         let (settings_in, settings_out) = watch::channel(settings.clone());
         let pushes = Pushes::new(&limits);
         let config = PeerConfig { pushes: pushes.clone(), ..peer_config(settings, &found, &limits) };
         let bounds = Bounds { limits: limits.clone(), pushes: pushes.clone() };
-        let relay = RelayRole::new(found.is_relay(), bounds);
+        let relay = RelayRole::new(found.is_relay(), bounds, &pushes);
         let state = Arc::new(NodeState {
             clock,
             settings: settings_out,
@@ -116,6 +124,7 @@ impl Node {
             newest_event: newest_event_out,
             drain: Drain::new(),
             relay,
+            metrics,
             roles: watch::Sender::new(found.roles),
         });
         let service: Arc<dyn Service> = Arc::new(NodeService::new(writer.clone(), Arc::clone(&state)));
@@ -132,7 +141,7 @@ impl Node {
         let objects = Objects::new(state.data_dir.clone(), &found.node_secret.0, report_blobs(&writer));
         let relaying = tokio::spawn(carry_out(relay_effects_out, pushes, objects));
         let listening = listen(settings, &socket_path, &writer, &state, service, limits).await;
-        let (socket, ready) = match listening {
+        let (socket, metrics, ready) = match listening {
             Ok(listening) => listening,
             Err(error) => {
                 peers.shutdown().await;
@@ -152,6 +161,7 @@ impl Node {
             interpreting,
             relaying,
             forwarding,
+            metrics,
         })
     }
 
@@ -266,14 +276,20 @@ async fn listen(
     settings: &Settings,
     socket_path: &Path,
     writer: &Writer,
-    state: &NodeState,
+    state: &Arc<NodeState>,
     service: Arc<dyn Service>,
     limits: Limits,
-) -> Result<(SocketServer, String), StartError> {
+) -> Result<(SocketServer, Option<MetricsServer>, String), StartError> {
+    let pushes = state.relay.pushes();
     let socket = socket::serve(socket_path, Arc::clone(&service), limits).await?;
     state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
-    let ready = state.relay.listening().await.map(|listening| listening.ready());
-    Ok((socket, ready.unwrap_or_default()))
+    let mut ready = state.relay.listening().await.map(|listening| listening.ready()).unwrap_or_default();
+    let metrics = match settings.metrics_listen {
+        Some(listen) => Some(MetricsServer::start(listen, Arc::clone(state), pushes).await?),
+        None => None,
+    };
+    ready.extend(metrics.as_ref().map(MetricsServer::ready));
+    Ok((socket, metrics, ready))
 }
 
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

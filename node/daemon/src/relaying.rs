@@ -29,17 +29,24 @@ pub(crate) struct RelayRole {
     is_on: AtomicBool,
     direct: Mutex<Option<Direct>>,
     bounds: Bounds,
+    pushes: Pushes,
 }
 
 impl RelayRole {
     /// As the node was left.
-    pub(crate) fn new(is_on: bool, bounds: Bounds) -> Self {
-        Self { is_on: AtomicBool::new(is_on), direct: Mutex::new(None), bounds }
+    pub(crate) fn new(is_on: bool, bounds: Bounds, pushes: &Pushes) -> Self {
+        let pushes = pushes.clone();
+        Self { is_on: AtomicBool::new(is_on), direct: Mutex::new(None), bounds, pushes }
     }
 
     /// Whether the node is a relay.
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Acquire)
+    }
+
+    /// Reaches those who are connected.
+    pub(crate) fn pushes(&self) -> Pushes {
+        self.pushes.clone()
     }
 
     /// Where the listener is, if there is one.

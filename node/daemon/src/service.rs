@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use bytes::Bytes;
 use prost::Message;
@@ -20,6 +21,7 @@ use crate::diagnose;
 use crate::drain::Drain;
 use crate::long_poll::{LongPoll, Wakeups, poll};
 use crate::machine::{NodeMachine, is_relays};
+use crate::metrics::Metrics;
 use crate::relaying::{Listening, RELAY, RelayRole};
 use crate::settings::Settings;
 use crate::status;
@@ -50,6 +52,8 @@ pub(crate) struct NodeState {
     pub(crate) drain: Drain,
     /// What the node does for others.
     pub(crate) relay: RelayRole,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
     /// The names of the roles that are switched on.
     pub(crate) roles: watch::Sender<Vec<String>>,
 }
@@ -207,7 +211,12 @@ impl NodeService {
 
 impl Service for NodeService {
     fn call(&self, caller: Caller, method: Method, payload: Bytes) -> Answer<'_> {
-        Box::pin(self.answer(caller, method, payload))
+        Box::pin(async move {
+            let (begun, bytes) = (Instant::now(), payload.len());
+            let answer = self.answer(caller, method, payload).await;
+            self.state.metrics.called(method, begun.elapsed(), bytes, &answer);
+            answer
+        })
     }
 
     fn disconnected(&self, connection: ConnectionId) {

@@ -91,6 +91,10 @@ settings! {
     /// name takes it for another one. Default: it signs under its node key.
     relay_domain: Option<DomainName> = None, Restart, example "relay.example.org";
 
+    /// TCP address at which the node answers `GET /metrics` (Prometheus) and `GET /health` over HTTP; whoever reaches it may
+    /// read both. Off unless it is set.
+    metrics_listen: Option<SocketAddr> = None, Restart, example "127.0.0.1:9464";
+
     /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
     log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";
 

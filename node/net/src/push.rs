@@ -117,6 +117,11 @@ impl Pushes {
         true
     }
 
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        lock(&self.0.subscribers).len()
+    }
+
     /// From now on the connection can be reached.
     pub(crate) fn enter(&self, connection: ConnectionId) -> Subscription {
         let subscriber = Arc::new(Subscriber {

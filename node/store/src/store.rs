@@ -138,6 +138,12 @@ impl Store {
         Ok(is_smaller)
     }
 
+    /// Bytes handed to files, and times one was forced to disk, since the store was opened.
+    pub fn written(&self) -> CommitInfo {
+        let (bytes, syncs) = self.io.totals();
+        CommitInfo { changes: 0, bytes, syncs }
+    }
+
     /// Closes the store. Dropping it is safe too, but then a copy made while it was open is not told apart
     /// from what it becomes.
     ///

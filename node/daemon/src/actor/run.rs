@@ -133,6 +133,8 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
                 return Err(error.into());
             }
         }
+        self.effects.metrics.committed(inputs);
+        self.note_totals();
         if let Err(failure) = self.core.machine.keep_outside() {
             self.relayed.refuse(&failure);
         }
@@ -154,6 +156,11 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         }
     }
 
+    fn note_totals(&mut self) {
+        let Core { storage, machine, .. } = &mut self.core;
+        self.effects.metrics.note(storage.written(), machine.relay().map(|relay| relay.figures()));
+    }
+
     fn send_effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             if effect == Effect::RotateSecrets {
@@ -172,6 +179,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
     fn sync(&mut self) -> Result<(), ActorEnd> {
         self.sync_at = None;
         self.core.storage.sync()?;
+        self.note_totals();
         Ok(())
     }
 

@@ -164,9 +164,12 @@ async fn stopping_serves_what_was_queued_before() {
 async fn a_core_that_cannot_be_made_is_reported() {
     let (engine, _effects) = mpsc::unbounded_channel();
     let (relay, _relay_effects) = mpsc::unbounded_channel();
-    let started =
-        spawn::<Watched, Script, (), _>(Limits::SERVER, Outlets { engine, relay }, || Err("no disk"))
-            .unwrap();
+    let started = spawn::<Watched, Script, (), _>(
+        Limits::SERVER,
+        Outlets { engine, relay, metrics: Arc::new(Metrics::new()) },
+        || Err("no disk"),
+    )
+    .unwrap();
     assert_eq!(started.opened.await.unwrap(), Err("no disk"));
     assert!(matches!(started.end.await, Ok(ActorEnd::Stopped)));
 }

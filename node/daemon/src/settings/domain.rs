@@ -25,7 +25,10 @@ impl FromStr for DomainName {
         // An address is no name, and no top-level domain is a number.
         let is_number =
             text.rsplit('.').next().is_none_or(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-        let is_fit = text.len() <= DOMAIN_BYTES_MAX && text.split('.').all(is_label) && !is_number;
+        let is_fit = text.len() <= DOMAIN_BYTES_MAX
+            && text.contains('.')
+            && text.split('.').all(is_label)
+            && !is_number;
         if is_fit { Ok(Self(text.to_owned())) } else { Err(()) }
     }
 }

@@ -145,6 +145,10 @@ impl NodeStorage for Watched {
         Ok(())
     }
 
+    fn written(&self) -> CommitInfo {
+        CommitInfo::default()
+    }
+
     fn close(self) -> Result<(), CommitError> {
         self.seen.lock().unwrap().is_closed = true;
         Ok(())
@@ -170,8 +174,12 @@ impl Stage {
             rng: ChaCha20Rng::from_seed([1; 32]),
             clock: Clock::start(&Environment::default()),
         };
-        let Started { handle, opened, end } =
-            spawn::<_, _, (), ()>(limits, Outlets { engine: sender, relay }, || Ok((core, ()))).unwrap();
+        let Started { handle, opened, end } = spawn::<_, _, (), ()>(
+            limits,
+            Outlets { engine: sender, relay, metrics: Arc::new(Metrics::new()) },
+            || Ok((core, ())),
+        )
+        .unwrap();
         opened.await.unwrap().unwrap();
         Self { handle, seen, end }
     }
