@@ -21,6 +21,8 @@ pub(crate) struct Figures {
     pub(crate) bytes_per_idle_connection: Option<u64>,
     /// Bytes that the relay had written to disk for each delivery while they were put in.
     pub(crate) written_bytes_per_message: Option<u64>,
+    /// How often a second the relay forced a file of its store to disk meanwhile.
+    pub(crate) fsync_per_s: Option<f64>,
 }
 
 impl Figures {
@@ -36,6 +38,7 @@ impl Figures {
             "online_p99_us": self.online_p99_us,
             "bytes_per_idle_connection": self.bytes_per_idle_connection,
             "written_bytes_per_message": self.written_bytes_per_message,
+            "fsync_per_s": self.fsync_per_s.map(f64::round),
         })
     }
 
@@ -49,6 +52,10 @@ impl Figures {
             ("online delivery, p50 / p99", format!("{} / {} us", self.online_p50_us, self.online_p99_us)),
             ("bytes an idle connection", known(self.bytes_per_idle_connection)),
             ("bytes written a message", known(self.written_bytes_per_message)),
+            (
+                "syncs a second",
+                self.fsync_per_s.map_or_else(|| "-".to_owned(), |syncs| format!("{syncs:.0}")),
+            ),
         ]
         .map(|(what, figure)| format!("{what:<34}{figure}"))
         .join("\n")

@@ -84,12 +84,15 @@ async fn enqueue(
     while let Some(done) = tasks.join_next().await {
         times_us.extend(done??);
     }
-    figures.enqueue_per_s = arguments.messages as f64 / start.elapsed().as_secs_f64();
+    let took = start.elapsed();
+    figures.enqueue_per_s = arguments.messages as f64 / took.as_secs_f64();
     figures.enqueue_p50_us = percentile(&mut times_us, 0.5);
     figures.enqueue_p99_us = percentile(&mut times_us, 0.99);
     if let (Some(before), Some(after)) = (before, relay.usage()?) {
         let written = after.written_bytes.saturating_sub(before.written_bytes);
         figures.written_bytes_per_message = Some(written / arguments.messages.max(1) as u64);
+        let syncs = after.syncs.saturating_sub(before.syncs);
+        figures.fsync_per_s = Some(syncs as f64 / took.as_secs_f64());
     }
     Ok(())
 }

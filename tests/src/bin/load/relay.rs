@@ -1,5 +1,8 @@
 //! The relay that is loaded.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use anyhow::{Context, anyhow};
 use qpq_net::direct::Trust;
 use qpq_tests::{Node, Options, RelayAddress};
@@ -26,6 +29,7 @@ impl LoadedRelay {
         let environment = vec![
             set("QPQ_RPC_LISTEN", "127.0.0.1:0"),
             set("QPQ_RELAY_REGISTRATION", "open"),
+            set("QPQ_METRICS_LISTEN", "127.0.0.1:0"),
             // All clients come from one address.
             set("QPQ_CONNECTIONS_PER_ADDRESS", &connections.to_string()),
         ];
@@ -51,6 +55,7 @@ impl LoadedRelay {
         Ok(Some(Usage {
             resident_bytes: field(&read("status")?, "VmRSS:")? * 1_024,
             written_bytes: field(&read("io")?, "write_bytes:")?,
+            syncs: syncs(node)?,
         }))
     }
 }
@@ -62,6 +67,20 @@ pub(crate) struct Usage {
     pub(crate) resident_bytes: u64,
     /// Bytes that it had written to disks since it began.
     pub(crate) written_bytes: u64,
+    /// Times that it forced a file of its store to disk since it began.
+    pub(crate) syncs: u64,
+}
+
+/// How often the relay forced a file of its store to disk, as its metrics say.
+fn syncs(node: &Node) -> anyhow::Result<u64> {
+    let log = node.log();
+    let address = log.split_whitespace().rev().find_map(|word| word.strip_prefix("metrics="));
+    let mut stream = TcpStream::connect(address.context("the daemon counts nothing")?)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let total = text.lines().find_map(|line| line.strip_prefix("qpq_store_syncs_total "));
+    Ok(total.context("the daemon does not count its syncs")?.parse()?)
 }
 
 const SPARE_CONNECTIONS: usize = 16;
