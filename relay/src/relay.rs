@@ -110,7 +110,7 @@ impl Relay {
     ) -> Result<Self, RelayError> {
         let Config { node, limits, registration, domain, signed_trees } = config;
         let secrets = Secrets::open(tx, rng)?;
-        let origin = origin(&domain, &node.public(), &secrets)?;
+        let origin = origin(tx, &domain, &node.public(), &secrets)?;
         let Signed { unkept, is_older } = Signed::look(tx, &origin, &signed_trees)?;
         Ok(Self {
             origin,

@@ -1,4 +1,4 @@
-//! Backups: the engine's records, sealed under a passphrase, in one file.
+//! Backups: the engine's records and those of a relay with its blobs, sealed under a passphrase, in one file.
 //!
 //! A backup is written while the node runs, from a snapshot of the database. It never holds live MLS state,
 //! for a ratchet that is used twice gives its secrets away: a restored node is a new device. Restoring reads
@@ -7,9 +7,11 @@
 
 mod entries;
 mod file;
+mod relay;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
@@ -25,6 +27,7 @@ use qpq_store::Snapshot;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
+use crate::objects::Folder;
 use crate::service::Writer;
 use entries::{BackupRecord, EntriesError, Header};
 
@@ -51,6 +54,18 @@ enum FileError {
     /// What is in it is not in order.
     #[error("what is in the backup is not in order: {0}")]
     Entries(#[from] EntriesError),
+    /// A relay's blob cannot be read or written.
+    #[error("a blob of the relay's: {0}")]
+    Blob(std::io::Error),
+    /// A relay's blob is not what its name says.
+    #[error("a blob of the relay's is damaged")]
+    BlobDamaged,
+    /// A record cannot be read.
+    #[error("{0}")]
+    Storage(String),
+    /// The node stopped, or its database failed.
+    #[error("the node stopped before everything was restored: restore into a fresh data directory")]
+    Interrupted,
     /// It holds more than a node can take back.
     #[error("the backup holds more than {RESTORED_BYTES_MAX} bytes")]
     TooLarge,
@@ -74,10 +89,11 @@ impl From<FileError> for Failure {
             FileError::Backup(BackupError::WrongPassphrase | BackupError::Passphrase(_)) => {
                 Self { field: "passphrase".to_owned(), ..Self::conflict(message) }
             }
-            FileError::Backup(_) | FileError::Entries(_) | FileError::TooLarge => {
+            FileError::Blob(_) | FileError::Interrupted => Self::conflict(message),
+            FileError::Backup(_) | FileError::Entries(_) | FileError::BlobDamaged | FileError::TooLarge => {
                 Self { field: "path".to_owned(), ..Self::conflict(message) }
             }
-            FileError::Store(_) => {
+            FileError::Store(_) | FileError::Storage(_) => {
                 tracing::error!("a backup failed: {message}");
                 Self::internal()
             }
@@ -110,23 +126,25 @@ pub(crate) async fn create(
     writer: &Writer,
     request: v1::CreateBackupRequest,
     status: &v1::NodeStatusResponse,
+    relay: Option<Folder>,
     now: Now,
     cost: PassphraseCost,
 ) -> Result<v1::CreateBackupResponse, Failure> {
     let source = Source::new(&request.path, request.passphrase)?;
-    let Some(person) = status.identities.first() else {
+    if status.identities.is_empty() && relay.is_none() {
         return Err(Failure::not_found("this node has no identity yet, so there is nothing to back up"));
-    };
+    }
+    let person = status.identities.first().cloned().unwrap_or_default();
     let header = Header {
-        identity: person.identity.clone().into(),
-        name: person.name.clone(),
+        identity: person.identity.into(),
+        name: person.name,
         created_at_ms: now.wall_ms,
         contacts: status.contacts,
     };
     let mut rng = generator()?;
     let snapshot = take_snapshot(writer).await?;
     let contacts = header.contacts;
-    let written = move || file::write(&source, header, &snapshot, cost, &mut rng);
+    let written = move || file::write(&source, header, &snapshot, relay.as_ref(), cost, &mut rng);
     let (bytes, messages) = in_background(written).await?;
     Ok(v1::CreateBackupResponse { bytes, contacts, messages })
 }
@@ -155,10 +173,18 @@ pub(crate) async fn verify(request: v1::VerifyBackupRequest) -> Result<v1::Verif
 /// Puts the records of a backup into a node without an identity, and has the engine make a new device of it.
 pub(crate) async fn restore(
     writer: &Writer,
+    objects: &Folder,
     request: v1::RestoreBackupRequest,
 ) -> Result<v1::RestoreBackupResponse, Failure> {
-    let source = Source::new(&request.path, request.passphrase)?;
-    let records = in_background(move || read_records(&source)).await?;
+    let source = Arc::new(Source::new(&request.path, request.passphrase)?);
+    let of_person = Arc::clone(&source);
+    let (records, has_relay) = in_background(move || read_records(&of_person)).await?;
+    if has_relay {
+        relay::restore(writer, objects.clone(), source).await?;
+    }
+    if records.is_empty() && has_relay {
+        return Ok(v1::RestoreBackupResponse::default());
+    }
     let messages = records.iter().filter(|record| record.table == MESSAGES.0).count() as u64;
     let prepare = move |tx: &mut dyn Transaction| put_records(tx, records);
     // The engine needs neither path nor passphrase.
@@ -167,10 +193,16 @@ pub(crate) async fn restore(
     Ok(v1::RestoreBackupResponse { messages, ..response })
 }
 
-fn read_records(source: &Source) -> Result<Vec<BackupRecord>, FileError> {
+/// The person's records, and whether there are others, of a relay.
+fn read_records(source: &Source) -> Result<(Vec<BackupRecord>, bool), FileError> {
     let mut records = Vec::new();
     let mut bytes = 0;
+    let mut has_relay = false;
     file::read(source, &mut |record| {
+        if relay::is_relays(&record) {
+            has_relay = true;
+            return Ok(());
+        }
         bytes += record.encoded_len();
         if bytes > RESTORED_BYTES_MAX {
             return Err(FileError::TooLarge);
@@ -178,7 +210,7 @@ fn read_records(source: &Source) -> Result<Vec<BackupRecord>, FileError> {
         records.push(record);
         Ok(())
     })?;
-    Ok(records)
+    Ok((records, has_relay))
 }
 
 fn put_records(tx: &mut dyn Transaction, records: Vec<BackupRecord>) -> Result<(), Failure> {

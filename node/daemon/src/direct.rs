@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use qpq_engine::storage::{Key, StorageError, Transaction};
+use qpq_engine::storage::{StorageError, Transaction};
 use qpq_net::direct::{Certificate, CertificateError, DirectConfig, DirectServer, ListenError, serve};
 use qpq_net::{Pushes, Service};
 use qpq_proto::Failure;
@@ -16,7 +16,7 @@ use qpq_proto::limits::Limits;
 use qpq_store::{CommitError, Storage};
 use zeroize::Zeroizing;
 
-use crate::open::NODE_TABLE;
+use crate::open::{CERTIFICATE, NODE_TABLE};
 use crate::private_file::{self, Guard, PrivateFileError};
 use crate::relaying::Listening;
 use crate::service::Writer;
@@ -131,7 +131,6 @@ fn kept(storage: &mut impl Storage) -> Result<Certificate, DirectError> {
     Ok(certificate)
 }
 
-const CERTIFICATE: Key<'static> = Key { prefix: b"direct-certificate", ordinal: 0 };
 const PEM_BYTES_MAX: u64 = 65_536;
 
 #[cfg(test)]

@@ -21,12 +21,12 @@ use tokio::time::timeout;
 
 use crate::actor::{self, ActorEnd, Outlets, Started};
 use crate::clock::Clock;
-use crate::direct::{Bounds, DirectError};
+use crate::direct::DirectError;
 use crate::drain::Drain;
 use crate::effects::{Interpreter, StaticPeers};
 use crate::environment::Environment;
 use crate::metrics::{Metrics, MetricsError, MetricsServer};
-use crate::objects::{Objects, Report};
+use crate::objects::{Folder, Objects, Report};
 use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
 use crate::relaying::{RelayRole, carry_out};
@@ -111,8 +111,8 @@ impl Node {
         let (settings_in, settings_out) = watch::channel(settings.clone());
         let pushes = Pushes::new(&limits);
         let config = PeerConfig { pushes: pushes.clone(), ..peer_config(settings, &found, &limits) };
-        let bounds = Bounds { limits: limits.clone(), pushes: pushes.clone() };
-        let relay = RelayRole::new(found.is_relay(), bounds, &pushes);
+        let relay = RelayRole::new(found.is_relay(), &limits, &pushes);
+        let objects = Folder::new(&data_dir, &found.node_secret.0);
         let state = Arc::new(NodeState {
             clock,
             settings: settings_out,
@@ -124,6 +124,7 @@ impl Node {
             newest_event: newest_event_out,
             drain: Drain::new(),
             relay,
+            objects,
             metrics,
             roles: watch::Sender::new(found.roles),
         });
@@ -138,16 +139,13 @@ impl Node {
         let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
-        let objects = Objects::new(state.data_dir.clone(), &found.node_secret.0, report_blobs(&writer));
+        let objects = Objects::new(state.objects.clone(), report_blobs(&writer));
         let relaying = tokio::spawn(carry_out(relay_effects_out, pushes, objects));
         let listening = listen(settings, &socket_path, &writer, &state, service, limits).await;
-        let (socket, metrics, ready) = match listening {
-            Ok(listening) => listening,
-            Err(error) => {
-                peers.shutdown().await;
-                return Err(error);
-            }
-        };
+        if listening.is_err() {
+            peers.shutdown().await;
+        }
+        let (socket, metrics, ready) = listening?;
         Ok(Self {
             state,
             writer,

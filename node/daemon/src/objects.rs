@@ -26,8 +26,7 @@ use crate::private_file::{self, PrivateFileError};
 
 /// Gives jobs to the store, which begins with the first: a node that keeps no blobs has neither directory nor thread.
 pub(crate) struct Objects {
-    data_dir: PathBuf,
-    name_key: [u8; 32],
+    folder: Folder,
     done: Report,
     jobs: Option<Sender<(JobId, BlobJob)>>,
 }
@@ -36,19 +35,25 @@ pub(crate) struct Objects {
 pub(crate) type Report = Arc<dyn Fn(JobId, BlobResult) + Send + Sync>;
 
 /// Where the files are.
-struct Folder {
+#[derive(Clone)]
+pub(crate) struct Folder {
     uploads: PathBuf,
     objects: PathBuf,
     /// Hides the hashes in the names.
     name_key: [u8; 32],
 }
 
+impl std::fmt::Debug for Folder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Folder").field("objects", &self.objects).finish_non_exhaustive()
+    }
+}
+
 impl Objects {
-    /// A store in a data directory. Each job that is done is reported, from a thread of the store's own, which ends with
+    /// A store in a folder. Each job that is done is reported, from a thread of the store's own, which ends with
     /// whoever gives the jobs.
-    pub(crate) fn new(data_dir: PathBuf, node_secret: &[u8; 32], done: Report) -> Self {
-        let name_key = sha256(&[b"qpq names of blobs", node_secret]);
-        Self { data_dir, name_key, done, jobs: None }
+    pub(crate) fn new(folder: Folder, done: Report) -> Self {
+        Self { folder, done, jobs: None }
     }
 
     /// Gives a job.
@@ -71,12 +76,8 @@ impl Objects {
     }
 
     fn open(&self) -> Result<Sender<(JobId, BlobJob)>, ObjectsError> {
-        let blobs = self.data_dir.join("blobs");
-        let (uploads, objects) = (blobs.join("uploads"), blobs.join("objects"));
-        for directory in [&blobs, &uploads, &objects] {
-            private_file::make_private_directory(directory)?;
-        }
-        let folder = Folder { uploads, objects, name_key: self.name_key };
+        let folder = self.folder.clone();
+        folder.make()?;
         let (jobs, waiting) = channel();
         let done = Arc::clone(&self.done);
         let body = move || work(&folder, &waiting, done);
@@ -107,7 +108,32 @@ fn work(folder: &Folder, waiting: &Receiver<(JobId, BlobJob)>, done: Report) {
 }
 
 impl Folder {
-    fn carry_out(&self, job: BlobJob) -> io::Result<BlobResult> {
+    /// In a data directory. Nothing is made yet.
+    pub(crate) fn new(data_dir: &Path, node_secret: &[u8; 32]) -> Self {
+        let blobs = data_dir.join("blobs");
+        let name_key = sha256(&[b"qpq names of blobs", node_secret]);
+        Self { uploads: blobs.join("uploads"), objects: blobs.join("objects"), name_key }
+    }
+
+    /// Makes the directories.
+    pub(crate) fn make(&self) -> Result<(), PrivateFileError> {
+        for directory in [private_file::parent(&self.uploads), &self.uploads, &self.objects] {
+            private_file::make_private_directory(directory)?;
+        }
+        Ok(())
+    }
+
+    /// The file of a blob; none if it was removed.
+    pub(crate) fn open(&self, hash: BlobHash) -> io::Result<Option<File>> {
+        match File::open(self.objects.join(self.object_name(hash))) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Carries out a job, on the thread of the caller.
+    pub(crate) fn carry_out(&self, job: BlobJob) -> io::Result<BlobResult> {
         match job {
             BlobJob::Append { upload, offset, chunk } => self.append(upload, offset, &chunk),
             BlobJob::Finish { upload, hash, total_bytes } => self.finish(upload, hash, total_bytes),

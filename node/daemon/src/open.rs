@@ -292,6 +292,8 @@ fn load_node_secret(tx: &mut dyn Transaction, rng: &mut dyn CryptoRng) -> Result
 
 /// What belongs to the node itself, whoever uses it.
 pub(crate) const NODE_TABLE: Table = Table("node");
+/// The certificate of the direct listener that the node made, and its private key, as PEM.
+pub(crate) const CERTIFICATE: Key<'static> = Key { prefix: b"direct-certificate", ordinal: 0 };
 const NODE_KEY: Key<'static> = Key { prefix: b"node-key", ordinal: 0 };
 
 #[cfg(test)]

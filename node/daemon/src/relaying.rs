@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use data_encoding::HEXLOWER;
 use prost::Message;
 use qpq_net::{ConnectionId, Pushes, Service};
-use qpq_proto::limits::RPC_PORT;
+use qpq_proto::limits::{Limits, RPC_PORT};
 use qpq_proto::{Failure, Method, v1};
 use qpq_relay::Effect;
 use qpq_store::Storage;
@@ -34,8 +34,9 @@ pub(crate) struct RelayRole {
 
 impl RelayRole {
     /// As the node was left.
-    pub(crate) fn new(is_on: bool, bounds: Bounds, pushes: &Pushes) -> Self {
+    pub(crate) fn new(is_on: bool, limits: &Limits, pushes: &Pushes) -> Self {
         let pushes = pushes.clone();
+        let bounds = Bounds { limits: limits.clone(), pushes: pushes.clone() };
         Self { is_on: AtomicBool::new(is_on), direct: Mutex::new(None), bounds, pushes }
     }
 

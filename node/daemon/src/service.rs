@@ -22,6 +22,7 @@ use crate::drain::Drain;
 use crate::long_poll::{LongPoll, Wakeups, poll};
 use crate::machine::{NodeMachine, is_relays};
 use crate::metrics::Metrics;
+use crate::objects::Folder;
 use crate::relaying::{Listening, RELAY, RelayRole};
 use crate::settings::Settings;
 use crate::status;
@@ -52,6 +53,8 @@ pub(crate) struct NodeState {
     pub(crate) drain: Drain,
     /// What the node does for others.
     pub(crate) relay: RelayRole,
+    /// Where the relay's blobs are.
+    pub(crate) objects: Folder,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
     /// The names of the roles that are switched on.
@@ -187,8 +190,9 @@ impl NodeService {
         let status = self.engine_status(Bytes::new()).await?;
         let now = self.state.clock.now();
         // The writing goes on if whoever asked goes away: it is all of the file or none.
+        let relay = self.state.relay.is_on().then(|| self.state.objects.clone());
         let response =
-            backup::create(&self.writer, request, &status, now, self.state.passphrase_cost).await?;
+            backup::create(&self.writer, request, &status, relay, now, self.state.passphrase_cost).await?;
         Ok(encode(&response))
     }
 
@@ -199,7 +203,7 @@ impl NodeService {
                 "this node has an identity already: restore into a fresh data directory",
             ));
         }
-        let response = backup::restore(&self.writer, decode(payload)?).await?;
+        let response = backup::restore(&self.writer, &self.state.objects, decode(payload)?).await?;
         Ok(encode(&response))
     }
 

@@ -1,5 +1,6 @@
 //! What the relay signs of its log, and that it grew.
 
+use bytes::Bytes;
 use qpq_crypto::ids::DeviceKey;
 use qpq_crypto::transparency::checkpoint::{Checkpoint, verifier_key};
 use qpq_crypto::transparency::{Consistency, LogKeys, TreeHead, log};
@@ -14,11 +15,24 @@ use crate::context::Context;
 use crate::input::RelayError;
 use crate::relay::Relay;
 use crate::storage::Transaction;
-use crate::tables::LOG;
+use crate::tables::{LOG, SECRETS, key};
 
-/// The name under which a relay signs: its domain, or its node key where it has none.
-pub(crate) fn origin(domain: &str, node: &DeviceKey, secrets: &Secrets) -> Result<String, RelayError> {
-    let origin = if domain.is_empty() { node.to_string() } else { domain.to_owned() };
+/// The name under which a relay signs: its domain; where it has none, the key of the node on which it first signed without
+/// one, so that it stays the same log on another node.
+pub(crate) fn origin(
+    tx: &mut dyn Transaction,
+    domain: &str,
+    node: &DeviceKey,
+    secrets: &Secrets,
+) -> Result<String, RelayError> {
+    let origin = match tx.get(SECRETS, key(FIRST_NODE))? {
+        _ if !domain.is_empty() => domain.to_owned(),
+        Some(first) => String::from_utf8_lossy(&first).into_owned(),
+        None => {
+            tx.put(SECRETS, key(FIRST_NODE), Bytes::from(node.to_string()))?;
+            node.to_string()
+        }
+    };
     if origin.len() > DOMAIN_BYTES_MAX {
         return Err(RelayError::Domain(format!("it has more than {DOMAIN_BYTES_MAX} bytes")));
     }
@@ -103,3 +117,6 @@ pub(super) fn last_head(state: &LogRecord) -> Result<Option<TreeHead>, RelayErro
     }
     TreeHead::decode(&state.head).map(Some).map_err(|error| store::damaged(LOG.0, error.to_string()))
 }
+
+/// Under which lies the key of the node on which the relay first signed without a domain, as text.
+const FIRST_NODE: &[u8] = b"first node";

@@ -7,12 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use qpq_crypto::backup::{BACKUP_HEADER_BYTES, BackupReader, BackupWriter};
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_engine::tables::{IN_BACKUP, MESSAGES};
-use qpq_store::Snapshot;
+use qpq_store::{PlacedRecord, Snapshot};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::entries::{self, BackupRecord, Header, Kind, Trailer};
+use super::relay::export as export_relay;
 use super::{FileError, Source};
+use crate::objects::Folder;
 use crate::private_file;
 
 /// Writes a backup, and returns its length in bytes and the messages in it. What could not be finished is
@@ -21,6 +23,7 @@ pub(super) fn write(
     source: &Source,
     header: Header,
     snapshot: &Snapshot,
+    relay: Option<&Folder>,
     cost: PassphraseCost,
     rng: &mut dyn CryptoRng,
 ) -> Result<(u64, u64), FileError> {
@@ -30,7 +33,8 @@ pub(super) fn write(
         ErrorKind::AlreadyExists => FileError::Exists(source.path.clone()),
         _ => source.io(error),
     })?;
-    let written = write_entries(source, file, header, snapshot, cost, rng);
+    let written =
+        begin(source, file, cost, rng).and_then(|sealed| write_entries(sealed, header, snapshot, relay));
     if written.is_err() {
         // It is of no use, and what went wrong is told already.
         let _ = std::fs::remove_file(&source.path);
@@ -38,32 +42,51 @@ pub(super) fn write(
     written
 }
 
-fn write_entries(
-    source: &Source,
+fn begin<'a>(
+    source: &'a Source,
     file: File,
-    header: Header,
-    snapshot: &Snapshot,
     cost: PassphraseCost,
     rng: &mut dyn CryptoRng,
-) -> Result<(u64, u64), FileError> {
+) -> Result<Sealed<'a>, FileError> {
     let (writer, start) =
         BackupWriter::new(rng, &source.passphrase, cost).map_err(qpq_crypto::backup::BackupError::from)?;
     let mut sealed = Sealed { source, file, writer, bytes: 0 };
     sealed.append(&start)?;
+    Ok(sealed)
+}
+
+fn write_entries(
+    mut sealed: Sealed<'_>,
+    header: Header,
+    snapshot: &Snapshot,
+    relay: Option<&Folder>,
+) -> Result<(u64, u64), FileError> {
     sealed.push(Kind::Header(header))?;
     let (mut records, mut messages) = (0, 0);
-    snapshot.export::<FileError>(IN_BACKUP, &mut |placed| {
+    let mut push = |record| {
         records += 1;
+        sealed.push(Kind::Record(record))
+    };
+    snapshot.export::<FileError>(IN_BACKUP, &mut |placed| {
         messages += u64::from(placed.table == MESSAGES);
-        sealed.push(Kind::Record(BackupRecord {
+        push(placed.into())
+    })?;
+    if let Some(objects) = relay {
+        export_relay(snapshot, objects, &mut push)?;
+    }
+    sealed.push(Kind::Trailer(Trailer { records }))?;
+    Ok((sealed.finish()?, messages))
+}
+
+impl From<PlacedRecord> for BackupRecord {
+    fn from(placed: PlacedRecord) -> Self {
+        Self {
             table: placed.table.0.to_owned(),
             prefix: placed.record.prefix,
             ordinal: placed.ordinal,
             value: placed.record.value,
-        }))
-    })?;
-    sealed.push(Kind::Trailer(Trailer { records }))?;
-    Ok((sealed.finish()?, messages))
+        }
+    }
 }
 
 /// A file whose content is sealed on the way.

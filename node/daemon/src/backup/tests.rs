@@ -48,11 +48,11 @@ impl Home {
     fn write(&self) -> Result<(u64, u64), FileError> {
         let header = Header { name: "alice".to_owned(), contacts: 3, ..Header::default() };
         let snapshot = self.store.snapshot().unwrap();
-        file::write(&self.source("correct horse"), header, &snapshot, CHEAP, &mut generator().unwrap())
+        file::write(&self.source("correct horse"), header, &snapshot, None, CHEAP, &mut generator().unwrap())
     }
 
     fn read(&self) -> Result<Vec<BackupRecord>, FileError> {
-        read_records(&self.source("correct horse"))
+        read_records(&self.source("correct horse")).map(|(records, _)| records)
     }
 }
 
@@ -99,7 +99,7 @@ fn each_way_to_be_wrong_has_its_failure() {
     };
     assert_eq!(failure(home.read()), (Status::NotFound, String::new()));
     home.write().unwrap();
-    let wrong = read_records(&home.source("correct house"));
+    let wrong = read_records(&home.source("correct house")).map(|(records, _)| records);
     assert_eq!(failure(wrong), (Status::Conflict, "passphrase".to_owned()));
     let path = home.source("").path;
     let content = fs::read(&path).unwrap();

@@ -42,7 +42,7 @@ impl Stage {
 fn open(directory: &Path) -> (Objects, Receiver<(JobId, BlobResult)>) {
     let (sender, done) = channel();
     let report: Report = Arc::new(move |id, result| sender.send((id, result)).unwrap());
-    (Objects::new(directory.to_owned(), &SECRET, report), done)
+    (Objects::new(Folder::new(directory, &SECRET), report), done)
 }
 
 fn hash_of(content: &[u8]) -> BlobHash {

@@ -112,7 +112,7 @@ fn what_could_not_be_finished_is_removed() {
     let home = Home::with_messages();
     let source = Source { passphrase: Zeroizing::new(Vec::new()), ..home.source("") };
     let snapshot = home.store.snapshot().unwrap();
-    let written = file::write(&source, Header::default(), &snapshot, CHEAP, &mut generator().unwrap());
+    let written = file::write(&source, Header::default(), &snapshot, None, CHEAP, &mut generator().unwrap());
     assert!(matches!(written, Err(FileError::Backup(_))), "without a passphrase there is no backup");
     assert!(!source.path.exists());
 }
