@@ -48,6 +48,16 @@ pub(crate) enum DirectError {
     Listen(#[from] ListenError),
 }
 
+impl DirectError {
+    /// What a caller is told instead, if it is the node that stops.
+    pub(crate) fn stopping(&self) -> Option<&Failure> {
+        match self {
+            Self::Stopping(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
 /// What a listener may spend, and how those who are connected are reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {

@@ -95,13 +95,11 @@ impl RelayRole {
         let was_on = self.is_on.swap(is_on, Ordering::AcqRel);
         if is_on && let Err(error) = self.listen(settings, writer, service).await {
             self.is_on.store(was_on, Ordering::Release);
-            return Err(match error {
-                DirectError::Stopping(failure) => failure,
-                // The node lives, and the owner can mend what is in its way.
-                error => Failure::conflict(format!(
-                    "the node cannot listen for those whom it would serve: {error}"
-                )),
-            });
+            // The node lives, and the owner can mend what is in its way.
+            let in_the_way = || {
+                Failure::conflict(format!("the node cannot listen for those whom it would serve: {error}"))
+            };
+            return Err(error.stopping().cloned().unwrap_or_else(in_the_way));
         }
         let request = v1::SetRoleRequest { role: RELAY.to_owned(), on: is_on };
         let payload = request.encode_to_vec().into();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use qpq_net::{Pushes, Service};
+use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
 
 use crate::relaying::Listening;
@@ -21,6 +22,14 @@ pub(crate) enum DirectError {
 /// Refuses settings that ask for it.
 pub(crate) fn check(settings: &Settings) -> Result<(), DirectError> {
     settings.rpc_listen.map_or(Ok(()), |_| Err(DirectError::NotBuilt))
+}
+
+impl DirectError {
+    /// Never the node that stops.
+    #[expect(clippy::unused_self, reason = "as the one that listens")]
+    pub(crate) fn stopping(&self) -> Option<&Failure> {
+        None
+    }
 }
 
 /// What a listener may spend, and how those who are connected are reached.
