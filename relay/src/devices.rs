@@ -28,6 +28,7 @@ use crate::tables::{DEVICE_LISTS, PUSH_TOKENS, key};
 
 pub use address::is_public_address;
 pub(crate) use lists::known_list;
+pub(crate) use push::forget_endpoint;
 
 impl Relay {
     /// Removes what is kept for a device that is the person's no longer, and ends its connections.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use qpq_proto::ids::NodeKey;
+use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use qpq_proto::v1::PushEvent;
 use qpq_proto::{Failure, Method};
 
@@ -80,6 +80,8 @@ pub enum Input {
         /// What came of it.
         result: BlobResult,
     },
+    /// The service of a device's UnifiedPush endpoint says that there is no such endpoint any more.
+    EndpointGone(Wake),
     /// The moment that [`Relay::wake_at`](crate::Relay::wake_at) named has come.
     Tick,
     /// The node is about to stop: calls that wait are answered `Unavailable` at once, and none waits from now on.
@@ -118,13 +120,22 @@ pub enum Effect {
         /// Which.
         connection: ConnectionId,
     },
-    /// Wake a device: post an empty message to its UnifiedPush endpoint. Nobody waits for what comes of it. The address
-    /// was checked as far as it can be without resolving its host: connect to no address that is not
-    /// [public](crate::is_public_address), and follow no redirection, unless the configuration says otherwise.
-    WakeDevice {
-        /// An https address.
-        endpoint: String,
-    },
+    /// Wake a device: post an empty message to its UnifiedPush endpoint. Nobody waits for what comes of it, but that there
+    /// is no such endpoint any more is to be reported with [`Input::EndpointGone`]. The address was checked as far as it
+    /// can be without resolving its host: connect to no address that is not [public](crate::is_public_address), unless
+    /// the configuration says otherwise, and follow no redirection.
+    WakeDevice(Wake),
+}
+
+/// A device that is to be woken, and by which endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    /// Whose device.
+    pub owner: Identity,
+    /// Which.
+    pub device: DeviceKey,
+    /// An https address.
+    pub endpoint: String,
 }
 
 /// What came of an input.

@@ -55,7 +55,7 @@ pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub use devices::is_public_address;
 pub use figures::Figures;
 pub use input::{
-    CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError,
+    CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Input, Now, Outcome, Peer, RelayError, Wake,
 };
 pub use log::SignedTree;
 pub use relay::{Config, Registration, Relay};

@@ -14,6 +14,7 @@ use crate::audit::Refusals;
 use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
 use crate::delays::Delays;
+use crate::devices::forget_endpoint;
 use crate::figures::Figures;
 use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, RelayError};
 use crate::keys::KeyRates;
@@ -192,6 +193,7 @@ impl Relay {
                 self.start_jobs(&mut cx);
                 Ok(Outcome { effects: cx.effects, keep: true })
             }
+            Input::EndpointGone(wake) => forget_endpoint(tx, &wake),
             Input::Tick => {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.note_refusals(&mut cx)?;

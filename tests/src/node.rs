@@ -93,6 +93,11 @@ impl Node {
         self.options.clock_offset_s = offset_s;
     }
 
+    /// Changes the further variables of the daemon's environment, for its next start.
+    pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
+        self.options.environment = environment;
+    }
+
     /// Whether its daemon was started and not ended since.
     pub fn runs(&self) -> bool {
         self.process.is_some()

@@ -13,13 +13,13 @@ use qpq_crypto::identity::{DeviceSecret, IdentityKey};
 use qpq_crypto::opaque::{ClientLogin, ClientRegistration};
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_net::direct::{DirectClient, Trust};
-use qpq_proto::Client;
 use qpq_proto::ids::{Identity, NodeKey};
 use qpq_proto::limits::Limits;
 use qpq_proto::v1::{
     EnqueueRequest, OpaqueLoginFinishRequest, OpaqueLoginStartRequest, OpaqueRegisterFinishRequest,
-    OpaqueRegisterStartRequest, ResumeSessionRequest,
+    OpaqueRegisterStartRequest, PushKind, RegisterPushTokenRequest, ResumeSessionRequest,
 };
+use qpq_proto::{CallError, Client};
 use rand_core::SeedableRng;
 
 use crate::Node;
@@ -170,6 +170,21 @@ impl RelayUser {
 
     fn rng(&self) -> anyhow::Result<MutexGuard<'_, ChaCha20Rng>> {
         self.rng.lock().map_err(|_| anyhow!("another task panicked"))
+    }
+
+    /// Names the token by which a service wakes its device. Returns whether the relay wakes it so.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn push_token(
+        &self,
+        relay: &Client<DirectClient>,
+        kind: PushKind,
+        token: &[u8],
+    ) -> Result<bool, CallError> {
+        let (device_id, token) = (self.device.0.public().to_vec(), token.to_vec());
+        let request = RegisterPushTokenRequest { device_id, kind: kind.into(), token };
+        Ok(relay.register_push_token(&request).await?.deliverable)
     }
 
     fn device_list(&self) -> anyhow::Result<Vec<u8>> {

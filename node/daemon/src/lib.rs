@@ -46,6 +46,11 @@ pub mod settings;
 mod status;
 mod supervise;
 mod unlock;
+#[cfg(feature = "direct")]
+mod waking;
+#[cfg(not(feature = "direct"))]
+#[path = "waking/absent.rs"]
+mod waking;
 mod wiring;
 
 use std::ffi::OsString;

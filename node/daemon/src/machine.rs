@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::actor::Machine;
 use crate::heads::Heads;
+use crate::settings::Push;
+use crate::waking::Waking;
 
 /// Engine and, while the role is on, relay.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Relaying {
     pub(crate) domain: String,
     /// The trees that were signed, outside of the database; none where there is no place for them.
     pub(crate) heads: Option<Heads>,
+    /// By which endpoints devices are woken.
+    pub(crate) push: Push,
 }
 
 impl std::fmt::Debug for Relaying {
@@ -57,8 +61,8 @@ impl Relaying {
         let domain = self.domain.clone();
         let signed_trees = self.heads.as_ref().map(|heads| heads.trees().to_vec()).unwrap_or_default();
         let config = qpq_relay::Config { node, limits, registration, domain, signed_trees };
-        // Nothing here speaks HTTP yet.
-        Ok(Relay::open(config, rng, tx)?.with_wakes(false))
+        let relay = Relay::open(config, rng, tx)?;
+        Ok(relay.with_wakes(Waking::is_possible(self.push)).with_private_push(self.push == Push::Any))
     }
 }
 

@@ -32,6 +32,7 @@ use crate::paths::{self, PathError};
 use crate::relaying::{RelayRole, carry_out};
 use crate::service::{NodeService, NodeState, Writer};
 use crate::settings::Settings;
+use crate::waking::Waking;
 use crate::wiring::forward;
 pub(crate) use configured::passphrase_cost_of;
 use configured::{discovery_of, limits_of, peer_config, static_peers_of};
@@ -140,7 +141,8 @@ impl Node {
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
         let objects = Objects::new(state.objects.clone(), report_blobs(&writer));
-        let relaying = tokio::spawn(carry_out(relay_effects_out, pushes, objects));
+        let waking = Waking::start(settings.relay_push, &limits.relay, &writer);
+        let relaying = tokio::spawn(carry_out(relay_effects_out, pushes, objects, waking));
         let listening = listen(settings, &socket_path, &writer, &state, service, limits).await;
         if listening.is_err() {
             peers.shutdown().await;

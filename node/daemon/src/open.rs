@@ -165,6 +165,7 @@ pub(crate) fn open(
         },
         domain: settings.relay_domain.as_ref().map(ToString::to_string).unwrap_or_default(),
         heads,
+        push: settings.relay_push,
     };
     let roles = Engine::roles(&tx)?;
     let is_relay = roles.iter().any(|role| role == RELAY);

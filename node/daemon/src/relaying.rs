@@ -22,6 +22,7 @@ use crate::machine::NodeMachine;
 use crate::objects::Objects;
 use crate::service::Writer;
 use crate::settings::Settings;
+use crate::waking::Waking;
 
 /// Whether the node is a relay, and its listener.
 #[derive(Debug)]
@@ -160,6 +161,7 @@ pub(crate) async fn carry_out(
     mut effects: mpsc::UnboundedReceiver<Effect>,
     pushes: Pushes,
     mut objects: Objects,
+    waking: Waking,
 ) {
     while let Some(effect) = effects.recv().await {
         match effect {
@@ -171,8 +173,7 @@ pub(crate) async fn carry_out(
                 let _ = pushes.end(ConnectionId(connection.0), "the session was ended");
             }
             Effect::Blob { id, job } => objects.give(id, job),
-            // Asked of no relay that was told that nobody is woken.
-            Effect::WakeDevice { .. } => tracing::debug!("no device is woken from here"),
+            Effect::WakeDevice(wake) => waking.wake(wake),
             // Given by the writer.
             Effect::Answer { .. } => {}
         }

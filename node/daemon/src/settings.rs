@@ -22,7 +22,7 @@ use declare::settings;
 pub(crate) use declare::{Effect, Key};
 pub use domain::DomainName;
 pub use load::{Flags, Loaded, Origin, SettingsError};
-pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, Registration, StaticPeer};
+pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, Push, Registration, StaticPeer};
 
 settings! {
     /// Directory of the database and, unless `socket` names another place, of the owner's socket.
@@ -94,6 +94,11 @@ settings! {
     /// TCP address at which the node answers `GET /metrics` (Prometheus) and `GET /health` over HTTP; whoever reaches it may
     /// read both. Off unless it is set.
     metrics_listen: Option<SocketAddr> = None, Restart, example "127.0.0.1:9464";
+
+    /// By which UnifiedPush endpoints a relay wakes devices that are not connected: "public", those at addresses of the
+    /// public internet; "any", also those on its own network and machine, to which everybody who is registered can then
+    /// have it connect; "off", by none.
+    relay_push: Push = Push::Public, Restart, example "any";
 
     /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
     log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";

@@ -14,12 +14,14 @@
 //! does not know what messages mean, with one exception: `Health`, the first call on a connection between nodes, from
 //! which each side learns the wire versions of the other.
 //!
+//! Devices that are not connected are woken over HTTP ([`wakes`]).
+//!
 //! The other way, the service pushes events over any connection but the owner's, and ends it, by [`Pushes`].
 //!
 //! Everything that others can make a node spend has a bound, which comes from [`qpq_proto::limits`]: handshakes,
 //! connections, calls, time, and the memory of payloads, of which none is read before its length is reserved.
 //!
-//! Only this crate names iroh and quinn, and only [`tls`] decides how keys are agreed on: X25519MLKEM768 first.
+//! Only this crate names iroh, quinn and an HTTP client, and only [`tls`] decides how keys are agreed on: X25519MLKEM768 first.
 
 mod admission;
 mod budget;
@@ -38,6 +40,8 @@ mod streams;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+#[cfg(feature = "direct")]
+pub mod wakes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -68,6 +68,12 @@ pub struct RelayLimits {
 
     /// Attempts to wake a device that is not connected.
     pub wakes_per_device: RateLimit,
+    /// Devices that wait to be woken, those whose endpoint is tried again included.
+    pub wakes_waiting_max: usize,
+    /// Posts to endpoints that are under way at one time.
+    pub wakes_under_way_max: usize,
+    /// Those of them to one host.
+    pub wakes_under_way_per_host_max: usize,
 
     /// Longest recovery bundle.
     pub recovery_bundle_bytes_max: usize,
@@ -184,6 +190,9 @@ impl RelayLimits {
         rotations_per_channel: RateLimit::once_in_s(600, 4),
 
         wakes_per_device: RateLimit::once_in_s(300, 1),
+        wakes_waiting_max: 256,
+        wakes_under_way_max: 4,
+        wakes_under_way_per_host_max: 2,
 
         recovery_bundle_bytes_max: 64 * KIB,
         recovery_per_address: RateLimit::once_in_s(600, 4),
@@ -236,6 +245,9 @@ impl RelayLimits {
         recovery_for_all: RateLimit::once_in_s(1, 32),
         recovery_answers_max: 32,
         endpoints_per_publisher_max: 256,
+        wakes_waiting_max: 16 * KIB,
+        wakes_under_way_max: 64,
+        wakes_under_way_per_host_max: 8,
         reports_max: 65_536,
         reports_per_account_max: 256,
         audit_entries_max: 65_536,

@@ -8,7 +8,9 @@ use crate::context::Context;
 use crate::devices::address::check_endpoint;
 use crate::devices::of_device;
 use crate::devices::records::PushTokenRecord;
+use crate::input::{Outcome, RelayError, Wake};
 use crate::relay::Relay;
+use crate::storage::Transaction;
 use crate::tables::{self, PUSH_TOKENS, key};
 
 impl Relay {
@@ -45,4 +47,16 @@ impl Relay {
         tables::save(cx.tx, PUSH_TOKENS, key(&place), &record)?;
         Ok(RegisterPushTokenResponse { deliverable: kind == PushKind::UnifiedPush && self.wakes_devices })
     }
+}
+
+/// Forgets an endpoint that there is no more, unless the device has named another one since.
+pub(crate) fn forget_endpoint(tx: &mut dyn Transaction, gone: &Wake) -> Result<Outcome, RelayError> {
+    let place = of_device(gone.owner, gone.device.as_bytes());
+    let held = tables::load::<PushTokenRecord>(tx, PUSH_TOKENS, key(&place))?;
+    let is_unified = |record: &PushTokenRecord| record.kind == i32::from(PushKind::UnifiedPush);
+    let keep = held.is_some_and(|record| is_unified(&record) && record.token == gone.endpoint.as_bytes());
+    if keep {
+        tx.delete(PUSH_TOKENS, key(&place))?;
+    }
+    Ok(Outcome { effects: Vec::new(), keep })
 }

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::devices::of_device;
 use crate::devices::records::PushTokenRecord;
 use crate::due::HOUR_MS;
-use crate::input::{Effect, RelayError};
+use crate::input::{Effect, RelayError, Wake};
 use crate::relay::Relay;
 use crate::tables::{self, ACCOUNTS, PUSH_TOKENS, key};
 
@@ -50,7 +50,7 @@ impl Relay {
             };
             let is_unified = record.kind == i32::from(PushKind::UnifiedPush);
             if let Some(endpoint) = String::from_utf8(record.token).ok().filter(|_| is_unified) {
-                cx.effects.push(Effect::WakeDevice { endpoint });
+                cx.effects.push(Effect::WakeDevice(Wake { owner, device: *device, endpoint }));
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Devices: what the signed list says, what goes with a device, when it was seen, how it is woken.
 
+mod push;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use qpq_crypto::certificate::DeviceCertificate;
@@ -78,7 +80,7 @@ impl World {
         for effect in self.effects() {
             match effect {
                 Effect::Disconnect { connection } => ended.push(connection),
-                Effect::WakeDevice { endpoint } => woken.push(endpoint),
+                Effect::WakeDevice(wake) => woken.push(wake.endpoint),
                 _ => {}
             }
         }
@@ -198,64 +200,6 @@ fn a_device_is_seen_to_the_hour_with_one_write_in_an_hour() {
     world.pass(HOUR_MS);
     assert_eq!(seen(&mut world), this_hour, "what was known before this call");
     assert_eq!(seen(&mut world), this_hour + HOUR_MS);
-}
-
-#[test]
-fn a_push_token_is_the_devices_own_and_of_a_service() {
-    let mut world = world();
-    assert!(world.push_token(LAPTOP, PushKind::UnifiedPush, b"https://push.example.org/x").unwrap());
-    assert!(!world.push_token(LAPTOP, PushKind::Apns, b"token").unwrap(), "this relay cannot");
-    assert!(!world.push_token(LAPTOP, PushKind::Fcm, b"token").unwrap(), "this relay cannot");
-    for (kind, token, field) in [
-        (PushKind::Unspecified, &b"token"[..], "kind"),
-        (PushKind::Apns, &[b'x'; 4_097], "token"),
-        (PushKind::UnifiedPush, b"http://push.example.org/x", "token"),
-        (PushKind::UnifiedPush, b"https://192.168.1.1/", "token"),
-    ] {
-        let refused = world.push_token(LAPTOP, kind, token).unwrap_err();
-        assert_eq!((refused.status, refused.field.as_str()), (Status::BadRequest, field));
-    }
-    for (device_id, expected) in [
-        (vec![1; 31], Status::BadRequest),
-        (BOB.key().to_vec(), Status::Forbidden),
-        (PHONE.key().to_vec(), Status::Forbidden),
-    ] {
-        let request =
-            RegisterPushTokenRequest { device_id, kind: PushKind::Fcm.into(), token: b"x".to_vec() };
-        let refused: Result<RegisterPushTokenResponse, _> =
-            world.call(LAPTOP.caller(), Method::RegisterPushToken, &request);
-        assert_eq!(refused.unwrap_err().status, expected);
-    }
-    assert_eq!(world.memory.count(PUSH_TOKENS), 1);
-    assert!(!world.push_token(LAPTOP, PushKind::UnifiedPush, b"").unwrap());
-    assert_eq!(world.memory.count(PUSH_TOKENS), 0);
-}
-
-#[test]
-fn a_device_that_is_away_is_woken_once_in_an_interval_until_it_comes() {
-    let mut world = world();
-    let endpoint = "https://push.example.org/x";
-    world.push_token(LAPTOP, PushKind::UnifiedPush, endpoint.as_bytes()).unwrap();
-    let mut number = 0;
-    let mut send = |world: &mut World| {
-        number += 1;
-        let laptop = LAPTOP.identity();
-        world.enqueue(BOB.caller(), laptop.as_bytes(), &number.to_string()).unwrap();
-        world.ended_and_woken().1
-    };
-    assert_eq!(send(&mut world), [""; 0], "it is there");
-    world.leave(LAPTOP);
-    assert_eq!(send(&mut world), [endpoint]);
-    assert_eq!(send(&mut world), [""; 0]);
-    world.pass(60_000);
-    assert_eq!(send(&mut world), [endpoint]);
-    world.log_in(LAPTOP, false);
-    world.leave(LAPTOP);
-    assert_eq!(send(&mut world), [endpoint], "it came and went");
-    world.log_in(LAPTOP, false);
-    world.push_token(LAPTOP, PushKind::Fcm, b"token").unwrap();
-    world.leave(LAPTOP);
-    assert_eq!(send(&mut world), [""; 0], "by no service that the relay does not reach");
 }
 
 #[test]

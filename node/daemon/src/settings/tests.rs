@@ -30,6 +30,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("relay_registration", "open".into(), one("open")),
         ("relay_domain", "relay.example.org".into(), one("relay.example.org")),
         ("metrics_listen", "127.0.0.1:9464".into(), one("127.0.0.1:9464")),
+        ("relay_push", "any".into(), one("any")),
         ("log", "debug".into(), one("debug")),
         ("log_format", "json".into(), one("json")),
     ]

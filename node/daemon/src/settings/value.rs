@@ -99,7 +99,7 @@ macro_rules! single_value {
         }
     )+ };
 }
-single_value!(Discovery, Neighbours, Profile, Custody, Registration, LogFormat, Targets);
+single_value!(Discovery, Neighbours, Profile, Custody, Registration, Push, LogFormat, Targets);
 
 /// A choice between words.
 macro_rules! choice {
@@ -160,6 +160,17 @@ choice! {
     Closed = "closed",
     /// Everybody.
     Open = "open"
+}
+
+choice! {
+    /// By which endpoints a relay wakes devices.
+    Push, "\"public\", \"any\" or \"off\"":
+    /// Those on the public internet.
+    Public = "public",
+    /// Those on its own network too.
+    Any = "any",
+    /// None.
+    Off = "off"
 }
 
 choice! {
