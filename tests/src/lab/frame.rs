@@ -8,6 +8,8 @@ const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const IPV6_HEADER_BYTES: usize = 40;
 const UDP: u8 = 17;
+const TCP: u8 = 6;
+const TCP_HEADER_BYTES: usize = 20;
 const UDP_HEADER_BYTES: usize = 8;
 
 /// An Ethernet frame, as everybody on the segment hears it.
@@ -49,10 +51,13 @@ impl Frame {
     }
 
     /// Makes the checksum of a UDP datagram right: none over IPv4, where it may lack it, and a true one over IPv6, where
-    /// it must have it (RFC 8200, section 8.1).
+    /// it must have it (RFC 8200, section 8.1). Likewise that of a TCP segment over IPv4, which has one always.
     ///
     /// The kernel leaves it to the network card to compute, and a virtual card leaves it undone.
     pub(super) fn mend_checksum(&mut self) {
+        if let Some(segment) = tcp_segment(&self.bytes) {
+            return self.mend_tcp(segment);
+        }
         let Some(Udp { header, addresses }) = Udp::in_frame(&self.bytes) else { return };
         let checksum = header.start + 6..header.end;
         self.bytes[checksum.clone()].fill(0);
@@ -66,6 +71,28 @@ impl Frame {
         let sum = source + destination + u64::from(UDP) + length as u64 + ones_sum(datagram);
         self.bytes[checksum].copy_from_slice(&folded(sum).to_be_bytes());
     }
+
+    fn mend_tcp(&mut self, segment: Range<usize>) {
+        const CHECKSUM: Range<usize> = 16..18;
+        self.bytes[segment.clone()][CHECKSUM].fill(0);
+        let addresses = &self.bytes[ETHERNET_BYTES + 12..ETHERNET_BYTES + 20];
+        let sum = ones_sum(addresses) + u64::from(TCP) + segment.len() as u64;
+        let sum = sum + ones_sum(&self.bytes[segment.clone()]);
+        self.bytes[segment][CHECKSUM].copy_from_slice(&folded(sum).to_be_bytes());
+    }
+}
+
+/// Where the TCP segment lies in a frame of IPv4, if it is a whole one.
+fn tcp_segment(frame: &[u8]) -> Option<Range<usize>> {
+    let packet = frame.get(ETHERNET_BYTES..)?;
+    let is_whole = |flags: &[u8]| flags[0] & 0x3f == 0 && flags[1] == 0;
+    if frame[12..14] != IPV4 || packet.get(9) != Some(&TCP) || !is_whole(packet.get(6..8)?) {
+        return None;
+    }
+    let header = usize::from(packet[0] & 15) * 4;
+    let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+    let segment = ETHERNET_BYTES + header..ETHERNET_BYTES + total;
+    (header >= 20 && segment.len() >= TCP_HEADER_BYTES && segment.end <= frame.len()).then_some(segment)
 }
 
 /// Where the parts of a UDP datagram lie in a frame.
@@ -158,6 +185,28 @@ mod tests {
         dropped.mend_checksum();
         let changed = (0..original.bytes.len()).filter(|at| original.bytes[*at] != dropped.bytes[*at]);
         assert_eq!(changed.collect::<Vec<_>>(), [40, 41]);
+    }
+
+    #[test]
+    fn the_checksum_of_a_segment_is_computed() {
+        let mut frame = frame([2; 6], 0, TCP);
+        // One that is long enough, with bytes after it that are not of it.
+        frame.bytes[16..18].copy_from_slice(&43_u16.to_be_bytes());
+        frame.bytes.resize(60, 7);
+        frame.mend_checksum();
+        let checksum = frame.bytes[50..52].to_vec();
+        assert_ne!(checksum, [7, 7]);
+        // Summed with its checksum, the segment and its addresses give nothing but ones (RFC 9293, section 3.1).
+        let sum = ones_sum(&frame.bytes[26..34]) + 6 + 23 + ones_sum(&frame.bytes[34..57]);
+        assert_eq!(folded(sum), 0xffff);
+        for length in 0..57 {
+            let mut short = frame.clone();
+            short.bytes.truncate(length);
+            short.bytes.iter_mut().skip(50).for_each(|byte| *byte = 9);
+            let before = short.bytes.clone();
+            short.mend_checksum();
+            assert_eq!(short.bytes, before, "{length} bytes are no whole segment");
+        }
     }
 
     #[test]
