@@ -11,6 +11,7 @@
 
 mod address;
 mod lists;
+mod nodes;
 mod push;
 mod records;
 mod seen;
@@ -28,6 +29,7 @@ use crate::tables::{DEVICE_LISTS, PUSH_TOKENS, key};
 
 pub use address::is_public_address;
 pub(crate) use lists::known_list;
+pub(crate) use nodes::moved;
 pub(crate) use push::forget_endpoint;
 
 impl Relay {

@@ -73,6 +73,8 @@ pub const CHANNEL_ACCOUNTS: Table = Table("relay_channel_accounts");
 pub const ACCOUNT_CHANNELS: Table = Table("relay_account_channels");
 /// How devices are woken, by identity key and device key.
 pub const PUSH_TOKENS: Table = Table("relay_push_tokens");
+/// Whose devices are on a node, by its key.
+pub const NODES: Table = Table("relay_nodes");
 /// Recovery bundles, by the hash of their token.
 pub const RECOVERY_BUNDLES: Table = Table("relay_recovery_bundles");
 /// Which recovery bundles an account has, by identity key.
@@ -139,6 +141,7 @@ pub const ALL: &[Table] = &[
     CHANNEL_ACCOUNTS,
     ACCOUNT_CHANNELS,
     PUSH_TOKENS,
+    NODES,
     RECOVERY_BUNDLES,
     ACCOUNT_BUNDLES,
     DUES,

@@ -65,6 +65,7 @@ pub struct RelayUser {
     name: String,
     identity: IdentityKey,
     device: DeviceSecret,
+    node: NodeKey,
     rng: Mutex<ChaCha20Rng>,
 }
 
@@ -76,8 +77,15 @@ impl RelayUser {
             name: format!("user{number}"),
             identity: IdentityKey::generate(&mut rng),
             device: DeviceSecret::generate(&mut rng),
+            node: NodeKey::from_bytes([1; 32]),
             rng: Mutex::new(rng),
         }
+    }
+
+    /// The same with the device on a node.
+    #[must_use]
+    pub fn on_node(self, node: NodeKey) -> Self {
+        Self { node, ..self }
     }
 
     /// Who it is, and the mailbox of everybody who knows only that.
@@ -182,14 +190,14 @@ impl RelayUser {
         kind: PushKind,
         token: &[u8],
     ) -> Result<bool, CallError> {
-        let (device_id, token) = (self.device.0.public().to_vec(), token.to_vec());
+        let (device_id, token) = (self.device.public().to_vec(), token.to_vec());
         let request = RegisterPushTokenRequest { device_id, kind: kind.into(), token };
         Ok(relay.register_push_token(&request).await?.deliverable)
     }
 
     fn device_list(&self) -> anyhow::Result<Vec<u8>> {
-        let node = NodeKey::from_bytes([1; 32]);
-        let certificate = DeviceCertificate::issue(&self.identity, self.device.public(), node, &[0x4f], 1)?;
+        let certificate =
+            DeviceCertificate::issue(&self.identity, self.device.public(), self.node, &[0x4f], 1)?;
         Ok(DeviceList::sign(&self.identity, 1, [0; 32], vec![certificate], Vec::new())?.encode())
     }
 }

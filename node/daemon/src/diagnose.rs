@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use qpq_net::PacketRelayState;
 use qpq_proto::v1::{Check, HealthItem};
 
 /// What the checks look at.
@@ -20,6 +21,8 @@ pub(crate) struct Findings {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Discovery: what is set, and why it does not work, if it does not.
     pub(crate) discovery: DiscoveryFinding,
+    /// How the node stands with the relays for packets that the settings name.
+    pub(crate) packet_relays: Vec<PacketRelayState>,
     /// Peers a connection is wanted to, and those of them that are connected.
     pub(crate) peers_wanted: usize,
     /// How many of them are connected.
@@ -55,6 +58,9 @@ pub(crate) fn checks(findings: &Findings) -> Vec<Check> {
     checks.push(check_rollback(findings.is_rolled_back));
     checks.push(check_addresses(&findings.addresses));
     checks.push(check_discovery(&findings.discovery));
+    if !findings.packet_relays.is_empty() {
+        checks.push(check_packet_relays(&findings.packet_relays));
+    }
     checks.push(check_peers(findings.peers_wanted, findings.peers_connected));
     checks
 }
@@ -86,6 +92,7 @@ fn meaning(name: &str) -> &'static str {
         "discovery" => {
             "Nodes on the local network are not found by themselves; links and static peers still work."
         }
+        "packet-relays" => "Peers behind other routers may not be reached, and may not reach this node.",
         "peers" => "What you send waits in the outbox.",
         _ => "",
     }
@@ -178,6 +185,19 @@ fn check_discovery(discovery: &DiscoveryFinding) -> Check {
             warn("discovery", format!("does not work: {reason}"), "ip link show multicast on")
         }
     }
+}
+
+fn check_packet_relays(relays: &[PacketRelayState]) -> Check {
+    if let Some(relay) = relays.iter().find(|relay| relay.is_connected) {
+        return ok("packet-relays", format!("peers can reach the node through {}", relay.address));
+    }
+    let problem = |relay: &PacketRelayState| {
+        let problem =
+            relay.problem.as_deref().unwrap_or("no answer, or not with the certificate that the pin names");
+        format!("{}: {problem}", relay.address)
+    };
+    let problems: Vec<_> = relays.iter().map(problem).collect();
+    warn("packet-relays", problems.join("; "), "qpqd --check-config")
 }
 
 fn check_peers(wanted: usize, connected: usize) -> Check {

@@ -17,6 +17,7 @@ use qpq_store::{CommitError, Storage};
 use zeroize::Zeroizing;
 
 use crate::open::{CERTIFICATE, NODE_TABLE};
+use crate::packets::PacketRelaying;
 use crate::private_file::{self, Guard, PrivateFileError};
 use crate::relaying::Listening;
 use crate::service::Writer;
@@ -72,6 +73,11 @@ pub(crate) struct Bounds {
 pub(crate) struct Direct {
     server: DirectServer,
     listening: Listening,
+    /// Where it listens, and what it shows.
+    address: SocketAddr,
+    certificate: Certificate,
+    limits: Limits,
+    packets: Option<PacketRelaying>,
 }
 
 impl Direct {
@@ -89,9 +95,28 @@ impl Direct {
         };
         let pin = certificate.pin();
         let Bounds { limits, pushes } = bounds;
-        let server = serve(DirectConfig { listen, certificate, limits, pushes }, service)?;
+        let config =
+            DirectConfig { listen, certificate: certificate.clone(), limits: limits.clone(), pushes };
+        let server = serve(config, service)?;
         let address = server.address().unwrap_or(listen);
-        Ok(Self { server, listening: Listening { address, pin: pin.0 } })
+        let listening = Listening { address, pin: pin.0 };
+        Ok(Self { server, listening, address, certificate, limits, packets: None })
+    }
+
+    /// Begins to pass packets on between nodes, if the settings say so and it is possible.
+    pub(crate) async fn pass_packets(&mut self, settings: &Settings, writer: &Writer) {
+        if self.packets.is_none() {
+            let (packets, certificate) = (settings.relay_packets, self.certificate.clone());
+            self.packets =
+                PacketRelaying::start(packets, self.address, certificate, writer, &self.limits).await;
+        }
+    }
+
+    /// Passes no more packets on.
+    pub(crate) async fn stop_packets(&mut self) {
+        if let Some(packets) = self.packets.take() {
+            packets.stop().await;
+        }
     }
 
     /// Where it is.
@@ -100,7 +125,8 @@ impl Direct {
     }
 
     /// Stops, letting calls under way finish for a while.
-    pub(crate) async fn shutdown(self) {
+    pub(crate) async fn shutdown(mut self) {
+        self.stop_packets().await;
         self.server.shutdown().await;
     }
 }

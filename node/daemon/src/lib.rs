@@ -38,6 +38,11 @@ mod metrics;
 mod node;
 mod objects;
 mod open;
+#[cfg(feature = "packets")]
+mod packets;
+#[cfg(all(feature = "direct", not(feature = "packets")))]
+#[path = "packets/absent.rs"]
+mod packets;
 pub mod paths;
 mod private_file;
 mod relaying;

@@ -182,6 +182,8 @@ impl Node {
         self.settings.send_replace(settings.clone());
         self.static_peers.send_replace(static_peers_of(settings));
         self.peers.set_discovery(discovery_of(settings));
+        let (peers, relays) = (Arc::clone(&self.peers), settings.packet_relays.clone());
+        tokio::spawn(async move { peers.set_packet_relays(&relays).await });
     }
 
     /// Waits until the writer ends by itself, which it does only when something is wrong.

@@ -69,6 +69,9 @@ impl RelayRole {
         {
             *direct = Some(Direct::start(settings, listen, writer, service, self.bounds.clone()).await?);
         }
+        if let Some(direct) = direct.as_mut().filter(|_| self.is_on()) {
+            direct.pass_packets(settings, writer).await;
+        }
         Ok(())
     }
 
@@ -82,6 +85,15 @@ impl RelayRole {
     pub(crate) async fn stop(&self) {
         if let Some(direct) = self.direct.lock().await.take() {
             direct.shutdown().await;
+        }
+    }
+
+    /// Stops what only a relay does.
+    async fn stop_relaying(&self, settings: &Settings) {
+        if settings.rpc_listen.is_none() {
+            self.stop().await;
+        } else if let Some(direct) = self.direct.lock().await.as_mut() {
+            direct.stop_packets().await;
         }
     }
 
@@ -111,8 +123,8 @@ impl RelayRole {
         if switched.is_err() {
             self.is_on.store(was_on, Ordering::Release);
         }
-        if !self.is_on() && settings.rpc_listen.is_none() {
-            self.stop().await;
+        if !self.is_on() {
+            self.stop_relaying(settings).await;
         }
         v1::SetRoleResponse::decode(switched?).map_err(|_| Failure::internal())
     }

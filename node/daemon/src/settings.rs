@@ -18,11 +18,15 @@ use std::path::PathBuf;
 
 use tracing_subscriber::filter::Targets;
 
+use qpq_net::PacketRelay;
+
 use declare::settings;
 pub(crate) use declare::{Effect, Key};
 pub use domain::DomainName;
 pub use load::{Flags, Loaded, Origin, SettingsError};
-pub use value::{Custody, Discovery, LogFormat, Neighbours, Profile, Push, Registration, StaticPeer};
+pub use value::{
+    Custody, Discovery, LogFormat, Neighbours, Packets, Profile, Push, Registration, StaticPeer,
+};
 
 settings! {
     /// Directory of the database and, unless `socket` names another place, of the owner's socket.
@@ -99,6 +103,15 @@ settings! {
     /// public internet; "any", also those on its own network and machine, to which everybody who is registered can then
     /// have it connect; "off", by none.
     relay_push: Push = Push::Public, Restart, example "any";
+
+    /// For whom a relay passes packets on between nodes that cannot reach each other: "registered", for the nodes of those
+    /// who have an account; "open", for all; "off", for none.
+    relay_packets: Packets = Packets::Registered, Restart, example "open";
+
+    /// Relays that pass packets on between this node and others that use them, where neither can reach the other, as
+    /// `"<pin of the certificate>@<host>:<port>"`; the host is a name or an IPv4 address. No other relay is ever used.
+    packet_relays: Vec<PacketRelay> = Vec::new(), Live,
+        example "2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901@relay.example.org:5001";
 
     /// What is logged: a level (error, warn, info, debug, trace), or targets with levels of their own.
     log: Targets = value::default_log_filter(), Live, example "warn,qpq_net=debug";

@@ -48,8 +48,9 @@ fn merge_peers(peers: &mut Vec<PeerStatus>, states: Vec<PeerState>) {
 
 fn fill(peer: &mut PeerStatus, state: &PeerState) {
     peer.path = path_name(state.path).to_owned();
-    if let Some(address) = &state.address {
-        peer.address = address.to_string();
+    let address = state.address.map(|address| address.to_string()).or_else(|| state.relay.clone());
+    if let Some(address) = address {
+        peer.address = address;
     }
     peer.rtt_us = state.rtt.map_or(0, |rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX));
     peer.since_ms = state.since_ms;
@@ -82,6 +83,7 @@ pub(crate) fn findings(node: &NodeState) -> Findings {
         key_file: node.key_file.clone(),
         addresses: peers.as_ref().map(|peers| peers.addresses()).unwrap_or_default(),
         discovery,
+        packet_relays: peers.as_ref().map(|peers| peers.packet_relays()).unwrap_or_default(),
         peers_wanted: wanted.clone().count(),
         peers_connected: wanted.filter(|state| state.path != PathKind::Offline).count(),
         is_rolled_back: node.is_rolled_back,
@@ -101,6 +103,7 @@ mod tests {
             node: NodeKey::from_bytes([node; 32]),
             path: PathKind::Direct,
             address: Some(([192, 0, 2, node], 4433).into()),
+            relay: None,
             rtt: Some(Duration::from_micros(1_250)),
             since_ms: 77,
             discovered: true,
@@ -142,6 +145,18 @@ mod tests {
             "strangers in the order of their keys"
         );
         assert_eq!((peers[1].contact.as_str(), peers[1].waiting), ("", 0));
+    }
+
+    #[test]
+    fn through_a_relay_it_is_named() {
+        let relay = Some("relay.example.org:5001".to_owned());
+        let relayed = PeerState { path: PathKind::Relayed, address: None, relay, ..state(1) };
+        let mut peers = vec![known(1, "alice")];
+        merge_peers(&mut peers, vec![relayed]);
+        assert_eq!(
+            (peers[0].path.as_str(), peers[0].address.as_str()),
+            ("relayed", "relay.example.org:5001")
+        );
     }
 
     #[test]

@@ -8,10 +8,10 @@
 //! unproven address is therefore kept apart: once it is used up, newcomers from there have to prove the address first
 //! (a QUIC Retry, which costs us nothing), and then draw on a count that nobody else can use up.
 
-use std::collections::BTreeMap;
+mod book;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
@@ -19,9 +19,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::lock;
+use book::{Book, Entry, Prefix, prefix};
 
 /// The part of all connections that only wanted peers get: one in so many.
 const WANTED_SHARE: usize = 4;
+
+/// The part of all connections that strangers through relays get at most: one in so many.
+const RELAYED_SHARE: usize = 4;
 
 /// The book of who may connect.
 pub(crate) struct Admissions {
@@ -29,6 +33,7 @@ pub(crate) struct Admissions {
     handshakes_max: usize,
     strangers: Arc<Semaphore>,
     wanted: Arc<Semaphore>,
+    relayed: Arc<Semaphore>,
     book: Arc<Mutex<Book>>,
 }
 
@@ -37,6 +42,7 @@ pub(crate) struct Admissions {
 pub(crate) struct Slot {
     _connection: OwnedSemaphorePermit,
     _address: Option<AddressSlot>,
+    _relayed: Option<OwnedSemaphorePermit>,
 }
 
 /// A handshake that may go on. Holds a place among the connections already.
@@ -82,6 +88,7 @@ impl Admissions {
             handshakes_max: limits.handshakes_max,
             strangers: Arc::new(Semaphore::new(limits.connections_max - wanted)),
             wanted: Arc::new(Semaphore::new(wanted)),
+            relayed: Arc::new(Semaphore::new(limits.connections_max.div_ceil(RELAYED_SHARE))),
             book: Arc::new(Mutex::new(Book::new(limits))),
         }
     }
@@ -105,8 +112,24 @@ impl Admissions {
             Entry::Refused => return Verdict::Refuse(Refusal::Address),
         }
         let address = AddressSlot { book: Arc::clone(&self.book), prefix };
-        let slot = Slot { _connection: connection, _address: Some(address) };
+        let slot = Slot { _connection: connection, _address: Some(address), _relayed: None };
         Verdict::Accept(Handshake { _handshake: handshake, slot })
+    }
+
+    /// Decides about a newcomer that comes through a relay, which says whose packets they are. However many it may make
+    /// up, they take a part of the places only.
+    pub(crate) fn relayed(&self, node: &[u8; 32], now: Instant) -> Verdict {
+        let Ok(relayed) = Arc::clone(&self.relayed).try_acquire_owned() else {
+            return Verdict::Refuse(Refusal::Connections);
+        };
+        // Counted like an address that nobody can have: a multicast one.
+        let mut octets = [0xff; 16];
+        octets[1..].copy_from_slice(&node[..15]);
+        let mut verdict = self.incoming(Ipv6Addr::from(octets).into(), true, now);
+        if let Verdict::Accept(handshake) = &mut verdict {
+            handshake.slot._relayed = Some(relayed);
+        }
+        verdict
     }
 
     /// Decides about a newcomer by its key. A wanted peer does not take a stranger's place, if there is another.
@@ -121,7 +144,9 @@ impl Admissions {
             return Err(Refusal::Banned);
         }
         match Arc::clone(&self.wanted).try_acquire_owned() {
-            Ok(connection) if is_wanted => Ok(Slot { _connection: connection, _address: None }),
+            Ok(connection) if is_wanted => {
+                Ok(Slot { _connection: connection, _address: None, _relayed: None })
+            }
             _ => Ok(handshake.slot),
         }
     }
@@ -136,23 +161,13 @@ impl Admissions {
     pub(crate) fn outgoing(&self) -> Result<Slot, Refusal> {
         let wanted = Arc::clone(&self.wanted).try_acquire_owned();
         let connection = wanted.or_else(|_| Arc::clone(&self.strangers).try_acquire_owned());
-        Ok(Slot { _connection: connection.map_err(|_| Refusal::Connections)?, _address: None })
+        let connection = connection.map_err(|_| Refusal::Connections)?;
+        Ok(Slot { _connection: connection, _address: None, _relayed: None })
     }
 
     /// Turns the node away from now on, for a while.
     pub(crate) fn ban(&self, node: NodeKey, now: Instant) {
         lock(&self.book).ban(node, now);
-    }
-}
-
-/// An address, or the /64 that one subscriber of IPv6 has to himself.
-type Prefix = IpAddr;
-
-fn prefix(address: IpAddr) -> Prefix {
-    const HOST_BITS: u32 = 64;
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> HOST_BITS << HOST_BITS)),
-        address => address,
     }
 }
 
@@ -167,133 +182,6 @@ impl Drop for AddressSlot {
     fn drop(&mut self) {
         lock(&self.book).leave(self.prefix);
     }
-}
-
-/// Counts by address, and bans by node.
-#[derive(Debug)]
-struct Book {
-    per_address_max: usize,
-    per_minute_max: usize,
-    addresses_max: usize,
-    addresses: BTreeMap<Prefix, Address>,
-    ban: Duration,
-    bans_max: usize,
-    /// Until when a node is refused.
-    bans: BTreeMap<NodeKey, Instant>,
-}
-
-/// What came from one address.
-#[derive(Debug)]
-struct Address {
-    open: usize,
-    unproven: Bucket,
-    proven: Bucket,
-    last: Instant,
-}
-
-enum Entry {
-    Entered,
-    Unproven,
-    Refused,
-}
-
-impl Book {
-    fn new(limits: &Limits) -> Self {
-        Self {
-            per_address_max: limits.connections_per_address_max,
-            per_minute_max: limits.connections_per_address_per_minute_max,
-            // Twice as many addresses as there can be connections: those that have one and those that had one.
-            addresses_max: 2 * limits.connections_max,
-            addresses: BTreeMap::new(),
-            ban: Duration::from_millis(limits.ban_ms),
-            bans_max: limits.bans_max,
-            bans: BTreeMap::new(),
-        }
-    }
-
-    fn enter(&mut self, prefix: Prefix, is_validated: bool, now: Instant) -> Entry {
-        if !self.addresses.contains_key(&prefix) && !self.make_room() {
-            return Entry::Refused;
-        }
-        let capacity = self.per_minute_max;
-        let address = self.addresses.entry(prefix).or_insert_with(|| Address {
-            open: 0,
-            unproven: Bucket::full(capacity, now),
-            proven: Bucket::full(capacity, now),
-            last: now,
-        });
-        address.last = now;
-        let bucket = if is_validated { &mut address.proven } else { &mut address.unproven };
-        if address.open < self.per_address_max && bucket.take(capacity, now) {
-            address.open += 1;
-            return Entry::Entered;
-        }
-        if is_validated { Entry::Refused } else { Entry::Unproven }
-    }
-
-    fn leave(&mut self, prefix: Prefix) {
-        if let Some(address) = self.addresses.get_mut(&prefix) {
-            address.open = address.open.saturating_sub(1);
-        }
-    }
-
-    /// Forgets the address that has been quiet longest, if there are too many.
-    fn make_room(&mut self) -> bool {
-        if self.addresses.len() < self.addresses_max {
-            return true;
-        }
-        let quiet = self.addresses.iter().filter(|(_, address)| address.open == 0);
-        let oldest = quiet.min_by_key(|(_, address)| address.last).map(|(prefix, _)| *prefix);
-        oldest.is_some_and(|prefix| self.addresses.remove(&prefix).is_some())
-    }
-
-    fn is_banned(&mut self, node: NodeKey, now: Instant) -> bool {
-        let banned = self.bans.get(&node).is_some_and(|until| now < *until);
-        if !banned {
-            self.bans.remove(&node);
-        }
-        banned
-    }
-
-    fn ban(&mut self, node: NodeKey, now: Instant) {
-        if self.bans.len() >= self.bans_max && !self.bans.contains_key(&node) {
-            let oldest = self.bans.iter().min_by_key(|(_, until)| **until).map(|(node, _)| *node);
-            oldest.map(|node| self.bans.remove(&node));
-        }
-        self.bans.insert(node, now + self.ban);
-    }
-}
-
-/// Allows so many at once, and so many a minute.
-#[derive(Debug)]
-struct Bucket {
-    /// Thousandths of a piece, so that it fills smoothly.
-    level_thousandths: u64,
-    filled: Instant,
-}
-
-impl Bucket {
-    fn full(capacity: usize, now: Instant) -> Self {
-        Self { level_thousandths: thousandths(capacity), filled: now }
-    }
-
-    fn take(&mut self, capacity: usize, now: Instant) -> bool {
-        const ONE: u64 = 1_000;
-        let capacity = thousandths(capacity);
-        let elapsed_ms = u64::try_from(now.duration_since(self.filled).as_millis()).unwrap_or(u64::MAX);
-        let gained = capacity.saturating_mul(elapsed_ms) / 60_000;
-        if gained > 0 {
-            self.level_thousandths = self.level_thousandths.saturating_add(gained).min(capacity);
-            self.filled = now;
-        }
-        let level = self.level_thousandths.checked_sub(ONE);
-        self.level_thousandths = level.unwrap_or(self.level_thousandths);
-        level.is_some()
-    }
-}
-
-fn thousandths(count: usize) -> u64 {
-    (count as u64).saturating_mul(1_000)
 }
 
 #[cfg(test)]

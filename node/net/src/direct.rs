@@ -9,7 +9,8 @@ mod client;
 mod server;
 mod socket;
 
-pub use certificate::{Certificate, CertificateError, Pin, PinError};
+pub use crate::pin::{Pin, PinError};
+pub use certificate::{Certificate, CertificateError};
 pub use client::{ConnectError, DirectClient, Trust};
 pub use server::{DirectConfig, DirectServer, ListenError, serve};
 

@@ -30,7 +30,10 @@ mod calls;
 #[cfg(feature = "direct")]
 pub mod direct;
 mod discovery;
+#[cfg(feature = "packets")]
+pub mod packets;
 mod peers;
+mod pin;
 mod push;
 mod rpc;
 mod seldom;
@@ -47,7 +50,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use caller::{Answer, Caller, ConnectionId, EXPORTER_BYTES, EXPORTER_LABEL, Exporter, Peer, Service};
 pub use discovery::{Discovery, DiscoveryState};
-pub use peers::{ALPN, PathKind, PeerConfig, PeerEvent, PeerState, Peers, StartError};
+pub use peers::{
+    ALPN, PacketRelay, PacketRelayError, PacketRelayState, PathKind, PeerConfig, PeerEvent, PeerState, Peers,
+    StartError,
+};
+pub use pin::{Pin, PinError};
 pub use push::{Events, Pushed, Pushes};
 
 /// What the locks of this crate protect is consistent between any two statements: a panic elsewhere does no harm.

@@ -1,8 +1,8 @@
 //! Connections with other nodes, over iroh.
 //!
-//! A node is dialled by its key, and both ends prove theirs in the handshake. Nobody else is involved: no relay, no
-//! name server, no port mapping, no address look-up; what can be dialled is what the settings, the owner's contacts or
-//! the local network say.
+//! A node is dialled by its key, and both ends prove theirs in the handshake. Nobody else is involved: no port mapping, no
+//! address look-up, and no relay but those that the node was told of (`relays.rs`); what can be dialled is what the
+//! settings, the owner's contacts or the local network say.
 //!
 //! ```text
 //!              want, release                 Discovered, Lost
@@ -23,6 +23,7 @@ mod dialler;
 mod doubt;
 mod endpoint;
 mod link;
+mod relays;
 mod shared;
 mod state;
 mod table;
@@ -41,6 +42,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use endpoint::{ALPN, PeerConfig, StartError};
+pub use relays::{PacketRelay, PacketRelayError, PacketRelayState};
 pub use state::{PathKind, PeerEvent, PeerState};
 
 use crate::admission::Admissions;
@@ -52,6 +54,7 @@ use crate::push::Events;
 use crate::rpc::Server;
 use endpoint::bind;
 use link::Link;
+use relays::PacketRelays;
 pub(crate) use shared::Shared;
 use table::Table;
 
@@ -81,14 +84,16 @@ impl Peers {
         config: PeerConfig,
         service: Arc<dyn Service>,
     ) -> Result<(Self, mpsc::Receiver<PeerEvent>), StartError> {
-        let endpoint = bind(&config).await?;
+        let packet_relays = PacketRelays::new(&config.packet_relays);
+        let endpoint = bind(&config, &packet_relays).await?;
         let (events, receiver) = mpsc::channel(EVENTS_QUEUED_MAX);
         let own_key = NodeKey::from_bytes(*endpoint.id().as_bytes());
         let shared = Arc::new(Shared {
             own_key,
             server: Server::new(service, &config.limits),
             responses: Budget::new(config.limits.call_bytes_in_memory_max / 2, FRAME_PAYLOAD_BYTES_MAX),
-            table: Mutex::new(Table::new(own_key, &config.limits)),
+            table: Mutex::new(Table::new(own_key, !packet_relays.is_empty(), &config.limits)),
+            packet_relays,
             pushes: config.pushes,
             admissions: Admissions::new(&config.limits),
             dials: Semaphore::new(config.limits.dials_max),
@@ -159,6 +164,17 @@ impl Peers {
         }
     }
 
+    /// Uses these relays for packets from now on, and no others.
+    pub async fn set_packet_relays(&self, relays: &[PacketRelay]) {
+        self.shared.packet_relays.replace(&self.shared.endpoint, relays).await;
+        self.shared.table().set_relayed(!self.shared.packet_relays.is_empty());
+    }
+
+    /// How the node stands with the relays for packets that it uses.
+    pub fn packet_relays(&self) -> Vec<PacketRelayState> {
+        self.shared.packet_relays.states(&self.shared.endpoint)
+    }
+
     /// The key of this node.
     pub fn node_key(&self) -> NodeKey {
         self.shared.own_key
@@ -211,12 +227,13 @@ impl Drop for Peers {
 }
 
 fn state_of(summary: table::Summary<Arc<Link>>) -> PeerState {
-    let path = summary.link.as_ref().map(|link| link.path());
+    let path = summary.link.as_ref().map(|link| link.path()).unwrap_or_default();
     PeerState {
         node: summary.node,
-        path: path.map_or(PathKind::Offline, |path| path.kind),
-        address: path.and_then(|path| path.address),
-        rtt: path.and_then(|path| path.rtt),
+        path: path.kind,
+        address: path.address,
+        relay: path.relay,
+        rtt: path.rtt,
         since_ms: summary.since_ms,
         discovered: summary.discovered,
         wanted: summary.wanted,

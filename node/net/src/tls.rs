@@ -5,6 +5,7 @@
 //! about ring's provider is changed. TLS 1.3 only; QUIC allows no other.
 
 mod hybrid;
+mod pinned;
 mod refused;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::{Error, PeerIncompatible};
 
 pub use hybrid::X25519MLKEM768;
+pub(crate) use pinned::Pinned;
 
 /// Which key-exchange groups a node offers and accepts, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -75,6 +75,9 @@ pub struct RelayLimits {
     /// Those of them to one host.
     pub wakes_under_way_per_host_max: usize,
 
+    /// Bytes in a second that are passed on for one node; more wait.
+    pub packet_bytes_per_s_max: u32,
+
     /// Longest recovery bundle.
     pub recovery_bundle_bytes_max: usize,
     /// Attempts to fetch a recovery bundle from one IP address, or from one /64 of IPv6.
@@ -193,6 +196,7 @@ impl RelayLimits {
         wakes_waiting_max: 256,
         wakes_under_way_max: 4,
         wakes_under_way_per_host_max: 2,
+        packet_bytes_per_s_max: 1_048_576,
 
         recovery_bundle_bytes_max: 64 * KIB,
         recovery_per_address: RateLimit::once_in_s(600, 4),
@@ -248,6 +252,7 @@ impl RelayLimits {
         wakes_waiting_max: 16 * KIB,
         wakes_under_way_max: 64,
         wakes_under_way_per_host_max: 8,
+        packet_bytes_per_s_max: 16_777_216,
         reports_max: 65_536,
         reports_per_account_max: 256,
         audit_entries_max: 65_536,

@@ -48,6 +48,7 @@ fn forget(cx: &mut Context<'_>, identity: Identity, account: &AccountRecord) -> 
     keys::forget_account(cx.tx, identity, &devices)?;
     channels::forget_account(cx.tx, identity)?;
     devices::forget_account(cx.tx, identity, &devices)?;
+    devices::moved(cx.tx, identity, &account.devices, &[])?;
     recovery::forget_account(cx.tx, identity)?;
     endpoints::forget_account(cx.tx, &devices)?;
     moderation::forget_account(cx.tx, identity)?;

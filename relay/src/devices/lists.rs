@@ -12,6 +12,7 @@ use qpq_proto::v1::{
 
 use crate::accounts;
 use crate::context::Context;
+use crate::devices::moved;
 use crate::input::RelayError;
 use crate::keys;
 use crate::records::DeviceRecord;
@@ -95,6 +96,7 @@ impl Relay {
             account.devices.push(record);
         }
         tables::save(cx.tx, ACCOUNTS, key(identity.as_bytes()), &account)?;
+        moved(cx.tx, identity, &before, &account.devices)?;
         for record in before {
             let Ok(device) = DeviceKey::try_from(record.device.as_slice()) else { continue };
             if list.contains(&device).is_none() {

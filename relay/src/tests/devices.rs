@@ -1,5 +1,6 @@
 //! Devices: what the signed list says, what goes with a device, when it was seen, how it is woken.
 
+mod nodes;
 mod push;
 
 use proptest::collection::vec;

@@ -6,6 +6,7 @@ mod families;
 mod listener;
 mod multicast;
 mod nat;
+mod relayed;
 mod routes;
 
 use qpq_tests::Node;

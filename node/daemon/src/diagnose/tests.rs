@@ -9,6 +9,7 @@ fn findings(data_dir: &Path) -> Findings {
         key_file: None,
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         discovery: DiscoveryFinding::Working { in_sight: 2 },
+        packet_relays: Vec::new(),
         peers_wanted: 2,
         peers_connected: 1,
         is_rolled_back: false,
@@ -102,4 +103,29 @@ fn what_is_gone_fails() {
 fn a_node_that_wants_nobody_misses_nobody() {
     assert_eq!(check_peers(0, 0).outcome, "ok");
     assert_eq!(check_discovery(&DiscoveryFinding::Off).outcome, "ok");
+}
+
+#[test]
+fn one_relay_for_packets_that_answers_is_enough() {
+    let directory = tempfile::tempdir().unwrap();
+    let relay = |address: &str, is_connected, problem: Option<&str>| PacketRelayState {
+        address: address.to_owned(),
+        is_connected,
+        problem: problem.map(str::to_owned),
+    };
+    let refuses = relay("a:1", false, Some("it refuses: no account"));
+    let check = |packet_relays| {
+        let found = checks(&Findings { packet_relays, ..findings(directory.path()) });
+        let check = found.into_iter().find(|check| check.name == "packet-relays");
+        check.map(|check| (check.outcome, check.text))
+    };
+    let is = |outcome: &str, text: &str| Some((outcome.to_owned(), text.to_owned()));
+    assert_eq!(check(Vec::new()), None);
+    let reached = is("ok", "peers can reach the node through b:2");
+    assert_eq!(check(vec![refuses.clone(), relay("b:2", true, None)]), reached);
+    let none = is(
+        "warn",
+        "a:1: it refuses: no account; b:2: no answer, or not with the certificate that the pin names",
+    );
+    assert_eq!(check(vec![refuses, relay("b:2", false, None)]), none);
 }

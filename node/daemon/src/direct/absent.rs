@@ -65,6 +65,18 @@ impl Direct {
         match *self {}
     }
 
+    /// Begins nothing.
+    #[expect(clippy::unused_async, reason = "as the one that listens")]
+    pub(crate) async fn pass_packets(&mut self, _: &Settings, _: &Writer) {
+        match *self {}
+    }
+
+    /// Ends nothing.
+    #[expect(clippy::unused_async, reason = "as the one that listens")]
+    pub(crate) async fn stop_packets(&mut self) {
+        match *self {}
+    }
+
     /// Stops.
     #[expect(clippy::unused_async, reason = "as the one that listens")]
     pub(crate) async fn shutdown(self) {

@@ -56,6 +56,7 @@ pub(super) fn peer_config(settings: &Settings, found: &Found, limits: &Limits) -
     PeerConfig {
         listen: settings.listen.clone(),
         discovery: discovery_of(settings),
+        packet_relays: settings.packet_relays.clone(),
         ..PeerConfig::new(found.node_secret.0.clone(), limits.clone())
     }
 }

@@ -31,6 +31,8 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("relay_domain", "relay.example.org".into(), one("relay.example.org")),
         ("metrics_listen", "127.0.0.1:9464".into(), one("127.0.0.1:9464")),
         ("relay_push", "any".into(), one("any")),
+        ("relay_packets", "open".into(), one("open")),
+        ("packet_relays", format!("{NODE}@relay:5001"), Raw::Many(vec![format!("{NODE}@relay:5001")])),
         ("log", "debug".into(), one("debug")),
         ("log_format", "json".into(), one("json")),
     ]

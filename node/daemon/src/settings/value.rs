@@ -1,13 +1,18 @@
 //! Values of settings: how each type is read from text and written back.
 
+mod choices;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use qpq_net::PacketRelay;
 use qpq_proto::ids::NodeKey;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+
+pub use choices::{Custody, Discovery, LogFormat, Neighbours, Packets, Profile, Push, Registration};
 
 /// A value as a source has it, before its setting's type reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,106 +104,7 @@ macro_rules! single_value {
         }
     )+ };
 }
-single_value!(Discovery, Neighbours, Profile, Custody, Registration, Push, LogFormat, Targets);
-
-/// A choice between words.
-macro_rules! choice {
-    ($(#[doc = $about:literal])+ $kind:ident, $expected:literal:
-     $($(#[doc = $documentation:literal])+ $variant:ident = $word:literal),+) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub enum $kind {
-            $($(#[doc = $documentation])+ $variant,)+
-        }
-
-        impl FromStr for $kind {
-            type Err = ();
-
-            fn from_str(text: &str) -> Result<Self, ()> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(()),
-                }
-            }
-        }
-
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word,)+ })
-            }
-        }
-
-        impl Item for $kind {
-            const EXPECTED: &'static str = $expected;
-        }
-    };
-}
-
-choice! {
-    /// How a node finds others on the local network.
-    Discovery, "\"open\" or \"off\"":
-    /// It announces itself and listens for others.
-    Open = "open",
-    /// It does neither.
-    Off = "off"
-}
-
-choice! {
-    /// Which nodes on the local network are sought as neighbours that carry for each other.
-    Neighbours, "\"open\" or \"contacts\"":
-    /// Whoever's they are.
-    Open = "open",
-    /// Those of contacts, and those that are paired.
-    Contacts = "contacts"
-}
-
-choice! {
-    /// Who may register on a relay.
-    Registration, "\"closed\" or \"open\"":
-    /// Whoever has an invitation.
-    Closed = "closed",
-    /// Everybody.
-    Open = "open"
-}
-
-choice! {
-    /// By which endpoints a relay wakes devices.
-    Push, "\"public\", \"any\" or \"off\"":
-    /// Those on the public internet.
-    Public = "public",
-    /// Those on its own network too.
-    Any = "any",
-    /// None.
-    Off = "off"
-}
-
-choice! {
-    /// The set of limits a node keeps.
-    Profile, "\"server\" or \"router\"":
-    /// For a computer.
-    Server = "server",
-    /// For a device with 64 MB of memory.
-    Router = "router"
-}
-
-choice! {
-    /// Where a node keeps what it carries for others.
-    Custody, "\"disk\" or \"ram\"":
-    /// In the database.
-    Disk = "disk",
-    /// In memory, until the next restart.
-    Ram = "ram"
-}
-
-choice! {
-    /// How events are logged.
-    LogFormat, "\"text\" or \"json\"":
-    /// For people.
-    Text = "text",
-    /// For programs.
-    Json = "json"
-}
+single_value!(Discovery, Neighbours, Profile, Custody, Registration, Push, Packets, LogFormat, Targets);
 
 /// A peer that is always kept connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,6 +132,10 @@ impl fmt::Display for StaticPeer {
 
 impl Item for StaticPeer {
     const EXPECTED: &'static str = "64 hex digits of the node key, an @, and address:port";
+}
+
+impl Item for PacketRelay {
+    const EXPECTED: &'static str = "64 hex digits of the certificate's pin, an @, and host:port";
 }
 
 impl Item for NonZeroUsize {
@@ -289,4 +199,6 @@ pub(crate) fn default_log_filter() -> Targets {
     Targets::new()
         .with_default(LevelFilter::ERROR)
         .with_targets(ours.map(|target| (target, LevelFilter::INFO)))
+        // It calls what strangers send it errors.
+        .with_target("iroh_relay", LevelFilter::OFF)
 }

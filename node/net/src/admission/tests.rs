@@ -1,5 +1,7 @@
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use super::book::Bucket;
 use super::*;
 
 mod chance;

@@ -10,21 +10,19 @@ use qpq_proto::limits::{FRAME_PAYLOAD_BYTES_MAX, Limits, WIRE_VERSION};
 use qpq_proto::{CallError, Method, Transport};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 
-use super::certificate::Pin;
 use super::{ALPN, transport};
+use crate::Pin;
 use crate::budget::Budget;
 use crate::caller::Exporter;
 use crate::calls::Calls;
 use crate::push::Events;
 use crate::serve::Activity;
 use crate::streams::{Streams, code};
-use crate::tls;
+use crate::tls::{self, Pinned};
 
 /// By what the server's certificate is recognised.
 #[derive(Debug, Clone)]
@@ -166,7 +164,8 @@ fn client_config(trust: &Trust, limits: &Limits) -> Result<(ClientConfig, String
         .map_err(|error| local(&error))?;
     let (mut tls, name) = match trust {
         Trust::Pin(pin) => {
-            let verifier = Arc::new(PinVerifier { pin: *pin, provider });
+            let expected = *pin;
+            let verifier = Arc::new(Pinned::new(provider, move |_, shown| shown == expected));
             let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
             (builder.with_no_client_auth(), PINNED_NAME.to_owned())
         }
@@ -184,51 +183,4 @@ fn client_config(trust: &Trust, limits: &Limits) -> Result<(ClientConfig, String
     transport.keep_alive_interval(Some(Duration::from_millis(limits.keep_alive_interval_ms)));
     config.transport_config(Arc::new(transport));
     Ok((config, name))
-}
-
-/// Accepts one certificate. The signature of the handshake is checked as ever: it proves that the server has the key.
-#[derive(Debug)]
-struct PinVerifier {
-    pin: Pin,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for PinVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if Pin::of(end_entity) == self.pin {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -27,9 +27,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Decides by the address, before anything is spent on the newcomer.
 fn admit(shared: &Arc<Shared>, incoming: Incoming) {
-    // Without relays, whatever comes has an address.
-    let IncomingAddr::Ip(address) = incoming.remote_addr() else { return incoming.refuse() };
-    match shared.admissions.incoming(address.ip(), incoming.remote_addr_validated(), Instant::now()) {
+    let now = Instant::now();
+    let verdict = match incoming.remote_addr() {
+        IncomingAddr::Ip(address) => {
+            shared.admissions.incoming(address.ip(), incoming.remote_addr_validated(), now)
+        }
+        IncomingAddr::Relay { endpoint_id, .. } => shared.admissions.relayed(endpoint_id.as_bytes(), now),
+        _ => return incoming.refuse(),
+    };
+    match verdict {
         Verdict::Accept(handshake) => {
             let task = Arc::clone(shared);
             shared.spawn(async move { accept(task, incoming, handshake).await });
@@ -37,7 +43,7 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
         // Fails only for a validated address, which is never asked to prove itself again.
         Verdict::Retry => drop(incoming.retry()),
         Verdict::Refuse(refusal) => {
-            tracing::debug!(%address, %refusal, "refused a connection");
+            tracing::debug!(%refusal, "refused a connection");
             incoming.refuse();
         }
     }

@@ -122,8 +122,9 @@ async fn dial(shared: Arc<Shared>, node: NodeKey, addresses: Vec<SocketAddr>) ->
     let shared = &shared;
     let slot = shared.admissions.outgoing().map_err(|_| DialError::TooMany)?;
     let id = EndpointId::from_bytes(node.as_bytes()).map_err(|_| DialError::InvalidKey)?;
-    // Addresses of relays are never passed on: iroh would dial whatever relay a peer names.
-    let address = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
+    // Of relays our own are passed on alone: iroh would dial whatever relay a peer names.
+    let direct = addresses.into_iter().map(TransportAddr::Ip);
+    let address = EndpointAddr::from_parts(id, direct.chain(shared.packet_relays.addresses()));
     let time = Duration::from_millis(shared.limits.handshake_timeout_ms);
     let connecting = timeout(time, shared.endpoint.connect(address, ALPN)).await;
     let connected = connecting.map_err(|_| DialError::NoAnswer)?;

@@ -5,15 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use iroh::dns::DnsResolver;
-use iroh::endpoint::{
-    BindOpts, NetReportConfig, PortmapperConfig, QuicTransportConfig, RelayMode, VarInt, presets,
-};
+use iroh::endpoint::{BindOpts, NetReportConfig, PortmapperConfig, QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, SecretKey};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::{Limits, WIRE_VERSION};
 use zeroize::Zeroizing;
 
 use super::describe;
+use super::relays::{PacketRelay, PacketRelays};
 use crate::discovery::Discovery;
 use crate::push::Pushes;
 use crate::tls::{self, KeyExchange};
@@ -32,6 +31,8 @@ pub struct PeerConfig {
     pub discovery: Discovery,
     /// Peers that are always wanted, with addresses that do not come from discovery.
     pub static_peers: Vec<(NodeKey, Vec<SocketAddr>)>,
+    /// Relays over which the node can be reached, and reaches others that use them.
+    pub packet_relays: Vec<PacketRelay>,
     /// What the node decides for itself.
     pub limits: Limits,
     /// Reaches those who are connected.
@@ -50,6 +51,7 @@ impl PeerConfig {
             listen: vec![(Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::UNSPECIFIED, 0).into()],
             discovery: Discovery::Off,
             static_peers: Vec::new(),
+            packet_relays: Vec::new(),
             pushes: Pushes::new(&limits),
             limits,
             key_exchange: KeyExchange::default(),
@@ -66,6 +68,7 @@ impl fmt::Debug for PeerConfig {
             .field("listen", &self.listen)
             .field("discovery", &self.discovery)
             .field("static_peers", &self.static_peers)
+            .field("packet_relays", &self.packet_relays)
             .field("key_exchange", &self.key_exchange)
             .field("wire_versions", &self.wire_versions)
             .finish_non_exhaustive()
@@ -93,7 +96,7 @@ pub enum StartError {
 }
 
 /// An iroh endpoint that contacts nobody who was not asked for.
-pub(super) async fn bind(config: &PeerConfig) -> Result<Endpoint, StartError> {
+pub(super) async fn bind(config: &PeerConfig, relays: &PacketRelays) -> Result<Endpoint, StartError> {
     if config.listen.is_empty() {
         return Err(StartError::NoAddress);
     }
@@ -102,13 +105,15 @@ pub(super) async fn bind(config: &PeerConfig) -> Result<Endpoint, StartError> {
         .secret_key(SecretKey::from_bytes(&config.node_secret))
         .alpns(vec![ALPN.to_vec()])
         .transport_config(transport(&config.limits))
-        // No infrastructure of anybody's: iroh's relays and look-up are off with the empty preset, and these are the
-        // rest. The resolver is never asked, and if it were, it would ask no public server.
-        .relay_mode(RelayMode::Disabled)
+        // No infrastructure of anybody's but the relays that the node was told of: iroh's relays and look-up are off with
+        // the empty preset, and these are the rest. The resolver is asked for those relays' names, and asks no public
+        // server.
+        .relay_mode(relays.mode())
+        .ca_tls_config(relays.trust())
         .clear_address_lookup()
         .dns_resolver(DnsResolver::builder().with_system_defaults().disable_fallback().build())
         .portmapper_config(PortmapperConfig::Disabled)
-        .net_report_config(NetReportConfig::minimal())
+        .net_report_config(net_report())
         .clear_ip_transports();
     for address in &config.listen {
         let optional = address.is_ipv6() && address.ip().is_unspecified();
@@ -118,6 +123,14 @@ pub(super) async fn bind(config: &PeerConfig) -> Result<Endpoint, StartError> {
             .map_err(|error| StartError::Address { address: *address, reason: error.to_string() })?;
     }
     builder.bind().await.map_err(|error| StartError::Bind(describe(&error)))
+}
+
+/// What is asked of the relays, besides from where the node's packets come: by HTTPS whether they are there, for networks
+/// that let no QUIC through.
+fn net_report() -> NetReportConfig {
+    let mut config = NetReportConfig::minimal();
+    config.https_probes = true;
+    config
 }
 
 /// The round trip that is assumed before one was measured. RFC 9002 proposes 333 ms, with which a packet of a handshake

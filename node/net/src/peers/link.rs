@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::table::{Admission, Departure, Dialler};
-use super::{PathKind, PeerEvent, Shared, doubt};
+use super::{PathKind, PeerEvent, Shared, doubt, relays};
 use crate::admission::Slot;
 use crate::caller::{Caller, ConnectionId, Exporter, Peer};
 use crate::calls::{Calls, check_versions};
@@ -46,10 +46,12 @@ pub(super) struct Link {
 }
 
 /// How a connection reaches the peer at the moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Path {
     pub(super) kind: PathKind,
     pub(super) address: Option<SocketAddr>,
+    /// Host and port.
+    pub(super) relay: Option<String>,
     pub(super) rtt: Option<Duration>,
 }
 
@@ -104,12 +106,15 @@ impl Link {
     pub(super) fn path(&self) -> Path {
         let paths = self.connection.paths();
         let Some(path) = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next()) else {
-            return Path { kind: PathKind::Offline, address: None, rtt: None };
+            return Path::default();
         };
-        let rtt = Some(path.rtt());
+        let known = Path { rtt: Some(path.rtt()), ..Path::default() };
         match path.remote_addr() {
-            TransportAddr::Ip(address) => Path { kind: PathKind::Direct, address: Some(*address), rtt },
-            _ => Path { kind: PathKind::Relayed, address: None, rtt },
+            TransportAddr::Ip(address) => Path { kind: PathKind::Direct, address: Some(*address), ..known },
+            TransportAddr::Relay(url) => {
+                Path { kind: PathKind::Relayed, relay: Some(relays::shown(url)), ..known }
+            }
+            _ => Path { kind: PathKind::Relayed, ..known },
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::PeerEvent;
 use super::doubt;
 use super::link::Link;
+use super::relays::PacketRelays;
 use super::table::Table;
 use crate::admission::Admissions;
 use crate::budget::Budget;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     /// Pays for the responses to our own calls; apart from the requests' budget, so that neither waits for the other.
     pub(super) responses: Budget,
     pub(super) table: Mutex<Table<Arc<Link>>>,
+    pub(super) packet_relays: PacketRelays,
     pub(super) admissions: Admissions,
     pub(super) dials: Semaphore,
     pub(super) events: mpsc::Sender<PeerEvent>,

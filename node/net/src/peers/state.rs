@@ -49,6 +49,8 @@ pub struct PeerState {
     pub path: PathKind,
     /// Where it is reached, if directly.
     pub address: Option<SocketAddr>,
+    /// Host and port of the relay through which it is reached, if through one.
+    pub relay: Option<String>,
     /// Round-trip time of the connection, if there is one.
     pub rtt: Option<Duration>,
     /// When it was connected or lost, Unix time in milliseconds.
@@ -62,12 +64,13 @@ pub struct PeerState {
 }
 
 /// How a peer is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum PathKind {
     /// From address to address.
     Direct,
     /// Through a relay.
     Relayed,
     /// Not at all.
+    #[default]
     Offline,
 }

@@ -28,6 +28,8 @@ pub(super) struct Table<L> {
     connections_per_node_max: usize,
     discovered_max: usize,
     wanted_max: usize,
+    /// A peer may be reached without a known address: through a relay.
+    is_relayed: bool,
     peers: BTreeMap<NodeKey, Peer<L>>,
 }
 
@@ -61,13 +63,22 @@ enum Role {
 }
 
 impl<L: Clone + PartialEq> Table<L> {
-    pub(super) fn new(own_key: NodeKey, limits: &Limits) -> Self {
+    pub(super) fn new(own_key: NodeKey, is_relayed: bool, limits: &Limits) -> Self {
         Self {
             own_key,
             connections_per_node_max: limits.connections_per_node_max,
             discovered_max: limits.discovered_peers_max,
             wanted_max: limits.wanted_peers_max,
+            is_relayed,
             peers: BTreeMap::new(),
+        }
+    }
+
+    /// Whether there are relays through which a peer may be reached without a known address.
+    pub(super) fn set_relayed(&mut self, is_relayed: bool) {
+        self.is_relayed = is_relayed;
+        for peer in self.peers.values().filter(|peer| peer.wanted) {
+            peer.wake.notify_one();
         }
     }
 
@@ -149,7 +160,8 @@ impl<L: Clone + PartialEq> Table<L> {
             return (Task::End, Arc::new(Notify::new()));
         };
         let addresses = self.addresses(node);
-        let idle = addresses.is_empty() || peer.current().is_some();
+        let is_out_of_reach = addresses.is_empty() && !self.is_relayed;
+        let idle = is_out_of_reach || peer.current().is_some();
         (if idle { Task::Wait } else { Task::Dial(addresses) }, Arc::clone(&peer.wake))
     }
 
@@ -237,19 +249,6 @@ impl<L: Clone + PartialEq> Table<L> {
         };
         self.forget_if_idle(node);
         departure
-    }
-
-    /// Every peer, in the order of the keys.
-    pub(super) fn summaries(&self) -> Vec<Summary<L>> {
-        let summary = |(node, peer): (&NodeKey, &Peer<L>)| Summary {
-            node: *node,
-            link: peer.current().cloned(),
-            since_ms: peer.since_ms,
-            discovered: peer.discovered.is_some(),
-            wanted: peer.wanted,
-            last_error: peer.last_error.clone(),
-        };
-        self.peers.iter().map(summary).collect()
     }
 
     /// Every connection of every peer.

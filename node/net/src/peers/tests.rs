@@ -17,6 +17,8 @@ use crate::testing::{Echo, EchoControl, impatient, soon};
 
 mod hostile;
 mod lifecycle;
+#[cfg(feature = "packets")]
+mod relayed;
 
 struct Node {
     peers: Peers,

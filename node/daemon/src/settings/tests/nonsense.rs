@@ -20,6 +20,12 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         concat!("zz8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901", "@127.0.0.1:1"),
         concat!("2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f90112", "@127.0.0.1:1"),
     ];
+    let relays = vec![
+        "relay.example.org:5001",
+        "2c8f@relay.example.org:5001",
+        concat!("2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901", "@relay.example.org"),
+        concat!("2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901", "@[::1]:5001"),
+    ];
     vec![
         ("data_dir", vec![], "a path"),
         ("socket", vec![], "a path"),
@@ -53,6 +59,9 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
             "a domain in lower case, such as relay.example.org",
         ),
         ("metrics_listen", addresses(), ADDRESS),
+        ("relay_push", vec!["Public", "all", "1"], "\"public\", \"any\" or \"off\""),
+        ("relay_packets", vec!["closed", "Open", "1"], "\"registered\", \"open\" or \"off\""),
+        ("packet_relays", relays, "64 hex digits of the certificate's pin, an @, and host:port"),
         (
             "log",
             vec!["inof", "=", "debug debug", "qpqd=loud", "qpqd==debug"],
@@ -115,7 +124,7 @@ fn lists_are_judged_entry_by_entry_and_single_values_are_no_lists() {
     assert_eq!(load("listen = []", &[], &[]).unwrap().listen.len(), 0);
     assert_eq!(load("listen = '127.0.0.1:1'", &[], &[]).unwrap().listen.len(), 1);
     for (name, _, expected) in nonsense() {
-        if !matches!(name, "listen" | "static_peers") {
+        if !matches!(name, "listen" | "static_peers" | "packet_relays") {
             let read = load(&format!("{name} = ['a', 'b']"), &[], &[]);
             assert_eq!(
                 read.unwrap_err(),
@@ -201,6 +210,9 @@ fn every_order_of_sources_ends_with_the_strongest() {
             "relay_registration" => "closed".to_owned(),
             "relay_domain" => "other.example".to_owned(),
             "metrics_listen" => "127.0.0.1:9".to_owned(),
+            "relay_push" => "public".to_owned(),
+            "relay_packets" => "registered".to_owned(),
+            "packet_relays" => format!("{NODE}@relay:9"),
             "log" => "error".to_owned(),
             "log_format" => "text".to_owned(),
             _ => "/other".to_owned(),

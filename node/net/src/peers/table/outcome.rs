@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use qpq_proto::ids::NodeKey;
 
+use super::{Peer, Table};
+
 /// Which end of a connection dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::peers) enum Dialler {
@@ -57,4 +59,19 @@ pub(in crate::peers) struct Summary<L> {
     pub(in crate::peers) discovered: bool,
     pub(in crate::peers) wanted: bool,
     pub(in crate::peers) last_error: Option<String>,
+}
+
+impl<L: Clone + PartialEq> Table<L> {
+    /// Every peer, in the order of the keys.
+    pub(in crate::peers) fn summaries(&self) -> Vec<Summary<L>> {
+        let summary = |(node, peer): (&NodeKey, &Peer<L>)| Summary {
+            node: *node,
+            link: peer.current().cloned(),
+            since_ms: peer.since_ms,
+            discovered: peer.discovered.is_some(),
+            wanted: peer.wanted,
+            last_error: peer.last_error.clone(),
+        };
+        self.peers.iter().map(summary).collect()
+    }
 }

@@ -15,7 +15,7 @@ fn limits() -> Limits {
 
 /// Connections are numbers here.
 fn table() -> Table<u32> {
-    Table::new(OWN, &limits())
+    Table::new(OWN, false, &limits())
 }
 
 fn at(port: u16) -> SocketAddr {

@@ -13,7 +13,7 @@ struct Attacker {
 
 impl Attacker {
     async fn new(secret: u8) -> Self {
-        Self { endpoint: bind(&config(secret)).await.unwrap() }
+        Self { endpoint: bind(&config(secret), &PacketRelays::default()).await.unwrap() }
     }
 
     async fn connect(&self, victim: &Node) -> Connection {
