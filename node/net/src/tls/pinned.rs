@@ -14,8 +14,11 @@ use crate::Pin;
 /// checked as ever: it proves that the server has the key.
 pub(crate) struct Pinned {
     provider: Arc<CryptoProvider>,
-    is_right: Box<dyn Fn(&ServerName<'_>, Pin) -> bool + Send + Sync>,
+    is_right: Box<IsRight>,
 }
+
+/// Whether a pin is that of the server of a name.
+type IsRight = dyn Fn(&ServerName<'_>, Pin) -> bool + Send + Sync;
 
 impl Pinned {
     /// Asks whether a pin is that of the server of a name.
