@@ -27,7 +27,7 @@ use crate::machine::{NodeMachine, Relaying};
 use crate::paths;
 use crate::private_file::{self, PrivateFileError};
 use crate::relaying::RELAY;
-use crate::settings::{Custody, Neighbours, Registration, Settings};
+use crate::settings::{Custody, Neighbours, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
 /// What a node keeps cannot be opened.
@@ -159,10 +159,7 @@ pub(crate) fn open(
     let relaying = Relaying {
         node: node_secret.0.clone(),
         limits: limits.relay.clone(),
-        registration: match settings.relay_registration {
-            Registration::Closed => qpq_relay::Registration::Closed,
-            Registration::Open => qpq_relay::Registration::Open,
-        },
+        registration: settings.relay_registration.into(),
         domain: settings.relay_domain.as_ref().map(ToString::to_string).unwrap_or_default(),
         heads,
         push: settings.relay_push,

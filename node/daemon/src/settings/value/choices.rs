@@ -114,3 +114,12 @@ choice! {
     /// For programs.
     Json = "json"
 }
+
+impl From<Registration> for qpq_relay::Registration {
+    fn from(registration: Registration) -> Self {
+        match registration {
+            Registration::Closed => Self::Closed,
+            Registration::Open => Self::Open,
+        }
+    }
+}
