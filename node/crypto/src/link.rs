@@ -27,6 +27,7 @@ use qpq_proto::limits::PROFILE_ADDRESSES_MAX;
 
 use crate::encoding::Reader;
 use crate::ids::{Identity, NodeKey};
+use crate::relay_link;
 use crate::text::check_name;
 use crate::topic::TopicKey;
 
@@ -270,6 +271,10 @@ impl FromStr for Link {
             return Err(LinkError::TooLong);
         }
         let text = text.trim();
+        let is_relays = |start: &str| start.eq_ignore_ascii_case(relay_link::SCHEME);
+        if text.get(..relay_link::SCHEME.len()).is_some_and(is_relays) {
+            return Err(LinkError::Relay);
+        }
         let scheme = text.get(..SCHEME.len()).ok_or(LinkError::NotALink)?;
         if !scheme.eq_ignore_ascii_case(SCHEME) {
             return Err(LinkError::NotALink);

@@ -46,6 +46,9 @@ pub enum LinkError {
     /// It does not start with `qpq:`.
     #[error("not a qpq link: it does not start with \"qpq:\"")]
     NotALink,
+    /// A link to a relay, which is another thing.
+    #[error("this is a link to a relay: `qpq relay register LINK --username NAME` uses it")]
+    Relay,
     /// More than [`LINK_CHARS_MAX`](super::LINK_CHARS_MAX) characters, or more than a link holds.
     #[error("link is too long")]
     TooLong,

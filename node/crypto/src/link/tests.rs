@@ -277,3 +277,10 @@ const CANONICAL: &str = "qpq:\
     AEAACAIBAEAQCP-AIBAEAQCAIBAEZ-AQCAIBAEAQCAIT-BAEAQCAIBAEAQA-CAICAIBAEAQCAV-IBAEAQCAIBAEAC-\
     QCAIBAEAQCAIB6-AEAQCAIBAEAQC7-AIBQGAYDAMBQG4-AYDAMBQGAYDAMM-BQIYLMNFRWKAQX-EYAAAEBYTREDC3-\
     AAINXAAAAAAAAU-AAAAAAAAAAAOEK-4JP22DLPYY";
+
+#[test]
+fn a_link_to_a_relay_says_what_it_is() {
+    for text in ["qpq://relay/", " QPQ://Relay/ab/cd/example.org:5001"] {
+        assert_eq!(text.parse::<Link>(), Err(LinkError::Relay), "{text}");
+    }
+}
