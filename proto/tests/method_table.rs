@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 116] = [
+const CONTRACT: [(u16, &str, &str); 121] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),
@@ -116,6 +116,11 @@ const CONTRACT: [(u16, &str, &str); 116] = [
     (1193, "BroadcastPost", "O"),
     (1194, "ReadPosts", "O"),
     (1200, "CreateRelayInvitation", "O"),
+    (1210, "RegisterAtRelay", "O"),
+    (1211, "LoginAtRelay", "O"),
+    (1212, "WaitMailboxRelay", "O"),
+    (1213, "LeaveRelay", "O"),
+    (1214, "ListMailboxRelays", "O"),
     (1220, "ListRelayUsers", "O"),
     (1221, "SetRelayAdministrator", "O"),
     (1222, "BanRelayUser", "O"),

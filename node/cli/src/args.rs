@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Mesh(MeshCommand),
     /// Show or switch what this node does for others.
     Role(RoleArgs),
-    /// The relay that this node is: how it is reached, invitations, its users.
+    /// Relays: the one that this node is, and those that keep your messages.
     Relay(RelayArgs),
     /// Chat at a prompt.
     Chat,

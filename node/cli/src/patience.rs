@@ -46,6 +46,9 @@ fn limit_of(method: Method, payload: &Bytes) -> Duration {
         Method::WaitChange => {
             wait(v1::WaitChangeRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
         }
+        Method::WaitMailboxRelay => {
+            wait(v1::WaitMailboxRelayRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
+        }
         Method::CreateBackup | Method::VerifyBackup | Method::RestoreBackup => BACKUP_LIMIT,
         _ => ORDINARY_LIMIT,
     }

@@ -15,6 +15,14 @@ pub(crate) struct PassphraseArgs {
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
+/// Where a password comes from, never from an argument.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PasswordArgs {
+    /// Take the password from the first line of this file, instead of asking or of QPQ_PASSWORD.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
 /// Whether a new passphrase is chosen, or a known one given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Passphrase {
@@ -45,32 +53,53 @@ pub(crate) fn confirm(assume_yes: bool, action: &str) -> Result<(), Error> {
 
 /// The passphrase: from the file named, else from `QPQ_PASSPHRASE`, else asked for on the terminal.
 pub(crate) fn passphrase(args: &PassphraseArgs, kind: Passphrase) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let passphrase = match &args.passphrase_file {
-        Some(path) => read_first_line(path)?,
-        None => match std::env::var("QPQ_PASSPHRASE") {
-            Ok(value) => Zeroizing::new(value.into_bytes()),
-            Err(_) => ask_passphrase(kind)?,
-        },
-    };
-    if kind == Passphrase::New && passphrase.len() < PASSPHRASE_BYTES_MIN {
-        return Err(Error::Usage(format!(
-            "the passphrase is too short: at least {PASSPHRASE_BYTES_MIN} bytes"
-        )));
-    }
-    Ok(passphrase)
+    Source { what: "passphrase", file: args.passphrase_file.as_deref(), variable: "QPQ_PASSPHRASE" }
+        .read(kind)
 }
 
-fn ask_passphrase(kind: Passphrase) -> Result<Zeroizing<Vec<u8>>, Error> {
-    if !io::stdin().is_terminal() {
-        let hint =
-            "no passphrase: give --passphrase-file FILE or set QPQ_PASSPHRASE where nobody can be asked";
-        return Err(Error::Usage(hint.to_owned()));
+/// The password: from the file named, else from `QPQ_PASSWORD`, else asked for on the terminal.
+pub(crate) fn password(args: &PasswordArgs, kind: Passphrase) -> Result<Zeroizing<Vec<u8>>, Error> {
+    Source { what: "password", file: args.password_file.as_deref(), variable: "QPQ_PASSWORD" }.read(kind)
+}
+
+/// Where a secret that a person chose is looked for.
+struct Source<'a> {
+    what: &'static str,
+    file: Option<&'a Path>,
+    variable: &'static str,
+}
+
+impl Source<'_> {
+    fn read(&self, kind: Passphrase) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let secret = match self.file {
+            Some(path) => read_first_line(path)?,
+            None => match std::env::var(self.variable) {
+                Ok(value) => Zeroizing::new(value.into_bytes()),
+                Err(_) => self.ask(kind)?,
+            },
+        };
+        if kind == Passphrase::New && secret.len() < PASSPHRASE_BYTES_MIN {
+            let what = self.what;
+            return Err(Error::Usage(format!(
+                "the {what} is too short: at least {PASSPHRASE_BYTES_MIN} bytes"
+            )));
+        }
+        Ok(secret)
     }
-    let first = ask_hidden("Passphrase: ")?;
-    if kind == Passphrase::New && first != ask_hidden("The same again: ")? {
-        return Err(Error::Usage("the two passphrases differ".to_owned()));
+
+    fn ask(&self, kind: Passphrase) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let Source { what, variable, .. } = self;
+        if !io::stdin().is_terminal() {
+            let hint =
+                format!("no {what}: give --{what}-file FILE or set {variable} where nobody can be asked");
+            return Err(Error::Usage(hint));
+        }
+        let first = ask_hidden(if *what == "password" { "Password: " } else { "Passphrase: " })?;
+        if kind == Passphrase::New && first != ask_hidden("The same again: ")? {
+            return Err(Error::Usage(format!("the two {what}s differ")));
+        }
+        Ok(Zeroizing::new(first.as_bytes().to_vec()))
     }
-    Ok(Zeroizing::new(first.as_bytes().to_vec()))
 }
 
 fn ask_hidden(prompt: &str) -> Result<Zeroizing<String>, Error> {
@@ -89,7 +118,7 @@ fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// The shortest passphrase with which a backup is made.
+/// The shortest passphrase with which a backup is made, and the shortest password of an account.
 const PASSPHRASE_BYTES_MIN: usize = 8;
 
 #[cfg(test)]

@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use qpq_engine::{CallFailure, CallId, Effect, Input, Work};
+use chacha20::ChaCha20Rng;
+use qpq_engine::{CallFailure, CallId, Effect, Input, RelayKey, RelayLine, Stretching, Work};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
 use qpq_proto::{CallError, Failure, Method, TransportErrorKind};
+use rand_core::SeedableRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
+use zeroize::Zeroizing;
 
 /// The network, as far as effects need it.
 pub(crate) trait Network: Clone + Send + 'static {
@@ -28,6 +31,18 @@ pub(crate) trait Network: Clone + Send + 'static {
     fn want(&self, node: NodeKey, addresses: Vec<SocketAddr>);
     /// Stops keeping it up.
     fn release(&self, node: NodeKey);
+    /// Keeps a connection to a relay up, and tells the engine of it.
+    fn want_relay(&self, relay: RelayKey, places: Vec<String>);
+    /// Stops keeping it up.
+    fn release_relay(&self, relay: RelayKey);
+    /// Calls a method of a relay.
+    fn call_relay(
+        &self,
+        relay: RelayKey,
+        line: RelayLine,
+        method: Method,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<Bytes, CallFailure>> + Send;
 }
 
 /// Takes what the interpreter has for the engine.
@@ -48,7 +63,8 @@ pub(crate) struct Interpreter<N, I> {
     lanes: BTreeMap<NodeKey, Lane>,
     waiting: usize,
     calls: JoinSet<()>,
-    under_way: HashMap<Id, (NodeKey, CallId)>,
+    /// Calls of relays are in no lane.
+    under_way: HashMap<Id, (Option<NodeKey>, CallId)>,
     wanted_by_engine: BTreeSet<NodeKey>,
     static_peers: StaticPeers,
 }
@@ -129,19 +145,46 @@ impl<N: Network, I: Inputs> Interpreter<N, I> {
             Effect::Work { node, work } => {
                 self.calls.spawn(solve(self.inputs.clone(), node, work));
             }
+            Effect::WantRelay { relay, places } => self.network.want_relay(relay, places),
+            Effect::ReleaseRelay { relay } => self.network.release_relay(relay),
+            Effect::RelayCall { call: id, relay, line, method, payload } => {
+                self.call_relay(relay, line, Call { id, method, payload }).await
+            }
+            Effect::Stretch(work) => {
+                self.calls.spawn(stretch(self.inputs.clone(), work));
+            }
             Effect::RotateSecrets => unreachable!("the writer, which owns the storage, keeps it to itself"),
         }
     }
 
     async fn call(&mut self, node: NodeKey, call: Call) {
-        if self.waiting + self.calls.len() >= self.limits.write_queue_max {
-            let busy = Failure::unavailable("too many calls wait", RETRY_WHEN_BUSY_MS);
-            let input = Input::Answered { call: call.id, result: Err(CallFailure::Refused(busy)) };
-            return self.inputs.give(input).await;
+        if self.is_busy() {
+            return self.refuse(call).await;
         }
         self.waiting += 1;
         self.lanes.entry(node).or_default().waiting.push_back(call);
         self.start_next(node);
+    }
+
+    async fn call_relay(&mut self, relay: RelayKey, line: RelayLine, call: Call) {
+        if self.is_busy() {
+            return self.refuse(call).await;
+        }
+        let (id, network, inputs) = (call.id, self.network.clone(), self.inputs.clone());
+        let task = self.calls.spawn(async move {
+            let result = network.call_relay(relay, line, call.method, call.payload).await;
+            inputs.give(Input::Answered { call: call.id, result }).await;
+        });
+        self.under_way.insert(task.id(), (None, id));
+    }
+
+    fn is_busy(&self) -> bool {
+        self.waiting + self.calls.len() >= self.limits.write_queue_max
+    }
+
+    async fn refuse(&self, call: Call) {
+        let busy = Failure::unavailable("too many calls wait", RETRY_WHEN_BUSY_MS);
+        self.inputs.give(Input::Answered { call: call.id, result: Err(CallFailure::Refused(busy)) }).await;
     }
 
     async fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -153,6 +196,7 @@ impl<N: Network, I: Inputs> Interpreter<N, I> {
         if has_panicked {
             self.inputs.give(Input::Answered { call, result: Err(CallFailure::Unreachable) }).await;
         }
+        let Some(node) = node else { return };
         if let Some(lane) = self.lanes.get_mut(&node) {
             lane.under_way -= 1;
         }
@@ -168,7 +212,7 @@ impl<N: Network, I: Inputs> Interpreter<N, I> {
             self.waiting -= 1;
             let id = call.id;
             let task = self.calls.spawn(carry_call(self.network.clone(), self.inputs.clone(), node, call));
-            self.under_way.insert(task.id(), (node, id));
+            self.under_way.insert(task.id(), (Some(node), id));
         }
         if lane.under_way == 0 {
             self.lanes.remove(&node);
@@ -204,8 +248,20 @@ async fn solve<I: Inputs>(inputs: I, node: NodeKey, work: Work) {
     }
 }
 
+async fn stretch<I: Inputs>(inputs: I, work: Stretching) {
+    let attempt = work.attempt();
+    let stretched = tokio::task::spawn_blocking(move || {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut_slice()).ok()?;
+        work.run(&mut ChaCha20Rng::from_seed(*seed))
+    });
+    if let Ok(Some(stretched)) = stretched.await {
+        inputs.give(Input::Stretched { attempt, stretched }).await;
+    }
+}
+
 /// What the engine is told: whether the peer was there at all, and if so, whether trying again makes sense.
-fn failure_of(error: CallError) -> CallFailure {
+pub(crate) fn failure_of(error: CallError) -> CallFailure {
     use TransportErrorKind as Kind;
     match error {
         CallError::Failure(failure) => CallFailure::Refused(failure),

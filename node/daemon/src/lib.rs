@@ -45,6 +45,12 @@ mod packets;
 mod packets;
 pub mod paths;
 mod private_file;
+#[cfg(feature = "direct")]
+mod relay_clients;
+#[cfg(not(feature = "direct"))]
+#[path = "relay_clients/absent.rs"]
+mod relay_clients;
+mod relay_link;
 mod relaying;
 mod service;
 pub mod settings;

@@ -67,6 +67,22 @@ impl LongPoll for v1::WaitChangeRequest {
     }
 }
 
+impl LongPoll for v1::WaitMailboxRelayRequest {
+    const METHOD: Method = Method::WaitMailboxRelay;
+    const TIMEOUT_MS_MAX: u64 = OWNER_WAIT_MS_MAX;
+    type Response = v1::WaitMailboxRelayResponse;
+
+    fn timeout_ms(&mut self) -> &mut u32 {
+        &mut self.timeout_ms
+    }
+    fn is_final(response: &Self::Response) -> bool {
+        let is_under_way = |relay: &v1::MailboxRelay| {
+            matches!(relay.state.as_str(), "registering" | "logging-in" | "connecting")
+        };
+        !response.relay.as_ref().is_some_and(is_under_way)
+    }
+}
+
 /// What ends the waiting.
 #[derive(Debug, Clone)]
 pub(crate) struct Wakeups {

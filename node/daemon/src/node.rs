@@ -29,11 +29,12 @@ use crate::metrics::{Metrics, MetricsError, MetricsServer};
 use crate::objects::{Folder, Objects, Report};
 use crate::open::{self, Found, OpenNodeError};
 use crate::paths::{self, PathError};
+use crate::relay_clients::RelayClients;
 use crate::relaying::{RelayRole, carry_out};
 use crate::service::{NodeService, NodeState, Writer};
 use crate::settings::Settings;
 use crate::waking::Waking;
-use crate::wiring::forward;
+use crate::wiring::{Networks, forward};
 pub(crate) use configured::passphrase_cost_of;
 use configured::{discovery_of, limits_of, peer_config, static_peers_of};
 
@@ -137,7 +138,9 @@ impl Node {
         writer.give(Input::AddressesChanged(peers.addresses())).await;
 
         let static_peers = watch::Sender::new(static_peers_of(settings));
-        let interpreter = Interpreter::new(Arc::clone(&peers), writer.clone(), newest_event, limits.clone());
+        let relays = RelayClients::new(writer.clone(), limits.clone());
+        let networks = Networks { peers: Arc::clone(&peers), relays };
+        let interpreter = Interpreter::new(networks, writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
         let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
         let objects = Objects::new(state.objects.clone(), report_blobs(&writer));

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use chacha20::ChaCha20Rng;
 use data_encoding::HEXLOWER;
 use qpq_crypto::identity::DeviceSecret;
+use qpq_crypto::opaque::OPAQUE_COST;
 use qpq_engine::storage::{Key, StorageError, Table, Transaction};
 use qpq_engine::{Config, Engine, EngineError};
 use qpq_proto::Failure;
@@ -154,6 +155,7 @@ pub(crate) fn open(
         seeks_strangers: settings.neighbours == Neighbours::Open,
         is_rolled_back,
         custody_is_volatile: settings.custody == Custody::Ram,
+        password_cost: OPAQUE_COST,
     };
     let engine = Engine::open(config, &mut tx)?;
     let relaying = Relaying {

@@ -10,6 +10,7 @@ use qpq_crypto::passphrase::PassphraseCost;
 use qpq_net::{Answer, Caller, ConnectionId, Peer, Peers, Service};
 use qpq_proto::limits::WIRE_VERSION;
 use qpq_proto::{Failure, Method, v1};
+use qpq_relay::Relay;
 use qpq_store::Store;
 use tokio::sync::watch;
 
@@ -23,6 +24,8 @@ use crate::long_poll::{LongPoll, Wakeups, poll};
 use crate::machine::{NodeMachine, is_relays};
 use crate::metrics::Metrics;
 use crate::objects::Folder;
+use crate::open::NodeCore;
+use crate::relay_link;
 use crate::relaying::{Listening, RELAY, RelayRole};
 use crate::settings::Settings;
 use crate::status;
@@ -91,7 +94,11 @@ impl NodeService {
             Method::ReadEvents => self.wait::<v1::ReadEventsRequest>(payload).await,
             Method::WaitMessage => self.wait::<v1::WaitMessageRequest>(payload).await,
             Method::WaitChange => self.wait::<v1::WaitChangeRequest>(payload).await,
+            Method::WaitMailboxRelay => self.wait::<v1::WaitMailboxRelayRequest>(payload).await,
             Method::SetRole => self.set_role(payload).await,
+            Method::CreateRelayInvitation if self.state.relay.is_on() => {
+                self.invite_to_relay(caller, payload).await
+            }
             _ if self.state.relay.is_on() && is_relays(method) => {
                 self.relay_call(caller, method, payload).await
             }
@@ -166,11 +173,32 @@ impl NodeService {
         let mut response = self.engine_status(payload).await?;
         status::complete(&mut response, &self.state);
         let listening = self.state.relay.listening().await;
-        if let Some(Listening { address, pin }) = listening {
-            response.listener_address = address.to_string();
-            response.listener_pin = pin.to_vec();
+        if let Some(listening) = listening {
+            response.relay_link = self.relay_link(&listening, None).await.unwrap_or_default();
+            response.listener_address = listening.address.to_string();
+            response.listener_pin = listening.pin.to_vec();
         }
         Ok(encode(&response))
+    }
+
+    /// An invitation by the relay, and the link by which it is given away.
+    async fn invite_to_relay(&self, caller: Caller, payload: Bytes) -> Result<Bytes, Failure> {
+        let answer = self.relay_call(caller, Method::CreateRelayInvitation, payload).await?;
+        let mut made = v1::CreateRelayInvitationResponse::decode(answer).map_err(|_| Failure::internal())?;
+        let listening = self.state.relay.listening().await;
+        let token = made.token.as_slice().try_into().ok();
+        if let Some(listening) = listening {
+            made.link = self.relay_link(&listening, token).await.unwrap_or_default();
+        }
+        Ok(encode(&made))
+    }
+
+    /// The link to this relay; none if it is none, or cannot be reached.
+    async fn relay_link(&self, listening: &Listening, invitation: Option<[u8; 32]>) -> Option<String> {
+        let log_key = |core: &mut NodeCore| core.machine.relay.as_ref().map(Relay::transparency_keys);
+        let keys = self.writer.work(log_key).await.ok()??;
+        let own = self.state.peers()?.addresses();
+        Some(relay_link::make(listening, &keys.log_key, &own, invitation)?.to_string())
     }
 
     /// What the engine knows about the node.

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use qpq_engine::Input;
+use qpq_engine::{CallFailure, Input, RelayKey, RelayLine};
 use qpq_net::{PeerEvent, Peers};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::{CallError, Method};
 use tokio::sync::mpsc;
 
 use crate::effects::{Inputs, Network};
+use crate::relay_clients::RelayClients;
 use crate::service::Writer;
 
 impl Inputs for Writer {
@@ -19,17 +20,44 @@ impl Inputs for Writer {
     }
 }
 
-impl Network for Arc<Peers> {
+/// Peers, and relays at which there are mailboxes.
+#[derive(Debug, Clone)]
+pub(crate) struct Networks {
+    /// The peers.
+    pub(crate) peers: Arc<Peers>,
+    /// The relays.
+    pub(crate) relays: RelayClients,
+}
+
+impl Network for Networks {
     async fn call(&self, node: NodeKey, method: Method, payload: Bytes) -> Result<Bytes, CallError> {
-        Peers::call(self, node, method, payload).await
+        self.peers.call(node, method, payload).await
     }
 
     fn want(&self, node: NodeKey, addresses: Vec<SocketAddr>) {
-        Peers::want(self, node, addresses);
+        self.peers.want(node, addresses);
     }
 
     fn release(&self, node: NodeKey) {
-        Peers::release(self, node);
+        self.peers.release(node);
+    }
+
+    fn want_relay(&self, relay: RelayKey, places: Vec<String>) {
+        self.relays.want(relay, places);
+    }
+
+    fn release_relay(&self, relay: RelayKey) {
+        self.relays.release(relay);
+    }
+
+    async fn call_relay(
+        &self,
+        relay: RelayKey,
+        line: RelayLine,
+        method: Method,
+        payload: Bytes,
+    ) -> Result<Bytes, CallFailure> {
+        self.relays.call(relay, line, method, payload).await
     }
 }
 

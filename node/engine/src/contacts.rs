@@ -227,6 +227,7 @@ impl Engine {
             self.forget_conversation(cx, &conversation)?;
         }
         cx.tx.delete(KEY_PACKAGES, tables::key(&person.identity))?;
+        self.forget_mailboxes(cx, &person.identity)?;
         self.release_name(cx, '@', &person.name)?;
         if self.shares_group(cx, &person.identity)? {
             let member = PersonRecord {

@@ -32,8 +32,18 @@ const ASK_AGAIN_MS: u64 = 600_000;
 /// How far back own messages are searched for what is asked for again.
 const RESEND_DEPTH: usize = 4_096;
 
+/// What a content was.
+pub(crate) enum Heard {
+    /// A text, by its id: its sender waits for a receipt.
+    Text(Vec<u8>),
+    /// What somebody received.
+    Receipt,
+    /// Something else.
+    Other,
+}
+
 impl Engine {
-    /// Takes a decrypted content. Returns its id if its sender waits for a receipt.
+    /// Takes a decrypted content.
     pub(crate) fn take_content(
         &mut self,
         cx: &mut Context<'_>,
@@ -41,21 +51,30 @@ impl Engine {
         group_id: &[u8],
         sender: &mls::Member,
         plaintext: &[u8],
-    ) -> Result<Option<Vec<u8>>, Failure> {
+    ) -> Result<Heard, Failure> {
         let content = Content::decode(plaintext)
             .map_err(|_| Failure::bad_request("payload", "the content is malformed"))?;
         let from = sender.certificate.identity;
         if !content.received.is_empty() {
-            self.take_receipt(cx, conversation, from, &Receipt { ids: content.received.clone() })?;
+            self.take_receipt(
+                cx,
+                conversation,
+                from,
+                &Receipt { ids: content.received.clone(), deliveries: Vec::new() },
+            )?;
         }
         // What a newer version says is not for us.
-        let Some(kind) = &content.kind else { return Ok(None) };
+        let Some(kind) = &content.kind else { return Ok(Heard::Other) };
         match kind {
             content::Kind::Text(text) => {
                 self.take_text(cx, conversation, from, &content, text)?;
-                return Ok(Some(content.id));
+                return Ok(Heard::Text(content.id));
             }
-            content::Kind::Receipt(receipt) => self.take_receipt(cx, conversation, from, receipt)?,
+            content::Kind::Receipt(receipt) => {
+                self.take_receipt(cx, conversation, from, receipt)?;
+                return Ok(Heard::Receipt);
+            }
+            content::Kind::Mailboxes(said) => self.take_mailboxes(cx, conversation, from, said)?,
             content::Kind::Change(signed) => self.take_change(cx, conversation, group_id, sender, signed)?,
             content::Kind::Refusal(refusal) => {
                 self.take_refusal(cx, conversation, group_id, sender, refusal)?
@@ -63,7 +82,7 @@ impl Engine {
             content::Kind::Profile(profile) => self.take_profile(cx, from, profile)?,
             content::Kind::Resend(request) => self.take_resend(cx, conversation, from, request)?,
         }
-        Ok(None)
+        Ok(Heard::Other)
     }
 
     fn take_text(
@@ -205,7 +224,8 @@ impl Engine {
             self.opened_elsewhere(cx, &conversation.id, from.as_bytes(), id)?;
             self.delivery_progressed(cx, id, from.as_bytes(), Progress::Delivered, "")?;
         }
-        Ok(())
+        let deliveries = receipt.deliveries.iter().take(RECEIPT_IDS_MAX);
+        Ok(self.deliveries_taken(cx, &conversation.id, from.as_bytes(), deliveries)?)
     }
 
     fn take_resend(

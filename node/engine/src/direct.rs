@@ -148,6 +148,7 @@ impl Engine {
             // The other side may not have the group any more in which it was sealed.
             self.seal_all_again(cx, &conversation.id, &conversation.contact)?;
         }
+        self.contact_ready(cx, &conversation.contact, is_renewal)?;
         self.seal_waiting(cx, conversation)
     }
 

@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use bytes::Bytes;
+use qpq_crypto::passphrase::PassphraseCost;
 use qpq_proto::{
-    Failure, Method, Service, dispatch,
+    Failure, Method, Service, Status, dispatch,
     ids::{Identity, NodeKey},
     limits::Limits,
 };
@@ -16,9 +17,10 @@ use crate::{
     context::Context,
     group_cache::GroupCache,
     identity::Me,
-    input::{Caller, Effect, EngineError, Input, Next, Now, Outcome},
+    input::{Caller, Effect, EngineError, Input, Mail, Next, Now, Outcome},
     outbox::{Outbox, Task},
     peers::Peers,
+    relays::Relays,
     roles::roles,
     routes::RouteIndex,
     storage::{Direction, Transaction},
@@ -45,6 +47,9 @@ pub struct Config {
     pub is_rolled_back: bool,
     /// Whether what is carried for others is kept in memory only, and lost at a restart.
     pub custody_is_volatile: bool,
+    /// What stretching the password of an account at a relay costs. An account is opened only with the cost with which
+    /// it was registered: [`qpq_crypto::opaque::OPAQUE_COST`], but in tests.
+    pub password_cost: PassphraseCost,
 }
 
 /// The person's half of a node. See the crate's documentation.
@@ -61,6 +66,7 @@ pub struct Engine {
     pub(crate) outbox: Outbox,
     pub(crate) carrying: Carrying,
     pub(crate) own_posts: OwnPosts,
+    pub(crate) relays: Relays,
     /// People whose queues are looked at when the present input is done.
     pub(crate) to_pump: BTreeSet<Vec<u8>>,
     pub(crate) addresses: Vec<SocketAddr>,
@@ -98,6 +104,7 @@ impl Engine {
             outbox: Outbox::default(),
             carrying: Carrying::new(config.custody_is_volatile),
             own_posts: OwnPosts::default(),
+            relays: Relays::default(),
             to_pump: BTreeSet::new(),
             addresses: Vec::new(),
             broken: BTreeSet::new(),
@@ -134,7 +141,7 @@ impl Engine {
         match result {
             Ok(answer) if !matches!(answer, Some(Err(_))) => Ok(self.kept(answer, effects, newest_event)),
             Ok(answer) => {
-                self.dropped(before);
+                self.dropped(before, now);
                 match step {
                     Some(next) => Ok(not_taken(next, answer)),
                     None => Ok(Outcome { answer, effects: Vec::new(), keep: false }),
@@ -142,7 +149,8 @@ impl Engine {
             }
             Err(error) => {
                 self.try_later(now);
-                self.dropped(before);
+                self.relays.fail();
+                self.dropped(before, now);
                 Err(error)
             }
         }
@@ -189,6 +197,20 @@ impl Engine {
                 Ok(()) => None,
                 Err(failure) => Some(Err(failure)),
             },
+            Input::Next(Next::Mail(mail)) => self.mail_arrived(cx, &mail).err().map(Err),
+            Input::Next(Next::Unmailed { relay, place, is_useless }) => {
+                self.mail_refused(cx, relay, place, is_useless).map(|()| None)?
+            }
+            Input::RelayConnected { relay, exporter } => {
+                self.relay_connected(cx, relay, exporter).map(|()| None)?
+            }
+            Input::RelayUnreached { relay, reason } => {
+                self.relay_unreached(cx, relay, &reason).map(|()| None)?
+            }
+            Input::RelayLost { relay } => self.relay_lost(cx, relay).map(|()| None)?,
+            Input::Stretched { attempt, stretched } => {
+                self.stretched(cx, attempt, stretched).map(|()| None)?
+            }
             Input::Next(Next::Unopened(id)) => self.bundle_refused(cx, id).map(|()| None)?,
             Input::Next(Next::Resume(conversation)) => self.resume(cx, &conversation).err().map(Err),
             Input::Next(Next::NotResumed(conversation)) => {
@@ -230,6 +252,7 @@ impl Engine {
         self.finish_open_work(cx)?;
         // Opened now, so that what is for this person and was not opened in the last run comes again.
         self.mesh_input(cx, qpq_mesh::Input::Tick)?;
+        self.want_relays(cx)?;
         self.deposit_waiting_posts(cx)
     }
 
@@ -258,11 +281,12 @@ impl Engine {
         self.outbox.keep();
         self.peers.keep();
         self.carrying.keep();
+        self.relays.keep();
         effects.extend(newest_event.map(|newest| Effect::Events { newest }));
         Outcome { answer, effects, keep: true }
     }
 
-    fn dropped(&mut self, before: Before) {
+    fn dropped(&mut self, before: Before, now: Now) {
         if !before.had_identity {
             self.me = None;
         }
@@ -272,6 +296,9 @@ impl Engine {
         self.peers.discard();
         self.carrying.discard();
         self.own_posts.discard();
+        for relay in self.relays.discard() {
+            self.outbox.plan(now.monotonic_ms + RETRY_MS, Task::Relay(relay));
+        }
         self.to_pump.clear();
     }
 }
@@ -280,6 +307,9 @@ impl Engine {
 fn if_refused(input: &Input) -> Option<Next> {
     match input {
         Input::Next(Next::Open(bundle)) => Some(Next::Unopened(*bundle.id())),
+        Input::Next(Next::Mail(Mail { relay, place, .. })) => {
+            Some(Next::Unmailed { relay: *relay, place: *place, is_useless: true })
+        }
         Input::Next(Next::Resume(conversation)) => Some(Next::NotResumed(conversation.clone())),
         _ => None,
     }
@@ -290,6 +320,12 @@ fn not_taken(next: Next, answer: Option<Result<Bytes, Failure>>) -> Outcome {
     let mut effects = Vec::new();
     if let Some(Err(failure)) = answer {
         tracing::debug!(%failure, "a step was not taken");
+        let next = match next {
+            Next::Unmailed { relay, place, .. } => {
+                Next::Unmailed { relay, place, is_useless: failure.status != Status::Internal }
+            }
+            next => next,
+        };
         if !matches!(next, Next::Unopened(_)) || is_final(&failure) {
             effects.push(Effect::Next(next));
         }

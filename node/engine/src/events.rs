@@ -142,6 +142,7 @@ impl Engine {
                 })),
                 None => None,
             },
+            "relay" => self.relay_view_of(cx, &record.person)?.map(event::Kind::Relay),
             "post" => self.describe_post(cx, &record.conversation, record.cursor)?.map(event::Kind::Post),
             _ => {
                 Some(event::Kind::Alarm(AlarmEvent { code: record.code.clone(), text: record.text.clone() }))

@@ -6,7 +6,7 @@ use qpq_crypto::{device_list::DeviceList, digest, mls};
 use qpq_mesh::{BundleId, Secret};
 use qpq_proto::{
     Failure,
-    ids::NodeKey,
+    ids::{Identity, NodeKey},
     v1::{
         Disposition, EnqueueRequest, EnqueueResponse, FetchHybridKeyRequest, FetchHybridKeyResponse, Parcel,
     },
@@ -17,12 +17,14 @@ use zeroize::Zeroizing;
 use crate::{
     authority,
     changes::Followed,
+    content::Heard,
     context::Context,
     conversations::GroupView,
     engine::Engine,
     group_cache::GroupFailure,
     input::EngineError,
     records::{ConversationRecord, Kind, Stage, Standing},
+    relays::Opened,
     routes::{Destination, Recognised},
 };
 
@@ -43,6 +45,8 @@ pub(crate) struct Origin<'a> {
     pub delivery: [u8; 16],
     /// The bundles in which others carried it: one, or one for each of its pieces.
     pub carried: &'a [Carried],
+    /// A relay kept it.
+    pub is_mailed: bool,
 }
 
 /// A bundle, and what settles it if it is for this device alone.
@@ -105,7 +109,7 @@ impl Engine {
             Failure::unavailable("the parcel's tag is not known here, or not yet", PLACE_LATER_MS)
         })?;
         let delivery = digest::delivery_id(payload);
-        self.place(cx, Origin { node: Some(node), delivery, carried: &[] }, &recognised)
+        self.place(cx, Origin { node: Some(node), delivery, carried: &[], is_mailed: false }, &recognised)
     }
 
     /// Takes a parcel that is for this person, whatever way it came.
@@ -115,6 +119,7 @@ impl Engine {
         origin: Origin<'_>,
         recognised: &Recognised,
     ) -> Result<Disposition, Failure> {
+        self.relays.forget_opened();
         if recognised.piece.is_some() {
             return Err(Failure::bad_request("payload", "a piece of a parcel travels as a bundle"));
         }
@@ -201,13 +206,19 @@ impl Engine {
             Taken::Content { sender, epoch, plaintext } => {
                 self.check_heard(cx, conversation, &sender)?;
                 self.note_reached(cx, conversation, &sender, &epoch)?;
-                let id = self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
-                // Whoever sends to several learns from nothing else that one of them has a bundle.
-                if let (Some(id), [Carried { secret: None, .. }, ..]) = (id, origin.carried) {
-                    self.note_receipt(cx, conversation, sender.certificate.identity, id)?;
+                let heard = self.take_content(cx, conversation, group_id, &sender, &plaintext)?;
+                let from = sender.certificate.identity;
+                self.note_heard(conversation, from, matches!(heard, Heard::Other));
+                // Whoever sends to several learns from nothing else that one of them has a bundle, and of what went by
+                // a relay from nothing at all.
+                let is_untold =
+                    origin.is_mailed || matches!(origin.carried, [Carried { secret: None, .. }, ..]);
+                if let (Heard::Text(id), true) = (heard, is_untold) {
+                    self.note_receipt(cx, conversation, from, id)?;
                 }
             }
             Taken::Commit(before, followed) => {
+                self.note_heard(conversation, followed.committer.certificate.identity, true);
                 self.follow_commit(cx, conversation, &before, message, &followed)?;
                 if !followed.removed_us {
                     self.open_future(cx, group_id)?;
@@ -216,6 +227,11 @@ impl Engine {
             Taken::Known => {}
         }
         Ok(Disposition::Delivered)
+    }
+
+    fn note_heard(&mut self, conversation: &ConversationRecord, from: Identity, is_untold: bool) {
+        let (identity, conversation) = (from.to_vec(), conversation.id.clone());
+        self.relays.note_opened(Opened { identity, conversation, is_untold });
     }
 
     /// Refuses what comes from somebody who is no longer a member, and from a device that its person has revoked, as

@@ -9,7 +9,10 @@ use qpq_mesh::{
 };
 use qpq_proto::{Failure, Method, ids::NodeKey};
 
-use crate::storage::StorageError;
+use crate::{
+    relays::{Stretched, Stretching},
+    storage::StorageError,
+};
 
 /// The time, as the driver sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,22 @@ pub enum Caller {
 /// Names a call that the engine asked for, until it is answered. Unique within one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallId(pub u64);
+
+/// Names a relay: SHA-256 of the certificate that it must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RelayKey(pub [u8; 32]);
+
+/// By which connection a relay is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayLine {
+    /// The one that [`Effect::WantRelay`] keeps up, on which this person logs in.
+    Session,
+    /// Another, on which nobody ever logs in: the relay must not learn who calls.
+    Anonymous {
+        /// Where the relay listens: hosts and ports.
+        places: Vec<String>,
+    },
+}
 
 /// Something that happened.
 #[derive(Debug)]
@@ -77,6 +96,33 @@ pub enum Input {
     },
     /// The addresses at which this node can be reached have changed.
     AddressesChanged(Vec<SocketAddr>),
+    /// A connection to a relay is up that [`Effect::WantRelay`] asked for.
+    RelayConnected {
+        /// The relay.
+        relay: RelayKey,
+        /// Value that both ends export from the connection's TLS session (RFC 8446, section 7.5).
+        exporter: [u8; 32],
+    },
+    /// A relay that is wanted was not reached. The driver tries again by itself.
+    RelayUnreached {
+        /// The relay.
+        relay: RelayKey,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The connection to a relay is gone; those of its calls that were not answered have failed. The driver connects
+    /// again by itself.
+    RelayLost {
+        /// The relay.
+        relay: RelayKey,
+    },
+    /// The work of [`Effect::Stretch`] is done.
+    Stretched {
+        /// The attempt that it is for.
+        attempt: u64,
+        /// What came of it.
+        stretched: Stretched,
+    },
     /// What [`Effect::Next`] asked for.
     Next(Next),
     /// The work of [`Effect::Work`] is done.
@@ -106,6 +152,42 @@ pub enum Next {
     Resume(Vec<u8>),
     /// They could not be made: the conversation's group is broken.
     NotResumed(Vec<u8>),
+    /// Take what a relay kept for this person.
+    Mail(Mail),
+    /// It was not taken.
+    Unmailed {
+        /// The relay.
+        relay: RelayKey,
+        /// Where it lies.
+        place: MailPlace,
+        /// It never will be.
+        is_useless: bool,
+    },
+}
+
+/// A delivery that a relay kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The relay.
+    pub relay: RelayKey,
+    /// Where it lies.
+    pub place: MailPlace,
+    /// What was left there.
+    pub payload: Bytes,
+}
+
+/// Where a delivery lies that a relay kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailPlace {
+    /// At the relay, which has not heard yet that it arrived.
+    Queue {
+        /// Which connection brought it.
+        round: u64,
+        /// Its position there.
+        seq: u64,
+    },
+    /// On this node, which did not recognise it when it came.
+    Kept(u64),
 }
 
 /// Why a call brought no response.
@@ -170,6 +252,35 @@ pub enum Effect {
         /// What is to be done.
         work: Work,
     },
+    /// Keep a connection to a relay up, and try again for as long as it is not, now and then. Said again, with other
+    /// places, where those have changed.
+    WantRelay {
+        /// The relay.
+        relay: RelayKey,
+        /// Where it listens: hosts and ports.
+        places: Vec<String>,
+    },
+    /// The connection to a relay is no longer needed.
+    ReleaseRelay {
+        /// The relay.
+        relay: RelayKey,
+    },
+    /// Call a method of a relay and give the result back as [`Input::Answered`]: [`CallFailure::Unreachable`] where
+    /// there is no connection.
+    RelayCall {
+        /// Names the call in the answer.
+        call: CallId,
+        /// The relay.
+        relay: RelayKey,
+        /// By which connection.
+        line: RelayLine,
+        /// Which method.
+        method: Method,
+        /// The request.
+        payload: Bytes,
+    },
+    /// Stretch a password away from the writer, and give what comes of it back as [`Input::Stretched`].
+    Stretch(Stretching),
     /// There are new events, up to this cursor.
     Events {
         /// Cursor of the newest event.

@@ -79,6 +79,7 @@ impl Engine {
                 return Err(Failure::bad_request("payload", message));
             }
         }
+        self.note_introduced(cx, from.identity.as_bytes())?;
         Ok(Disposition::Delivered)
     }
 

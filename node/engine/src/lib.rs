@@ -59,6 +59,7 @@ mod owner;
 mod peers;
 mod people;
 mod records;
+mod relays;
 mod restore;
 mod retention;
 mod roles;
@@ -71,7 +72,11 @@ mod topics;
 
 pub use carrying::BundleStore;
 pub use engine::{Config, Engine};
-pub use input::{CallFailure, CallId, Caller, Effect, EngineError, Input, Next, Now, Outcome, Work};
+pub use input::{
+    CallFailure, CallId, Caller, Effect, EngineError, Input, Mail, MailPlace, Next, Now, Outcome, RelayKey,
+    RelayLine, Work,
+};
+pub use relays::{Stretched, Stretching};
 
 #[cfg(test)]
 mod tests;

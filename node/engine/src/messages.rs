@@ -227,6 +227,7 @@ impl Engine {
             sent: record.sent,
             handed: record.handed,
             handed_volatile: record.handed_volatile,
+            relayed: record.relayed,
         })
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     context::Context,
     conversations::ConversationId,
     engine::Engine,
-    input::{Effect, EngineError},
+    input::{Effect, EngineError, RelayKey},
     peers::Purpose,
     records::PersonRecord,
     tables::{self, PAYLOADS},
@@ -75,6 +75,10 @@ pub(crate) enum Task {
     Receipts,
     /// Look for own posts that are to be carried and are not.
     Posts,
+    /// Go on with a relay.
+    Relay(RelayKey),
+    /// Look for contacts who need tokens.
+    Grants,
 }
 
 /// Pauses, planned tasks and an index of this run; all of it can be made anew.
@@ -215,9 +219,10 @@ impl Engine {
         self.want(cx, &person);
         let now_ms = cx.now.monotonic_ms;
         let node = person.node_keys().into_iter().find(|node| self.peers.is_connected(node));
-        let Some(node) = node.filter(|_| !self.outbox.is_paused(recipient, None, now_ms)) else {
+        let Some(node) = node else { return self.pump_mail(cx, recipient, &streams) };
+        if self.outbox.is_paused(recipient, None, now_ms) {
             return Ok(());
-        };
+        }
         for stream in streams {
             if self.outbox.is_paused(recipient, Some(&stream), now_ms) {
                 continue;
@@ -275,6 +280,8 @@ impl Engine {
             Task::Carry => self.carry_waiting(cx),
             Task::Receipts => self.send_receipts(cx),
             Task::Posts => self.deposit_posts(cx),
+            Task::Relay(relay) => self.relay_due(cx, relay),
+            Task::Grants => self.grant_tokens(cx),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The engine's side of the method table: each method leads to the function that does it.
 
 use qpq_proto::{Failure, services, v1};
+use zeroize::Zeroize;
 
 use crate::{context::Context, engine::Engine};
 
@@ -54,6 +55,8 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         unsubscribe_topic(UnsubscribeTopicRequest) -> UnsubscribeTopicResponse;
         broadcast_post(BroadcastPostRequest) -> BroadcastPostResponse;
         read_posts(ReadPostsRequest) -> ReadPostsResponse;
+        wait_mailbox_relay(WaitMailboxRelayRequest) -> WaitMailboxRelayResponse;
+        leave_relay(LeaveRelayRequest) -> LeaveRelayResponse;
     }
 
     fn node_status(
@@ -134,6 +137,34 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         _: v1::ListTopicsRequest,
     ) -> Result<v1::ListTopicsResponse, Failure> {
         Engine::list_topics(self, context)
+    }
+
+    fn register_at_relay(
+        &mut self,
+        context: &mut Context<'a>,
+        mut request: v1::RegisterAtRelayRequest,
+    ) -> Result<v1::RegisterAtRelayResponse, Failure> {
+        let answer = Engine::register_at_relay(self, context, &request);
+        request.password.zeroize();
+        answer
+    }
+
+    fn login_at_relay(
+        &mut self,
+        context: &mut Context<'a>,
+        mut request: v1::LoginAtRelayRequest,
+    ) -> Result<v1::LoginAtRelayResponse, Failure> {
+        let answer = Engine::login_at_relay(self, context, &request);
+        request.password.zeroize();
+        answer
+    }
+
+    fn list_mailbox_relays(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ListMailboxRelaysRequest,
+    ) -> Result<v1::ListMailboxRelaysResponse, Failure> {
+        Engine::list_mailbox_relays(self, context)
     }
 
     fn list_conversations(

@@ -8,9 +8,10 @@ use qpq_proto::{Method, ids::NodeKey};
 use crate::{
     context::Context,
     engine::Engine,
-    input::{CallFailure, CallId, Effect, EngineError},
+    input::{CallFailure, CallId, Effect, EngineError, RelayKey, RelayLine},
     outbox::Stream,
     records::{NameRecord, PersonRecord, Standing},
+    relays::{Mailed, RelayStep},
     tables::{self, NODES, PEOPLE},
 };
 
@@ -51,11 +52,34 @@ pub(crate) enum Purpose {
     Mesh { generation: u64, call: qpq_mesh::CallId, method: Method },
     /// Fetches the hybrid key of a person whose link we hold.
     HybridKey { person: Vec<u8> },
+    /// Leaves an entry of a stream of the outbox in a mailbox of the recipient's.
+    Mail { stream: Stream, recipient: Vec<u8>, ordinal: u64, mailbox: Vec<u8>, token: Vec<u8> },
+    /// Something between this person and a relay, over the connection of that round.
+    Relay { relay: RelayKey, round: u64, step: RelayStep },
+}
+
+impl Purpose {
+    /// The recipient and stream of a delivery.
+    fn delivers(&self) -> Option<(Vec<u8>, Stream)> {
+        match self {
+            Self::Delivery { stream, recipient, .. } | Self::Mail { stream, recipient, .. } => {
+                Some((recipient.clone(), stream.clone()))
+            }
+            Self::Mesh { .. } | Self::HybridKey { .. } | Self::Relay { .. } => None,
+        }
+    }
 }
 
 impl Peers {
     pub(crate) fn is_connected(&self, node: &NodeKey) -> bool {
         self.connected.contains(node)
+    }
+
+    /// Whether a relay was asked for deliveries, or told of some, over the connection of a round.
+    pub(crate) fn is_asking_relay(&self, relay: RelayKey, round: u64) -> bool {
+        [RelayStep::Fetch, RelayStep::Acknowledge]
+            .into_iter()
+            .any(|step| self.is_under_way(&Purpose::Relay { relay, round, step }))
     }
 
     pub(crate) fn is_under_way(&self, purpose: &Purpose) -> bool {
@@ -146,22 +170,37 @@ impl Peers {
     /// What a call was for that has ended.
     fn ended(&mut self, call: CallId) -> Option<Purpose> {
         let purpose = self.calls.remove(&call)?;
-        if let Purpose::Delivery { stream, recipient, .. } = &purpose {
-            self.delivering.remove(&(recipient.clone(), stream.clone()));
+        if let Some(delivering) = purpose.delivers() {
+            self.delivering.remove(&delivering);
         }
         Some(purpose)
     }
 
     /// The effect that starts a call.
     pub(crate) fn call(&mut self, node: NodeKey, method: Method, payload: Bytes, purpose: Purpose) -> Effect {
+        let call = self.begin(purpose);
+        Effect::Call { call, node, method, payload }
+    }
+
+    /// The effect that starts a call of a relay.
+    pub(crate) fn call_relay(
+        &mut self,
+        (relay, line): (RelayKey, RelayLine),
+        method: Method,
+        payload: Bytes,
+        purpose: Purpose,
+    ) -> Effect {
+        let call = self.begin(purpose);
+        Effect::RelayCall { call, relay, line, method, payload }
+    }
+
+    fn begin(&mut self, purpose: Purpose) -> CallId {
         let call = CallId(self.next_call);
         self.next_call += 1;
-        if let Purpose::Delivery { stream, recipient, .. } = &purpose {
-            self.delivering.insert((recipient.clone(), stream.clone()));
-        }
+        self.delivering.extend(purpose.delivers());
         self.calls.insert(call, purpose);
         self.changes.push(Change::Called(call));
-        Effect::Call { call, node, method, payload }
+        call
     }
 }
 
@@ -260,6 +299,9 @@ impl Engine {
         node: NodeKey,
     ) -> Result<(), EngineError> {
         self.peers.connected.remove(&node);
+        for identity in self.owners_of_node(cx, node)? {
+            self.mail_soon(cx, &identity)?;
+        }
         self.mesh_input(cx, qpq_mesh::Input::LinkDown { node })?;
         // What would have gone to it directly may go by others now.
         self.carry_soon(cx.now);
@@ -281,6 +323,19 @@ impl Engine {
                 self.mesh_answered(cx, generation, call, method, result)
             }
             Some(Purpose::HybridKey { person }) => self.hybrid_key_answered(cx, &person, result),
+            Some(Purpose::Mail { stream, recipient, ordinal, mailbox, token }) => {
+                let mailed = Mailed {
+                    stream: &stream,
+                    recipient: &recipient,
+                    ordinal,
+                    mailbox: &mailbox,
+                    token: &token,
+                };
+                self.mail_answered(cx, &mailed, result)
+            }
+            Some(Purpose::Relay { relay, round, step }) => {
+                self.relay_answered(cx, relay, round, step, result)
+            }
         }
     }
 }

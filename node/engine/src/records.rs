@@ -5,6 +5,7 @@ mod mesh;
 mod messages;
 mod outbox;
 mod people;
+mod relays;
 mod topics;
 
 pub(crate) use groups::*;
@@ -12,6 +13,7 @@ pub(crate) use mesh::*;
 pub(crate) use messages::*;
 pub(crate) use outbox::*;
 pub(crate) use people::*;
+pub(crate) use relays::*;
 pub(crate) use topics::*;
 
 #[cfg(test)]

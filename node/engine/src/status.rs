@@ -74,6 +74,7 @@ impl Engine {
             });
         }
         items.extend(self.broken_health(cx)?);
+        items.extend(self.relay_health(cx)?);
         for person in people.iter().filter(|person| person.is_refused) {
             items.push(HealthItem {
                 code: "contact-request-failed".into(),

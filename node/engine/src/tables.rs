@@ -86,6 +86,14 @@ pub const POST_IDS: Table = Table("post_ids");
 pub const POST_AUTHORS: Table = Table("post_authors");
 /// Own posts that are under way, by bundle id.
 pub const OWN_POSTS: Table = Table("own_posts");
+/// Relays at which this person has a mailbox, by the pin of their certificates.
+pub const RELAYS: Table = Table("relays");
+/// Which tokens of those mailboxes contacts have, by pin and identity key.
+pub const GRANTS: Table = Table("grants");
+/// Mailboxes of contacts at relays of theirs, by identity key.
+pub const MAILBOXES: Table = Table("mailboxes");
+/// What came through a relay and cannot be recognised yet, in order, under one key.
+pub const KEPT_MAIL: Table = Table("kept_mail");
 /// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
@@ -129,6 +137,10 @@ pub const ALL: &[Table] = &[
     POST_IDS,
     POST_AUTHORS,
     OWN_POSTS,
+    RELAYS,
+    GRANTS,
+    MAILBOXES,
+    KEPT_MAIL,
     EVENTS,
 ];
 

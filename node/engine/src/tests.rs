@@ -20,6 +20,7 @@ mod introducing;
 mod invitations;
 mod leaving;
 mod losses;
+mod mailboxes;
 mod malformed;
 pub(crate) mod memory;
 mod mesh;
@@ -33,3 +34,8 @@ mod status;
 mod streams;
 mod topics;
 mod world;
+
+use qpq_crypto::passphrase::PassphraseCost;
+
+/// Passwords of tests are stretched hardly at all.
+pub(crate) const PASSWORD_COST: PassphraseCost = PassphraseCost { memory_kib: 8, passes: 1, lanes: 1 };

@@ -1227,6 +1227,62 @@ impl<T: Transport> Client<T> {
         self.call(Method::CreateRelayInvitation, request).await
     }
 
+    /// Makes an account at a relay and logs in there, so that the relay keeps what comes while this node is away. Answers
+    /// when it has begun; WaitMailboxRelay tells how it went. Conflict while another attempt at that relay is under way.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn register_at_relay(
+        &self,
+        request: &v1::RegisterAtRelayRequest,
+    ) -> Result<v1::RegisterAtRelayResponse, CallError> {
+        self.call(Method::RegisterAtRelay, request).await
+    }
+
+    /// Logs in at a relay at which there is an account, as RegisterAtRelay does.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn login_at_relay(
+        &self,
+        request: &v1::LoginAtRelayRequest,
+    ) -> Result<v1::LoginAtRelayResponse, CallError> {
+        self.call(Method::LoginAtRelay, request).await
+    }
+
+    /// Waits until a relay keeps what comes, at most timeout_ms. What the last attempt failed with is the answer.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn wait_mailbox_relay(
+        &self,
+        request: &v1::WaitMailboxRelayRequest,
+    ) -> Result<v1::WaitMailboxRelayResponse, CallError> {
+        self.call(Method::WaitMailboxRelay, request).await
+    }
+
+    /// Gives the mailbox at a relay up, and forgets the relay. The account stays.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn leave_relay(
+        &self,
+        request: &v1::LeaveRelayRequest,
+    ) -> Result<v1::LeaveRelayResponse, CallError> {
+        self.call(Method::LeaveRelay, request).await
+    }
+
+    /// The relays that keep what comes, in the order in which contacts use them.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_mailbox_relays(
+        &self,
+        request: &v1::ListMailboxRelaysRequest,
+    ) -> Result<v1::ListMailboxRelaysResponse, CallError> {
+        self.call(Method::ListMailboxRelays, request).await
+    }
+
     /// The accounts of the relay that this node is, oldest first.
     ///
     /// # Errors

@@ -759,7 +759,7 @@ pub struct MemberProfile {
     pub hybrid_sequence: u64,
 }
 /// An MLS application message, padded to a size class before it is encrypted.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Content {
     /// UUIDv7, 16 bytes; the same whatever way it takes and however often it is sealed.
     #[prost(bytes = "vec", tag = "1")]
@@ -774,13 +774,13 @@ pub struct Content {
     #[prost(bytes = "vec", repeated, tag = "4")]
     pub received: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     /// What it is.
-    #[prost(oneof = "content::Kind", tags = "10, 11, 12, 13, 14, 16")]
+    #[prost(oneof = "content::Kind", tags = "10, 11, 12, 13, 14, 16, 17")]
     pub kind: ::core::option::Option<content::Kind>,
 }
 /// Nested message and enum types in `Content`.
 pub mod content {
     /// What it is.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// A text.
         #[prost(message, tag = "10")]
@@ -800,6 +800,9 @@ pub mod content {
         /// A change that the committer does not make.
         #[prost(message, tag = "16")]
         Refusal(super::ChangeRefusal),
+        /// Where the sender's deliveries may be left.
+        #[prost(message, tag = "17")]
+        Mailboxes(super::Mailboxes),
     }
 }
 /// A text.
@@ -816,6 +819,39 @@ pub struct Receipt {
     /// Content ids, 16 bytes each, at most 256.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Ids of deliveries that came through a relay and hold no text, 16 bytes each, at most 256.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub deliveries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// Where a contact's deliveries may be left: mailboxes at relays, with tokens for the receiver's use alone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Mailboxes {
+    /// Mailboxes that are new, or for which there are further tokens, at most 3.
+    #[prost(message, repeated, tag = "1")]
+    pub mailboxes: ::prost::alloc::vec::Vec<Mailbox>,
+    /// Mailbox ids that were given up, 32 bytes each, at most 8.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub gone: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// A mailbox at a relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Mailbox {
+    /// Where the relay listens, each a host and a port, at most 255 bytes; at most 4.
+    #[prost(string, repeated, tag = "1")]
+    pub places: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// SHA-256 of the relay's certificate, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub pin: ::prost::alloc::vec::Vec<u8>,
+    /// The mailbox's id, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub mailbox: ::prost::alloc::vec::Vec<u8>,
+    /// Single-use tokens, 32 bytes each, at most 64: further ones, if the mailbox is known.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub tokens: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Mailboxes of a smaller number are used first.
+    #[prost(uint32, tag = "5")]
+    pub preference: u32,
 }
 /// Asks a sender for contents that never came, or could not be opened.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2331,6 +2367,9 @@ pub struct NodeStatusResponse {
     /// By what they know its certificate: SHA-256 of it, 32 bytes; empty if it does not listen.
     #[prost(bytes = "vec", tag = "17")]
     pub listener_pin: ::prost::alloc::vec::Vec<u8>,
+    /// Link to this relay, for those who are to use it; empty if it is none.
+    #[prost(string, tag = "18")]
+    pub relay_link: ::prost::alloc::string::String,
 }
 /// One person on this node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2476,7 +2515,7 @@ pub struct Event {
     #[prost(uint64, tag = "2")]
     pub at_ms: u64,
     /// What happened.
-    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "event::Kind", tags = "3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: ::core::option::Option<event::Kind>,
 }
 /// Nested message and enum types in `Event`.
@@ -2505,6 +2544,9 @@ pub mod event {
         /// A post came in, or was made here.
         #[prost(message, tag = "9")]
         Post(super::Post),
+        /// A relay that keeps what comes is in another state.
+        #[prost(message, tag = "10")]
+        Relay(super::MailboxRelay),
     }
 }
 /// A group changed.
@@ -2950,7 +2992,7 @@ pub struct Message {
     /// Unix time in ms by this node's clock.
     #[prost(uint64, tag = "7")]
     pub stored_at_ms: u64,
-    /// "queued", "handed", "sent", "delivered", "expired" or "failed" for own messages, "received" for others.
+    /// "queued", "handed", "relayed", "sent", "delivered", "expired" or "failed" for own messages, "received" for others.
     #[prost(string, tag = "8")]
     pub state: ::prost::alloc::string::String,
     /// Position in this node's history, growing.
@@ -2974,6 +3016,9 @@ pub struct Message {
     /// How many of them keep it in memory only: it may be lost there.
     #[prost(uint32, tag = "15")]
     pub handed_volatile: u32,
+    /// Recipients for whom it lies at a relay of theirs.
+    #[prost(uint32, tag = "16")]
+    pub relayed: u32,
 }
 /// Sends a text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3064,7 +3109,7 @@ pub struct TraceStep {
     /// Unix time in ms.
     #[prost(uint64, tag = "1")]
     pub at_ms: u64,
-    /// "queued", "sealed", "sent", "delivered", "received", "expired" or "failed".
+    /// "queued", "sealed", "handed", "relayed", "sent", "delivered", "received", "expired" or "failed".
     #[prost(string, tag = "2")]
     pub what: ::prost::alloc::string::String,
     /// In words.
@@ -3077,7 +3122,7 @@ pub struct TraceRecipient {
     /// The name as known here.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// "queued", "sent", "delivered", "expired" or "failed".
+    /// "queued", "relayed", "sent", "delivered", "expired" or "failed".
     #[prost(string, tag = "2")]
     pub state: ::prost::alloc::string::String,
     /// Unix time in ms of the last change.
@@ -3754,6 +3799,7 @@ pub struct CreateRelayInvitationRequest {
 }
 /// An invitation to the relay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct CreateRelayInvitationResponse {
     /// What is shown at registration, 32 bytes, secret.
     #[prost(bytes = "vec", tag = "1")]
@@ -3761,6 +3807,123 @@ pub struct CreateRelayInvitationResponse {
     /// Unix time in ms at which it ends.
     #[prost(uint64, tag = "2")]
     pub expires_at_ms: u64,
+    /// Link to the relay with the invitation in it; empty if nobody could reach the relay by one.
+    #[prost(string, tag = "3")]
+    pub link: ::prost::alloc::string::String,
+}
+/// Makes an account at a relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RegisterAtRelayRequest {
+    /// Link to the relay, as `qpq relay status` and `qpq relay invite` print it there.
+    #[prost(string, tag = "1")]
+    pub link: ::prost::alloc::string::String,
+    /// The account's name, 1 to 64 characters after NFKC case folding.
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    /// The account's password, 8 to 1,024 bytes, secret. It is not kept.
+    #[prost(bytes = "vec", tag = "3")]
+    pub password: ::prost::alloc::vec::Vec<u8>,
+    /// An invitation, 32 bytes; empty for the one in the link, if there is one.
+    #[prost(bytes = "vec", tag = "4")]
+    pub invitation: ::prost::alloc::vec::Vec<u8>,
+}
+/// Under way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterAtRelayResponse {
+    /// The relay.
+    #[prost(message, optional, tag = "1")]
+    pub relay: ::core::option::Option<MailboxRelay>,
+}
+/// Logs in at a relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct LoginAtRelayRequest {
+    /// Link to the relay, as for RegisterAtRelay.
+    #[prost(string, tag = "1")]
+    pub link: ::prost::alloc::string::String,
+    /// The account's name.
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    /// The account's password, secret. It is not kept.
+    #[prost(bytes = "vec", tag = "3")]
+    pub password: ::prost::alloc::vec::Vec<u8>,
+}
+/// Under way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoginAtRelayResponse {
+    /// The relay.
+    #[prost(message, optional, tag = "1")]
+    pub relay: ::core::option::Option<MailboxRelay>,
+}
+/// Waits for a relay.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitMailboxRelayRequest {
+    /// SHA-256 of the relay's certificate, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub pin: ::prost::alloc::vec::Vec<u8>,
+    /// At most so long, milliseconds, at most 3,600,000.
+    #[prost(uint32, tag = "2")]
+    pub timeout_ms: u32,
+}
+/// How far it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitMailboxRelayResponse {
+    /// The relay.
+    #[prost(message, optional, tag = "1")]
+    pub relay: ::core::option::Option<MailboxRelay>,
+}
+/// Gives a relay up.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaveRelayRequest {
+    /// Link to the relay, or the pin of its certificate in hexadecimal digits, or the start of the pin.
+    #[prost(string, tag = "1")]
+    pub relay: ::prost::alloc::string::String,
+}
+/// Given up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaveRelayResponse {
+    /// The relay was not reached: what lies in the mailbox stays there until its lifetime ends.
+    #[prost(bool, tag = "1")]
+    pub unreached: bool,
+}
+/// Asks for the relays.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMailboxRelaysRequest {}
+/// The relays.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMailboxRelaysResponse {
+    /// In order of preference.
+    #[prost(message, repeated, tag = "1")]
+    pub relays: ::prost::alloc::vec::Vec<MailboxRelay>,
+}
+/// A relay that keeps what comes while this node is away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MailboxRelay {
+    /// SHA-256 of its certificate, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub pin: ::prost::alloc::vec::Vec<u8>,
+    /// Where it listens, each a host and a port.
+    #[prost(string, repeated, tag = "2")]
+    pub places: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Name of the account there.
+    #[prost(string, tag = "3")]
+    pub username: ::prost::alloc::string::String,
+    /// "connecting", "registering", "logging-in", "ready", "offline" or "logged-out".
+    #[prost(string, tag = "4")]
+    pub state: ::prost::alloc::string::String,
+    /// Why it is not ready, in words.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Unix time in ms at which the session ends unless it is used; 0 if there is none.
+    #[prost(uint64, tag = "6")]
+    pub session_ends_at_ms: u64,
+    /// Deliveries that came by it.
+    #[prost(uint64, tag = "7")]
+    pub received: u64,
+    /// Contacts who know the mailbox.
+    #[prost(uint32, tag = "8")]
+    pub contacts: u32,
 }
 /// Asks for accounts of the relay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4354,6 +4517,12 @@ impl ::core::fmt::Debug for CreateInvitationResponse {
     }
 }
 
+impl ::core::fmt::Debug for CreateRelayInvitationResponse {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("CreateRelayInvitationResponse").finish_non_exhaustive()
+    }
+}
+
 impl ::core::fmt::Debug for DownloadBlobRequest {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         formatter.debug_struct("DownloadBlobRequest").finish_non_exhaustive()
@@ -4402,6 +4571,18 @@ impl ::core::fmt::Debug for JoinGroupRequest {
     }
 }
 
+impl ::core::fmt::Debug for LoginAtRelayRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("LoginAtRelayRequest").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for Mailbox {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("Mailbox").finish_non_exhaustive()
+    }
+}
+
 impl ::core::fmt::Debug for Message {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         formatter.debug_struct("Message").finish_non_exhaustive()
@@ -4411,6 +4592,12 @@ impl ::core::fmt::Debug for Message {
 impl ::core::fmt::Debug for OpaqueLoginFinishResponse {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         formatter.debug_struct("OpaqueLoginFinishResponse").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for RegisterAtRelayRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("RegisterAtRelayRequest").finish_non_exhaustive()
     }
 }
 

@@ -234,6 +234,17 @@ pub enum Method {
     ReadPosts = 1194,
     /// Makes an invitation, with which people may register while the relay is closed. Forbidden while the node is none.
     CreateRelayInvitation = 1200,
+    /// Makes an account at a relay and logs in there, so that the relay keeps what comes while this node is away. Answers
+    /// when it has begun; WaitMailboxRelay tells how it went. Conflict while another attempt at that relay is under way.
+    RegisterAtRelay = 1210,
+    /// Logs in at a relay at which there is an account, as RegisterAtRelay does.
+    LoginAtRelay = 1211,
+    /// Waits until a relay keeps what comes, at most timeout_ms. What the last attempt failed with is the answer.
+    WaitMailboxRelay = 1212,
+    /// Gives the mailbox at a relay up, and forgets the relay. The account stays.
+    LeaveRelay = 1213,
+    /// The relays that keep what comes, in the order in which contacts use them.
+    ListMailboxRelays = 1214,
     /// The accounts of the relay that this node is, oldest first.
     ListRelayUsers = 1220,
     /// Makes an account an administrator of the relay, or lets it be one no more. Its sessions must be resumed.
@@ -362,6 +373,11 @@ impl Method {
         Self::BroadcastPost,
         Self::ReadPosts,
         Self::CreateRelayInvitation,
+        Self::RegisterAtRelay,
+        Self::LoginAtRelay,
+        Self::WaitMailboxRelay,
+        Self::LeaveRelay,
+        Self::ListMailboxRelays,
         Self::ListRelayUsers,
         Self::SetRelayAdministrator,
         Self::BanRelayUser,
@@ -484,6 +500,11 @@ impl Method {
             1193 => Self::BroadcastPost,
             1194 => Self::ReadPosts,
             1200 => Self::CreateRelayInvitation,
+            1210 => Self::RegisterAtRelay,
+            1211 => Self::LoginAtRelay,
+            1212 => Self::WaitMailboxRelay,
+            1213 => Self::LeaveRelay,
+            1214 => Self::ListMailboxRelays,
             1220 => Self::ListRelayUsers,
             1221 => Self::SetRelayAdministrator,
             1222 => Self::BanRelayUser,
@@ -620,6 +641,11 @@ impl Method {
             Self::BroadcastPost => "BroadcastPost",
             Self::ReadPosts => "ReadPosts",
             Self::CreateRelayInvitation => "CreateRelayInvitation",
+            Self::RegisterAtRelay => "RegisterAtRelay",
+            Self::LoginAtRelay => "LoginAtRelay",
+            Self::WaitMailboxRelay => "WaitMailboxRelay",
+            Self::LeaveRelay => "LeaveRelay",
+            Self::ListMailboxRelays => "ListMailboxRelays",
             Self::ListRelayUsers => "ListRelayUsers",
             Self::SetRelayAdministrator => "SetRelayAdministrator",
             Self::BanRelayUser => "BanRelayUser",
@@ -743,6 +769,11 @@ impl Method {
             Self::BroadcastPost => "broadcast_post",
             Self::ReadPosts => "read_posts",
             Self::CreateRelayInvitation => "create_relay_invitation",
+            Self::RegisterAtRelay => "register_at_relay",
+            Self::LoginAtRelay => "login_at_relay",
+            Self::WaitMailboxRelay => "wait_mailbox_relay",
+            Self::LeaveRelay => "leave_relay",
+            Self::ListMailboxRelays => "list_mailbox_relays",
             Self::ListRelayUsers => "list_relay_users",
             Self::SetRelayAdministrator => "set_relay_administrator",
             Self::BanRelayUser => "ban_relay_user",
@@ -857,6 +888,11 @@ impl Method {
             | Self::BroadcastPost
             | Self::ReadPosts
             | Self::CreateRelayInvitation
+            | Self::RegisterAtRelay
+            | Self::LoginAtRelay
+            | Self::WaitMailboxRelay
+            | Self::LeaveRelay
+            | Self::ListMailboxRelays
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -980,6 +1016,11 @@ impl Method {
             | Self::BroadcastPost
             | Self::ReadPosts
             | Self::CreateRelayInvitation
+            | Self::RegisterAtRelay
+            | Self::LoginAtRelay
+            | Self::WaitMailboxRelay
+            | Self::LeaveRelay
+            | Self::ListMailboxRelays
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1103,6 +1144,11 @@ impl Method {
             Self::BroadcastPost => "BroadcastPostRequest",
             Self::ReadPosts => "ReadPostsRequest",
             Self::CreateRelayInvitation => "CreateRelayInvitationRequest",
+            Self::RegisterAtRelay => "RegisterAtRelayRequest",
+            Self::LoginAtRelay => "LoginAtRelayRequest",
+            Self::WaitMailboxRelay => "WaitMailboxRelayRequest",
+            Self::LeaveRelay => "LeaveRelayRequest",
+            Self::ListMailboxRelays => "ListMailboxRelaysRequest",
             Self::ListRelayUsers => "ListRelayUsersRequest",
             Self::SetRelayAdministrator => "SetRelayAdministratorRequest",
             Self::BanRelayUser => "BanRelayUserRequest",
@@ -1226,6 +1272,11 @@ impl Method {
             Self::BroadcastPost => "BroadcastPostResponse",
             Self::ReadPosts => "ReadPostsResponse",
             Self::CreateRelayInvitation => "CreateRelayInvitationResponse",
+            Self::RegisterAtRelay => "RegisterAtRelayResponse",
+            Self::LoginAtRelay => "LoginAtRelayResponse",
+            Self::WaitMailboxRelay => "WaitMailboxRelayResponse",
+            Self::LeaveRelay => "LeaveRelayResponse",
+            Self::ListMailboxRelays => "ListMailboxRelaysResponse",
             Self::ListRelayUsers => "ListRelayUsersResponse",
             Self::SetRelayAdministrator => "SetRelayAdministratorResponse",
             Self::BanRelayUser => "BanRelayUserResponse",
@@ -1341,6 +1392,11 @@ impl Method {
             | Self::BroadcastPost
             | Self::ReadPosts
             | Self::CreateRelayInvitation
+            | Self::RegisterAtRelay
+            | Self::LoginAtRelay
+            | Self::WaitMailboxRelay
+            | Self::LeaveRelay
+            | Self::ListMailboxRelays
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1456,6 +1512,11 @@ impl Method {
             | Self::BroadcastPost
             | Self::ReadPosts
             | Self::CreateRelayInvitation
+            | Self::RegisterAtRelay
+            | Self::LoginAtRelay
+            | Self::WaitMailboxRelay
+            | Self::LeaveRelay
+            | Self::ListMailboxRelays
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser

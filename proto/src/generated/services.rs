@@ -1849,6 +1849,72 @@ pub trait Owner<C> {
         Err(Failure::not_offered(Method::CreateRelayInvitation))
     }
 
+    /// Makes an account at a relay and logs in there, so that the relay keeps what comes while this node is away. Answers
+    /// when it has begun; WaitMailboxRelay tells how it went. Conflict while another attempt at that relay is under way.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn register_at_relay(
+        &mut self,
+        context: &mut C,
+        request: v1::RegisterAtRelayRequest,
+    ) -> Result<v1::RegisterAtRelayResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::RegisterAtRelay))
+    }
+
+    /// Logs in at a relay at which there is an account, as RegisterAtRelay does.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn login_at_relay(
+        &mut self,
+        context: &mut C,
+        request: v1::LoginAtRelayRequest,
+    ) -> Result<v1::LoginAtRelayResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::LoginAtRelay))
+    }
+
+    /// Waits until a relay keeps what comes, at most timeout_ms. What the last attempt failed with is the answer.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn wait_mailbox_relay(
+        &mut self,
+        context: &mut C,
+        request: v1::WaitMailboxRelayRequest,
+    ) -> Result<v1::WaitMailboxRelayResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::WaitMailboxRelay))
+    }
+
+    /// Gives the mailbox at a relay up, and forgets the relay. The account stays.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn leave_relay(
+        &mut self,
+        context: &mut C,
+        request: v1::LeaveRelayRequest,
+    ) -> Result<v1::LeaveRelayResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::LeaveRelay))
+    }
+
+    /// The relays that keep what comes, in the order in which contacts use them.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_mailbox_relays(
+        &mut self,
+        context: &mut C,
+        request: v1::ListMailboxRelaysRequest,
+    ) -> Result<v1::ListMailboxRelaysResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListMailboxRelays))
+    }
+
     /// The accounts of the relay that this node is, oldest first.
     ///
     /// # Errors
@@ -2023,6 +2089,17 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ReadPosts => answer(method, payload, |request| handler.read_posts(context, request)),
         Method::CreateRelayInvitation => {
             answer(method, payload, |request| handler.create_relay_invitation(context, request))
+        }
+        Method::RegisterAtRelay => {
+            answer(method, payload, |request| handler.register_at_relay(context, request))
+        }
+        Method::LoginAtRelay => answer(method, payload, |request| handler.login_at_relay(context, request)),
+        Method::WaitMailboxRelay => {
+            answer(method, payload, |request| handler.wait_mailbox_relay(context, request))
+        }
+        Method::LeaveRelay => answer(method, payload, |request| handler.leave_relay(context, request)),
+        Method::ListMailboxRelays => {
+            answer(method, payload, |request| handler.list_mailbox_relays(context, request))
         }
         Method::ListRelayUsers => {
             answer(method, payload, |request| handler.list_relay_users(context, request))

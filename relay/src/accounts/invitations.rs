@@ -32,7 +32,7 @@ impl Relay {
         let expires_at_ms = cx.now.wall_ms.saturating_add(u64::from(lifetime_s) * 1_000);
         let record = InvitationRecord { uses: uses.max(1), expires_at_ms };
         tables::save(cx.tx, INVITATIONS, key(&sha256(&[&token])), &record)?;
-        Ok(CreateRelayInvitationResponse { token: token.to_vec(), expires_at_ms })
+        Ok(CreateRelayInvitationResponse { token: token.to_vec(), expires_at_ms, link: String::new() })
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn origin(
 
 impl Relay {
     /// The keys of the log, for clients.
-    pub(crate) fn transparency_keys(&self) -> TransparencyKeys {
+    pub fn transparency_keys(&self) -> TransparencyKeys {
         let (log, vrf) = (self.secrets.log.public(), self.secrets.vrf.public());
         TransparencyKeys::from(&LogKeys { relay: self.origin.clone(), log, vrf })
     }

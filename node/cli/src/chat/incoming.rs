@@ -3,6 +3,7 @@
 use qpq_proto::v1;
 use qpq_proto::v1::event::Kind;
 
+use crate::commands::relay::account::RelayView;
 use crate::output::Style;
 use crate::printable::{printable, printable_block};
 use crate::views::{event::missing, post};
@@ -15,7 +16,7 @@ pub(super) fn is_worth_showing(event: &v1::Event) -> bool {
         Some(Kind::State(message)) => matches!(message.state.as_str(), "delivered" | "expired" | "failed"),
         Some(Kind::Contact(contact)) => matches!(contact.state.as_str(), "pending" | "accepted"),
         Some(Kind::Group(_) | Kind::Gap(_) | Kind::Alarm(_) | Kind::Post(_)) => true,
-        None => false,
+        Some(Kind::Relay(_)) | None => false,
     }
 }
 
@@ -40,6 +41,7 @@ pub(super) fn describe(event: &v1::Event, before: usize, style: &Style) -> Strin
             style.severity("error").replace("error", &format!("ALARM: {}", printable(&alarm.text)))
         }
         Some(Kind::Post(post)) => post::describe(post, style),
+        Some(Kind::Relay(relay)) => RelayView::from(relay.clone()).line(),
         None => String::new(),
     };
     format!("{time} {} {text}", style.faint("*"))

@@ -1,4 +1,6 @@
-//! `qpq relay`: what this node does for those whom it serves.
+//! `qpq relay`: what this node does for those whom it serves, and the relays that serve it.
+
+pub(crate) mod account;
 
 mod administration;
 mod audit;
@@ -17,6 +19,7 @@ use crate::exit::Error;
 use crate::output::{Show, Style};
 use crate::printable::printable;
 use crate::views::hex;
+use account::{AccountArgs, parse_invitation};
 
 /// What to do.
 #[derive(Debug, clap::Args)]
@@ -40,6 +43,24 @@ pub(crate) enum RelayCommand {
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = durations::parse)]
         expires: Duration,
     },
+    /// Make an account at a relay, which then keeps your messages while this node is away.
+    Register {
+        #[command(flatten)]
+        account: AccountArgs,
+        /// An invitation, 64 hexadecimal digits; that of the link if it has one.
+        #[arg(long, value_name = "TOKEN", value_parser = parse_invitation)]
+        invitation: Option<[u8; 32]>,
+    },
+    /// Log in at a relay at which you have an account.
+    Login(AccountArgs),
+    /// Give the mailbox at a relay up.
+    Leave {
+        /// The link to the relay, or the start of its pin.
+        #[arg(value_name = "LINK")]
+        relay: String,
+    },
+    /// List the relays that keep messages for you.
+    List,
     /// About those who use this relay.
     #[command(flatten)]
     Administration(AdministrationCommand),
@@ -50,6 +71,12 @@ pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error>
     match args.command {
         RelayCommand::Status => status(context).await,
         RelayCommand::Invite { uses, expires } => invite(context, uses, expires).await,
+        RelayCommand::Register { account, invitation } => {
+            account::register(context, account, invitation).await
+        }
+        RelayCommand::Login(args) => account::log_in(context, args).await,
+        RelayCommand::Leave { relay } => account::leave(context, relay).await,
+        RelayCommand::List => account::list(context).await,
         RelayCommand::Administration(command) => administration::run(context, command).await,
     }
 }
@@ -61,6 +88,7 @@ async fn status(context: &Context) -> Result<(), Error> {
         on: status.roles.iter().any(|role| role == "relay"),
         address: status.listener_address,
         pin: hex(&status.listener_pin),
+        link: status.relay_link,
     })
 }
 
@@ -71,6 +99,7 @@ async fn invite(context: &Context, uses: u32, expires: Duration) -> Result<(), E
     let made = daemon.create_relay_invitation(&request).await?;
     context.output.show(&InvitationView {
         invitation: hex(&made.token),
+        link: made.link,
         uses,
         expires_at_ms: made.expires_at_ms,
     })
@@ -82,6 +111,7 @@ struct StatusView {
     on: bool,
     address: String,
     pin: String,
+    link: String,
 }
 
 impl Show for StatusView {
@@ -92,12 +122,14 @@ impl Show for StatusView {
             true => "This node is a relay.",
             false => "This node is no relay: `qpq role relay on` makes it one.",
         };
-        match self.address.is_empty() {
-            true => role.to_owned(),
-            false => {
-                format!("{role}\n  listens at  {}\n  pin         {}", printable(&self.address), self.pin)
-            }
+        let mut lines = role.to_owned();
+        if !self.address.is_empty() {
+            lines += &format!("\n  listens at  {}\n  pin         {}", printable(&self.address), self.pin);
         }
+        if !self.link.is_empty() {
+            lines += &format!("\n  link        {}", printable(&self.link));
+        }
+        lines
     }
 }
 
@@ -105,6 +137,7 @@ impl Show for StatusView {
 #[derive(Debug, Serialize)]
 struct InvitationView {
     invitation: String,
+    link: String,
     uses: u32,
     expires_at_ms: u64,
 }
@@ -113,6 +146,9 @@ impl Show for InvitationView {
     const SCHEMA: &'static str = "qpq.relay-invitation/1";
 
     fn human(&self, _style: &Style) -> String {
-        self.invitation.clone()
+        match self.link.is_empty() {
+            true => self.invitation.clone(),
+            false => printable(&self.link).into_owned(),
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::contact::ContactView;
 use super::count;
 use super::message::MessageView;
 use super::post::PostView;
+use crate::commands::relay::account::RelayView;
 use crate::output::{Show, Style};
 use crate::printable::printable;
 
@@ -32,6 +33,7 @@ enum What {
     Gap { conversation: String, from: String, missing: u64 },
     Alarm { code: String, text: String },
     Post { post: PostView },
+    Relay { relay: RelayView },
     Unknown {},
 }
 
@@ -49,6 +51,7 @@ impl From<v1::Event> for EventView {
             }
             Some(Kind::Alarm(alarm)) => What::Alarm { code: alarm.code, text: alarm.text },
             Some(Kind::Post(post)) => What::Post { post: post.into() },
+            Some(Kind::Relay(relay)) => What::Relay { relay: relay.into() },
             None => What::Unknown {},
         };
         Self { cursor: event.cursor, at_ms: event.at_ms, what }
@@ -79,6 +82,7 @@ impl What {
                 )
             }
             Self::Post { post } => format!("post     {}", post.without_time(style)),
+            Self::Relay { relay } => format!("relay    {}", relay.line()),
             Self::Unknown {} => "unknown  from a newer daemon".to_owned(),
         }
     }

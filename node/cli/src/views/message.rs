@@ -28,6 +28,8 @@ pub(crate) struct MessageView {
     handed: u32,
     /// How many of those nodes keep it in memory only.
     handed_volatile: u32,
+    /// Recipients for whom it lies at a relay of theirs.
+    relayed: u32,
     sent: u32,
     delivered: u32,
     recipients: u32,
@@ -48,6 +50,7 @@ impl From<v1::Message> for MessageView {
             own: message.own,
             handed: message.handed,
             handed_volatile: message.handed_volatile,
+            relayed: message.relayed,
             sent: message.sent,
             delivered: message.delivered,
             recipients: message.recipients,
@@ -73,11 +76,12 @@ impl MessageView {
         let state = match (self.state.as_str(), self.handed) {
             ("handed", 1) => format!("handed to 1 node{place}"),
             ("handed", nodes) => format!("handed to {nodes} nodes{place}"),
+            ("relayed", _) => "at relay".to_owned(),
             (state, _) => printable(state).into_owned(),
         };
         match (self.own, self.state.as_str()) {
             (false, _) | (true, "delivered") => String::new(),
-            (true, "sent" | "queued" | "handed") if self.recipients > 1 => {
+            (true, "sent" | "queued" | "handed" | "relayed") if self.recipients > 1 => {
                 format!("  [{state}, delivered to {} of {}]", self.delivered, self.recipients)
             }
             (true, _) => format!("  [{state}]"),
@@ -156,6 +160,7 @@ pub(crate) fn sample_message() -> v1::Message {
         sent: 0,
         handed: 2,
         handed_volatile: 1,
+        relayed: 0,
     }
 }
 
@@ -175,7 +180,7 @@ mod tests {
                     r#""from":"bob","from_identity":"{identity}","text":"hello","sent_at_ms":1795257065120,"#
                 )
                 + r#""stored_at_ms":1795257065320,"state":"received","cursor":7,"own":false,"#
-                + r#""handed":2,"handed_volatile":1,"sent":0,"delivered":0,"recipients":1}"#
+                + r#""handed":2,"handed_volatile":1,"relayed":0,"sent":0,"delivered":0,"recipients":1}"#
         );
     }
 
@@ -192,6 +197,8 @@ mod tests {
             ("queued", 1, 0, "hello  [queued]"),
             ("handed", 1, 0, "hello  [handed to 2 nodes, 1 in memory only]"),
             ("handed", 3, 1, "hello  [handed to 2 nodes, 1 in memory only, delivered to 1 of 3]"),
+            ("relayed", 1, 0, "hello  [at relay]"),
+            ("relayed", 3, 1, "hello  [at relay, delivered to 1 of 3]"),
             ("sent", 3, 1, "hello  [sent, delivered to 1 of 3]"),
             ("failed", 3, 0, "hello  [failed]"),
         ] {

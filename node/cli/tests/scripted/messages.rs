@@ -129,7 +129,7 @@ fn messages_are_read_with_time_place_and_sender() {
             r#""from_identity":"{}","text":"hello\nthere","sent_at_ms":1795257065120,"#,
             hex("02", 32)
         )
-        + r#""stored_at_ms":1795257065320,"state":"received","cursor":1,"own":false,"handed":0,"handed_volatile":0,"sent":0,"delivered":0,"#
+        + r#""stored_at_ms":1795257065320,"state":"received","cursor":1,"own":false,"handed":0,"handed_volatile":0,"relayed":0,"sent":0,"delivered":0,"#
         + r#""recipients":0}"#;
     assert_eq!(first, wanted);
 }

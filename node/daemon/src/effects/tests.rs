@@ -38,6 +38,25 @@ impl Network for Wire {
     fn release(&self, node: NodeKey) {
         self.0.lock().unwrap().connections.push(format!("release {}", short(&node)));
     }
+
+    fn want_relay(&self, relay: RelayKey, places: Vec<String>) {
+        self.0.lock().unwrap().connections.push(format!("want relay {} at {}", relay.0[0], places.join(" ")));
+    }
+
+    fn release_relay(&self, relay: RelayKey) {
+        self.0.lock().unwrap().connections.push(format!("release relay {}", relay.0[0]));
+    }
+
+    async fn call_relay(
+        &self,
+        _: RelayKey,
+        line: RelayLine,
+        method: Method,
+        payload: Bytes,
+    ) -> Result<Bytes, CallFailure> {
+        let node = if line == RelayLine::Session { ALICE } else { BOB };
+        self.call(node, method, payload).await.map_err(failure_of)
+    }
 }
 
 #[derive(Clone)]
@@ -228,4 +247,29 @@ async fn static_peers_are_wanted_from_the_start() {
     }
     assert_eq!(wire.0.lock().unwrap().connections, ["want 01010101 at 0"]);
     running.abort();
+}
+
+#[tokio::test]
+async fn relays_are_wanted_called_and_released() {
+    let mut stage = Stage::new();
+    let relay = RelayKey([7; 32]);
+    let call = |id, line, payload| {
+        let payload = Bytes::from_static(payload);
+        Effect::RelayCall { call: CallId(id), relay, line, method: Method::Enqueue, payload }
+    };
+    stage.effects.send(Effect::WantRelay { relay, places: vec!["a:1".into(), "b:2".into()] }).unwrap();
+    stage.effects.send(Effect::ReleaseRelay { relay }).unwrap();
+    assert_eq!(stage.connections().await, ["want relay 7 at a:1 b:2", "release relay 7"]);
+
+    stage.effects.send(call(1, RelayLine::Session, b"")).unwrap();
+    stage.effects.send(call(2, RelayLine::Anonymous { places: Vec::new() }, b"")).unwrap();
+    stage.settle().await;
+    assert_eq!((stage.calls_of(ALICE), stage.calls_of(BOB)), (1, 1));
+    stage.reply(1, Err(transport(TransportErrorKind::ConnectionLost)));
+    assert_eq!(stage.answered().await, (2, Err(CallFailure::Unreachable)));
+    stage.reply(0, Ok(Bytes::from_static(b"yes")));
+    assert_eq!(stage.answered().await, (1, Ok(Bytes::from_static(b"yes"))));
+
+    stage.effects.send(call(3, RelayLine::Session, b"panic")).unwrap();
+    assert_eq!(stage.answered().await, (3, Err(CallFailure::Unreachable)));
 }

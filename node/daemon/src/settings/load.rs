@@ -273,7 +273,8 @@ fn closest(name: &str) -> Option<String> {
 
 const VARIABLES: &str = "QPQ_";
 /// Variables that are no settings: the file of them, and what `qpq` and the tests read.
-const OTHER_VARIABLES: &[&str] = &["QPQ_CONFIG", "QPQ_PASSPHRASE", "QPQ_VECTORS", "QPQ_RATCHET"];
+const OTHER_VARIABLES: &[&str] =
+    &["QPQ_CONFIG", "QPQ_PASSPHRASE", "QPQ_PASSWORD", "QPQ_VECTORS", "QPQ_RATCHET"];
 const TEST_VARIABLES: &str = "QPQ_TEST_";
 const SETTINGS_BYTES_MAX: u64 = 65_536;
 const SUGGESTION_LIKENESS_MIN: f64 = 0.8;

@@ -46,8 +46,10 @@ impl Engine {
                 continue;
             }
             for (ordinal, parcel) in self.entries_after(cx, &stream, 0, usize::MAX)? {
-                let is_waited_for =
-                    absent.iter().any(|(who, cursor)| cursor.is_pending(ordinal) && parcel.is_for(who));
+                // What lies at a relay of a reader's is not carried as well.
+                let is_waited_for = absent.iter().any(|(who, cursor)| {
+                    cursor.is_pending(ordinal) && !cursor.is_relayed(ordinal) && parcel.is_for(who)
+                });
                 if !is_waited_for || (!parcel.bundles.is_empty() && !parcel.is_refused) {
                     continue;
                 }

@@ -26,8 +26,9 @@ impl Engine {
         self.routes = Some(routes.only(&new));
         self.carrying.looked_now.extend(new);
         let result = self.mesh_input(cx, qpq_mesh::Input::InterestChanged);
+        let kept = self.kept_mail_may_open(cx);
         self.routes = Some(routes);
-        result
+        result.and(kept)
     }
 
     /// What these secrets recognise is from now on carried for others alone.

@@ -25,6 +25,14 @@ pub(super) const RECEIPT_IDS_MAX: usize = 256;
 /// Content ids that go along with another content.
 const RECEIPTS_ALONG_MAX: usize = 32;
 
+/// What is acknowledged.
+enum Received {
+    /// A content, by its id.
+    Content(Vec<u8>),
+    /// A delivery, by its id.
+    Delivery(Vec<u8>),
+}
+
 impl Engine {
     /// A content is here whose sender does not know it.
     pub(crate) fn note_receipt(
@@ -34,6 +42,27 @@ impl Engine {
         to: Identity,
         id: Vec<u8>,
     ) -> Result<(), EngineError> {
+        self.note_received(cx, conversation, to, Received::Content(id))
+    }
+
+    /// A delivery that holds no text came through a relay, and its sender does not know it.
+    pub(crate) fn note_delivery_receipt(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        to: Identity,
+        delivery: Vec<u8>,
+    ) -> Result<(), EngineError> {
+        self.note_received(cx, conversation, to, Received::Delivery(delivery))
+    }
+
+    fn note_received(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &ConversationRecord,
+        to: Identity,
+        what: Received,
+    ) -> Result<(), EngineError> {
         if tables::all::<ReceiptsRecord>(cx.tx, RECEIPTS)?.is_empty() {
             self.outbox.plan(cx.now.monotonic_ms + RECEIPTS_AFTER_MS, Task::Receipts);
         }
@@ -42,12 +71,16 @@ impl Engine {
         let mut record = known.unwrap_or_else(|| ReceiptsRecord {
             conversation: conversation.id.clone(),
             identity: to.as_bytes().to_vec(),
-            ids: Vec::new(),
+            ..ReceiptsRecord::default()
         });
-        if !record.ids.contains(&id) {
-            record.ids.push(id);
+        let (received, of_which) = match what {
+            Received::Content(id) => (&mut record.ids, id),
+            Received::Delivery(id) => (&mut record.deliveries, id),
+        };
+        if !received.contains(&of_which) {
+            received.push(of_which);
         }
-        if record.ids.len() == RECEIPT_IDS_MAX {
+        if received.len() == RECEIPT_IDS_MAX {
             return self.send_receipt(cx, &record);
         }
         tables::save(cx.tx, RECEIPTS, tables::key(&key), &record)
@@ -75,7 +108,10 @@ impl Engine {
         if !self.is_member(cx, &conversation, &record.identity)? {
             return Ok(());
         }
-        let kind = content::Kind::Receipt(Receipt { ids: record.ids.clone() });
+        let kind = content::Kind::Receipt(Receipt {
+            ids: record.ids.clone(),
+            deliveries: record.deliveries.clone(),
+        });
         let content = self.unnumbered(cx, kind);
         self.seal_content(cx, &conversation, &content, Audience::Only(&record.identity))
     }
@@ -100,7 +136,7 @@ impl Engine {
             let room = RECEIPTS_ALONG_MAX.saturating_sub(content.received.len());
             content.received.extend(record.ids.drain(..room.min(record.ids.len())));
             let key = sender_key(&record.conversation, &record.identity);
-            if record.ids.is_empty() {
+            if record.ids.is_empty() && record.deliveries.is_empty() {
                 cx.tx.delete(RECEIPTS, tables::key(&key))?;
             } else {
                 tables::save(cx.tx, RECEIPTS, tables::key(&key), &record)?;

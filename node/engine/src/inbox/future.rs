@@ -7,6 +7,7 @@ use qpq_mesh::{BundleId, Secret};
 use qpq_proto::{Failure, Status, ids::NodeKey, v1::Disposition};
 
 use crate::{
+    content::Heard,
     context::Context,
     engine::Engine,
     group_cache::GroupFailure,
@@ -129,8 +130,10 @@ impl Engine {
                 }
                 self.note_reached(cx, &conversation, &sender, &epoch)?;
                 match self.take_content(cx, &conversation, group_id, &sender, &plaintext) {
-                    Ok(Some(id)) => self.note_receipt(cx, &conversation, sender.certificate.identity, id)?,
-                    Ok(None) => {}
+                    Ok(Heard::Text(id)) => {
+                        self.note_receipt(cx, &conversation, sender.certificate.identity, id)?
+                    }
+                    Ok(Heard::Receipt | Heard::Other) => {}
                     Err(refusal) => return Ok(Err(for_good(refusal))),
                 }
                 Ok(Ok(false))

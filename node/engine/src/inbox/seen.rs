@@ -27,6 +27,16 @@ impl Engine {
         }))
     }
 
+    /// Who sent a delivery that was here before.
+    pub(crate) fn sender_of_seen(
+        &self,
+        cx: &Context<'_>,
+        delivery: &[u8],
+    ) -> Result<Option<Vec<u8>>, EngineError> {
+        let seen: Option<SeenRecord> = tables::load(cx.tx, SEEN, tables::key(delivery))?;
+        Ok(seen.map(|seen| seen.sender).filter(|sender| !sender.is_empty()))
+    }
+
     /// The answer to a delivery that is offered again has changed.
     pub(super) fn answer_from_now_on(
         &self,
@@ -52,10 +62,12 @@ impl Engine {
         disposition: Disposition,
     ) -> Result<(), EngineError> {
         let (disposition, delivery_id) = (disposition.into(), delivery.to_vec());
-        let record = SeenRecord { disposition, delivery: delivery_id, refusal: None };
+        let sender = self.relays.opened_sender();
+        let record = SeenRecord { disposition, delivery: delivery_id, refusal: None, sender };
         tables::save(cx.tx, SEEN, tables::key(delivery), &record)?;
         let ordinal = tables::next_ordinal(cx.tx, SEEN_ORDER, SINGLE)?;
-        tables::save(cx.tx, SEEN_ORDER, tables::at(SINGLE, ordinal), &record)?;
+        let in_order = SeenRecord { sender: Vec::new(), ..record };
+        tables::save(cx.tx, SEEN_ORDER, tables::at(SINGLE, ordinal), &in_order)?;
         let Some(old) = ordinal.checked_sub(SEEN_MAX) else { return Ok(()) };
         if let Some(oldest) = tables::load::<SeenRecord>(cx.tx, SEEN_ORDER, tables::at(SINGLE, old))? {
             cx.tx.delete(SEEN, tables::key(&oldest.delivery))?;

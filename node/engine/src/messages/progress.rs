@@ -48,7 +48,8 @@ impl Engine {
         let key = delivery_key(message_id, recipient);
         let mut delivery: DeliveryRecord = tables::load(cx.tx, DELIVERIES, key)?.unwrap_or_default();
         let before = delivery.progress();
-        if before == Progress::Delivered || progress == before {
+        let is_behind = progress == Progress::Relayed && before == Progress::Sent;
+        if before == Progress::Delivered || progress == before || is_behind {
             return Ok(());
         }
         delivery.progress = progress.into();
@@ -56,7 +57,11 @@ impl Engine {
         if delivery.sent_at_ms == 0 && matches!(progress, Progress::Sent | Progress::Delivered) {
             delivery.sent_at_ms = cx.now.wall_ms;
         }
-        delivery.ended_at_ms = if progress == Progress::Sent { 0 } else { cx.now.wall_ms };
+        if delivery.relayed_at_ms == 0 && progress == Progress::Relayed {
+            delivery.relayed_at_ms = cx.now.wall_ms;
+        }
+        let is_under_way = matches!(progress, Progress::Sent | Progress::Relayed);
+        delivery.ended_at_ms = if is_under_way { 0 } else { cx.now.wall_ms };
         tables::save(cx.tx, DELIVERIES, key, &delivery)?;
         let state_before = state_word(&record);
         count(&mut record, before, progress);
@@ -111,13 +116,16 @@ impl Engine {
         let reached = match wanted {
             _ if record.is_unsealed => false,
             Progress::Delivered => record.delivered >= record.recipients,
-            _ => record.sent >= record.recipients || record.handed > record.handed_volatile,
+            _ => record.sent + record.relayed >= record.recipients || record.handed > record.handed_volatile,
         };
         let mut waiting_for = Vec::new();
         if !reached {
             for (identity, delivery) in self.deliveries(cx, &conversation, &record)? {
-                let is_short = !matches!(delivery.progress(), Progress::Sent | Progress::Delivered)
-                    || (wanted == Progress::Delivered && delivery.progress() == Progress::Sent);
+                let is_short = match delivery.progress() {
+                    Progress::Delivered => false,
+                    Progress::Sent | Progress::Relayed => wanted == Progress::Delivered,
+                    _ => true,
+                };
                 if is_short {
                     waiting_for.push(self.display_name(cx, &identity)?);
                 }
@@ -148,7 +156,7 @@ impl Engine {
                 recipients.push(TraceRecipient {
                     name,
                     state: progress_word(delivery.progress()).into(),
-                    at_ms: delivery.ended_at_ms.max(delivery.sent_at_ms),
+                    at_ms: delivery.ended_at_ms.max(delivery.sent_at_ms).max(delivery.relayed_at_ms),
                     reason,
                     attempts: delivery.attempts,
                 });
@@ -198,6 +206,9 @@ impl Engine {
         let person = self.person(cx, identity)?.unwrap_or_default();
         let is_online = person.node_keys().iter().any(|node| self.peers.is_connected(node));
         Ok(match (delivery.progress(), is_online) {
+            (Progress::Relayed, _) => {
+                "at a relay of the recipient's, from which the recipient has not fetched it".into()
+            }
             (Progress::Sent, _) => "stored on the recipient's node, which cannot open it yet".into(),
             (_, true) => "being delivered".into(),
             (_, false) => "the recipient's node is not connected".into(),
@@ -214,6 +225,7 @@ pub(super) fn count(record: &mut MessageRecord, before: Progress, after: Progres
         (&mut record.sent, &is_sent as &dyn Fn(Progress) -> bool),
         (&mut record.delivered, &|progress| progress == Progress::Delivered),
         (&mut record.lost, &is_lost),
+        (&mut record.relayed, &|progress| progress == Progress::Relayed),
     ] {
         *count = (*count + u32::from(is_counted(after))).saturating_sub(is_counted(before).into());
     }
@@ -235,6 +247,8 @@ pub(super) fn state_word(record: &MessageRecord) -> &'static str {
         "delivered"
     } else if record.sent + record.lost >= record.recipients {
         "sent"
+    } else if record.sent + record.relayed + record.lost >= record.recipients {
+        "relayed"
     } else if record.handed > 0 {
         "handed"
     } else {
@@ -246,6 +260,7 @@ pub(super) fn progress_word(progress: Progress) -> &'static str {
     match progress {
         Progress::Queued => "queued",
         Progress::Sent => "sent",
+        Progress::Relayed => "relayed",
         Progress::Delivered => "delivered",
         Progress::Expired => "expired",
         Progress::Failed => "failed",
@@ -254,6 +269,9 @@ pub(super) fn progress_word(progress: Progress) -> &'static str {
 
 pub(super) fn delivery_steps(name: &str, delivery: &DeliveryRecord) -> Vec<TraceStep> {
     let mut steps = Vec::new();
+    if delivery.relayed_at_ms > 0 {
+        steps.push(step(delivery.relayed_at_ms, "relayed", format!("stored at a relay of {name}")));
+    }
     if delivery.sent_at_ms > 0 {
         steps.push(step(delivery.sent_at_ms, "sent", format!("stored on the node of {name}")));
     }

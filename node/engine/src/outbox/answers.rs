@@ -1,6 +1,6 @@
 //! What becomes of entries: taken, stored, refused, dropped, expired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -171,6 +171,29 @@ impl Engine {
             for entry in self.pending_entries(cx, &stream, recipient)? {
                 if entry.parcel.message == message {
                     self.settle(cx, &entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A recipient says which deliveries came through a relay of theirs.
+    pub(crate) fn deliveries_taken<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &[u8],
+        recipient: &[u8],
+        deliveries: impl Iterator<Item = &'a Vec<u8>>,
+    ) -> Result<(), EngineError> {
+        let deliveries: BTreeSet<&Vec<u8>> = deliveries.collect();
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let own = [Stream::introductions(recipient), Stream::Person(recipient.to_vec())];
+        for stream in own.into_iter().chain([Stream::Conversation(conversation.to_vec())]) {
+            for entry in self.pending_entries(cx, &stream, recipient)? {
+                if deliveries.contains(&entry.parcel.delivery) {
+                    self.finish(cx, &entry, Progress::Delivered, "")?;
                 }
             }
         }

@@ -33,6 +33,19 @@ impl CursorRecord {
         is_untouched || self.stored.binary_search(&ordinal).is_ok()
     }
 
+    /// Whether an entry lies at a relay of the recipient's.
+    pub(crate) fn is_relayed(&self, ordinal: u64) -> bool {
+        self.relayed.binary_search(&ordinal).is_ok()
+    }
+
+    /// The recipient's node, or a relay, holds an entry.
+    fn store(&mut self, ordinal: u64) {
+        if let Err(position) = self.stored.binary_search(&ordinal) {
+            self.stored.insert(position, ordinal);
+            self.pass(ordinal);
+        }
+    }
+
     /// Moves past an entry that the recipient was given.
     fn pass(&mut self, ordinal: u64) {
         self.through = self.through.max(ordinal);
@@ -70,7 +83,7 @@ impl Engine {
     }
 
     /// The first entry of a stream that a recipient has not been given.
-    pub(super) fn next_entry(
+    pub(crate) fn next_entry(
         &self,
         cx: &Context<'_>,
         stream: &Stream,
@@ -159,13 +172,24 @@ impl Engine {
 
     /// The recipient's node holds an entry that it cannot open yet.
     pub(super) fn note_stored(&self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
-        let mut cursor = self.cursor(cx, &entry.stream, &entry.recipient)?;
-        if let Err(position) = cursor.stored.binary_search(&entry.ordinal) {
-            cursor.stored.insert(position, entry.ordinal);
-            cursor.pass(entry.ordinal);
+        let before = self.cursor(cx, &entry.stream, &entry.recipient)?;
+        let mut cursor = before.clone();
+        cursor.relayed.retain(|relayed| *relayed != entry.ordinal);
+        cursor.store(entry.ordinal);
+        if cursor != before {
             self.save_cursor(cx, &entry.stream, &entry.recipient, &cursor)?;
         }
         Ok(())
+    }
+
+    /// A relay of the recipient's holds an entry.
+    pub(crate) fn note_relayed(&self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
+        let mut cursor = self.cursor(cx, &entry.stream, &entry.recipient)?;
+        if let Err(position) = cursor.relayed.binary_search(&entry.ordinal) {
+            cursor.relayed.insert(position, entry.ordinal);
+        }
+        cursor.store(entry.ordinal);
+        self.save_cursor(cx, &entry.stream, &entry.recipient, &cursor)
     }
 
     /// Whether an entry comes before all others with which a recipient is not done.
@@ -187,12 +211,13 @@ impl Engine {
     }
 
     /// The recipient is done with an entry: removes it, with its payload, if it was the last.
-    pub(super) fn settle(&mut self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>, entry: &Entry) -> Result<(), EngineError> {
         let key = tables::at(entry.stream.key(), entry.ordinal);
         let mut cursor = self.cursor(cx, &entry.stream, &entry.recipient)?;
         let was_stored = cursor.stored.binary_search(&entry.ordinal).ok();
         if let Some(position) = was_stored {
             cursor.stored.remove(position);
+            cursor.relayed.retain(|relayed| *relayed != entry.ordinal);
         }
         // Read again: another recipient may have been done with it since.
         let parcel: Option<ParcelRecord> = tables::load(cx.tx, OUTGOING, key)?;

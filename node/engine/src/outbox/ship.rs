@@ -78,6 +78,7 @@ impl Engine {
             }
         }
         let recipients: BTreeSet<&Vec<u8>> = recipients.iter().collect();
+        self.reach_by_mail(cx, &recipients)?;
         for node in self.peers.connected() {
             for person in self.owners_of_node(cx, node)? {
                 if recipients.contains(&person) {

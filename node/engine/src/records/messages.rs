@@ -11,6 +11,8 @@ pub(crate) enum Progress {
     Delivered = 2,
     Expired = 3,
     Failed = 4,
+    /// It lies at a relay of the recipient's.
+    Relayed = 5,
 }
 
 /// A text in a conversation.
@@ -54,6 +56,9 @@ pub(crate) struct MessageRecord {
     /// Those of them that keep it in memory only.
     #[prost(uint32, tag = "17")]
     pub handed_volatile: u32,
+    /// Recipients for whom it lies at a relay of theirs.
+    #[prost(uint32, tag = "19")]
+    pub relayed: u32,
     /// It waits for its conversation to get a group; until then nobody knows how many recipients it has.
     #[prost(bool, tag = "13")]
     pub is_unsealed: bool,
@@ -89,6 +94,9 @@ pub(crate) struct DeliveryRecord {
     pub reason: String,
     #[prost(uint32, tag = "7")]
     pub attempts: u32,
+    /// Unix time in ms at which a relay of the recipient's took it.
+    #[prost(uint64, tag = "8")]
+    pub relayed_at_ms: u64,
 }
 
 /// A content that waits for an MLS group.
@@ -106,7 +114,7 @@ pub(crate) struct UnsealedRecord {
 pub(crate) struct EventRecord {
     #[prost(uint64, tag = "1")]
     pub at_ms: u64,
-    /// "message", "state", "contact", "group", "gap", "post" or "alarm".
+    /// "message", "state", "contact", "group", "gap", "post", "relay" or "alarm".
     #[prost(string, tag = "2")]
     pub what: String,
     /// Conversation, 16 bytes; of a post its topic, 32 bytes.
@@ -115,7 +123,7 @@ pub(crate) struct EventRecord {
     /// Cursor of the message or the post.
     #[prost(uint64, tag = "4")]
     pub cursor: u64,
-    /// Identity of the person.
+    /// Identity of the person, or the pin of the relay.
     #[prost(bytes = "vec", tag = "5")]
     pub person: Vec<u8>,
     /// What happened to a group, or the alarm's code.

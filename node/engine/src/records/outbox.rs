@@ -73,6 +73,9 @@ pub(crate) struct CursorRecord {
     /// Ordinals beyond `through` of entries that the recipient has opened, ascending: they came another way.
     #[prost(uint64, repeated, tag = "3")]
     pub done: Vec<u64>,
+    /// Those of `stored` that lie at a relay of the recipient's, not on the recipient's node, ascending.
+    #[prost(uint64, repeated, tag = "4")]
+    pub relayed: Vec<u64>,
 }
 
 /// The outbox as a whole.
@@ -95,6 +98,9 @@ pub(crate) struct SeenRecord {
     /// Why it was not taken, if it was stored first and refused when it could be opened.
     #[prost(message, optional, tag = "3")]
     pub refusal: Option<RefusalRecord>,
+    /// Identity key of the sender, 32 bytes, if it is known and this person has a relay.
+    #[prost(bytes = "vec", tag = "4")]
+    pub sender: Vec<u8>,
 }
 
 /// A refusal, so that it can be repeated.
@@ -139,4 +145,7 @@ pub(crate) struct ReceiptsRecord {
     /// Content ids, 16 bytes each.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub ids: Vec<Vec<u8>>,
+    /// Delivery ids of what came through a relay and holds no text, 16 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub deliveries: Vec<Vec<u8>>,
 }

@@ -148,9 +148,10 @@ fn messages() {
         carriers: vec![two(5)],
         handed_volatile: 3,
         is_kept_again: true,
+        relayed: 16,
     };
     reads(
-        "0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e7896018201020505880103900101",
+        "0a020101120202021a0568656c6c6f20900328f4033001380740084809500a58cc0860016801700e7896018201020505880103900101980110",
         &message,
     );
     reads("0a02010110c8011a020303", &PlaceRecord { conversation: two(1), cursor: 200, sender: two(3) });
@@ -160,8 +161,9 @@ fn messages() {
         ended_at_ms: 500,
         reason: "lost".into(),
         attempts: 7,
+        relayed_at_ms: 800,
     };
-    reads("100420900328f40332046c6f73743807", &delivery);
+    reads("100420900328f40332046c6f7374380740a006", &delivery);
     reads("0a02010110c801", &UnsealedRecord { content: two(1), expires_node_ms: 200 });
     let event = EventRecord {
         at_ms: 100,
@@ -196,8 +198,9 @@ fn the_outbox_and_what_came_in() {
     };
     let hex = "0864120202021a0203032090032a020505320206063a020707420208084202090948840750015a020b0b62020c0c68940a7001";
     reads(hex, &parcel);
-    let cursor = CursorRecord { through: 100, stored: vec![200, 201], done: vec![300, 400] };
-    reads("08641204c801c9011a04ac029003", &cursor);
+    let cursor =
+        CursorRecord { through: 100, stored: vec![200, 201], done: vec![300, 400], relayed: vec![201] };
+    reads("08641204c801c9011a04ac0290032202c901", &cursor);
     reads("0864", &OutboxRecord { reserved: 100 });
     reads("080212020202", &SeenRecord { disposition: 2, delivery: two(2), ..SeenRecord::default() });
     let future = FutureRecord {

@@ -152,6 +152,7 @@ fn a_rollback_is_dealt_with_once() {
         seeks_strangers: false,
         is_rolled_back: true,
         custody_is_volatile: false,
+        password_cost: crate::tests::PASSWORD_COST,
     };
     bench.engine = Engine::open(config, &mut bench.memory).unwrap();
     assert!(bench.engine.is_rolled_back());

@@ -16,7 +16,10 @@ fn text(id: u8) -> Content {
 }
 
 fn receipt(id: u8) -> Content {
-    let kind = Some(content::Kind::Receipt(qpq_proto::v1::Receipt { ids: vec![vec![id; 16]] }));
+    let kind = Some(content::Kind::Receipt(qpq_proto::v1::Receipt {
+        ids: vec![vec![id; 16]],
+        deliveries: Vec::new(),
+    }));
     Content { id: vec![id; 16], sent_at_ms: 5, kind, ..Content::default() }
 }
 

@@ -162,6 +162,7 @@ fn open(node: NodeKey, memory: &mut Memory) -> Engine {
             seeks_strangers: false,
             is_rolled_back: false,
             custody_is_volatile: false,
+            password_cost: crate::tests::PASSWORD_COST,
         },
         memory,
     )

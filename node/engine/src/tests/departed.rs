@@ -195,7 +195,7 @@ fn receipts_of_who_has_gone_count_for_what_it_was_sent() {
     world.act(ALICE, |engine, cx| {
         let id = engine.find_group(cx, "village").unwrap();
         let village = engine.conversation_of(cx, &id).unwrap();
-        engine.take_receipt(cx, &village, from, &v1::Receipt { ids }).unwrap();
+        engine.take_receipt(cx, &village, from, &v1::Receipt { ids, deliveries: Vec::new() }).unwrap();
     });
     assert_eq!((delivered(&mut world, &before.id), delivered(&mut world, &during.id)), (1, 2));
 }

@@ -25,6 +25,7 @@ fn words(events: &[v1::Event]) -> Vec<String> {
         v1::event::Kind::Gap(gap) => format!("gap {} {}", gap.from, gap.missing),
         v1::event::Kind::Alarm(alarm) => format!("alarm {}", alarm.code),
         v1::event::Kind::Post(post) => format!("post {}", post.text),
+        v1::event::Kind::Relay(relay) => format!("relay {}", relay.state),
     };
     events.iter().map(word).collect()
 }

@@ -9,12 +9,14 @@ use qpq_proto::{Failure, Method, ids::NodeKey};
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::memory::Memory;
-use crate::{CallFailure, CallId, Caller, Effect, Engine, Input, Next, Now};
+use crate::{CallFailure, CallId, Caller, Effect, Engine, Input, Next, Now, RelayKey, RelayLine};
 
 mod inside;
+mod offices;
 mod people;
 
 use inside::open;
+pub(super) use offices::Office;
 
 /// A moment at which every clock starts: 2026-11-21.
 const START_MS: u64 = 1_795_219_200_000;
@@ -31,15 +33,43 @@ pub(super) struct Node {
     /// Milliseconds by which its wall clock is wrong.
     pub(super) clock_error_ms: i64,
     is_up: bool,
+    /// Relays whose connection is wanted, and those of them that are connected.
+    relays: BTreeSet<RelayKey>,
+    on_line: BTreeSet<RelayKey>,
     /// Starts so far: what answers a call of an earlier run finds nobody.
     run: u32,
 }
 
 /// Something on its way between nodes.
 enum Event {
-    Call { from: usize, run: u32, to: usize, call: CallId, method: Method, payload: Bytes },
-    Answer { to: usize, run: u32, call: CallId, result: Result<Bytes, CallFailure> },
-    Next { to: usize, run: u32, next: Next },
+    Call {
+        from: usize,
+        run: u32,
+        to: usize,
+        call: CallId,
+        method: Method,
+        payload: Bytes,
+    },
+    Answer {
+        to: usize,
+        run: u32,
+        call: CallId,
+        result: Result<Bytes, CallFailure>,
+    },
+    Next {
+        to: usize,
+        run: u32,
+        next: Next,
+    },
+    Mail {
+        from: usize,
+        run: u32,
+        call: CallId,
+        relay: RelayKey,
+        line: RelayLine,
+        method: Method,
+        payload: Bytes,
+    },
 }
 
 /// Nodes, links, and what is under way.
@@ -49,6 +79,8 @@ pub(super) struct World {
     cut: BTreeSet<(usize, usize)>,
     connected: BTreeSet<(usize, usize)>,
     events: VecDeque<Event>,
+    /// Relays.
+    pub(super) offices: Vec<Office>,
     now_ms: u64,
     chance: ChaCha20Rng,
     /// Deliver what is under way in random order.
@@ -69,6 +101,7 @@ impl World {
             cut: BTreeSet::new(),
             connected: BTreeSet::new(),
             events: VecDeque::new(),
+            offices: Vec::new(),
             now_ms: 0,
             chance: rng(seed, 255),
             is_shuffled: false,
@@ -133,6 +166,7 @@ impl World {
     /// Takes a node down; what it had not written is gone.
     pub(super) fn stop(&mut self, node: usize) {
         self.nodes[node].is_up = false;
+        self.leave_offices(node);
         for other in 0..self.nodes.len() {
             if self.connected.remove(&pair(node, other)) {
                 let key = self.nodes[node].key;
@@ -157,6 +191,7 @@ impl World {
         let Node { memory, is_volatile, .. } = &mut self.nodes[node];
         self.nodes[node].engine = open(key, memory, is_rolled_back, *is_volatile);
         self.nodes[node].wanted.clear();
+        self.nodes[node].relays.clear();
         self.nodes[node].is_up = true;
         self.nodes[node].run += 1;
         self.input(node, Input::Started);
@@ -190,7 +225,7 @@ impl World {
     /// Delivers one thing; false if nothing is under way.
     pub(super) fn step(&mut self) -> bool {
         let position = match (self.events.len(), self.is_shuffled) {
-            (0, _) => return false,
+            (0, _) => return self.connect_offices(),
             (length, true) => self.chance.next_u32() as usize % length,
             (_, false) => 0,
         };
@@ -203,6 +238,9 @@ impl World {
                 if self.nodes[to].is_up && self.nodes[to].run == run {
                     self.input(to, Input::Answered { call, result });
                 }
+            }
+            Event::Mail { from, run, call, relay, line, method, payload } => {
+                self.post(from, run, call, (relay, line), method, payload);
             }
             Event::Next { to, run, next } => {
                 if self.nodes[to].is_up && self.nodes[to].run == run {
@@ -267,6 +305,16 @@ impl World {
             Effect::Work { node, work } => {
                 let solution = work.solve(u64::MAX).unwrap();
                 self.input(index, Input::Worked { node, solution });
+            }
+            Effect::WantRelay { relay, .. } => drop(self.nodes[index].relays.insert(relay)),
+            Effect::ReleaseRelay { relay } => self.leave_office(index, relay),
+            Effect::RelayCall { call, relay, line, method, payload } => {
+                let run = self.nodes[index].run;
+                self.events.push_back(Event::Mail { from: index, run, call, relay, line, method, payload });
+            }
+            Effect::Stretch(work) => {
+                let stretched = work.run(&mut self.chance).unwrap();
+                self.input(index, Input::Stretched { attempt: work.attempt(), stretched });
             }
             Effect::Events { .. } | Effect::RotateSecrets => {}
         }

@@ -114,6 +114,16 @@ impl DirectClient {
         self.exporter
     }
 
+    /// Waits until the connection has ended, and says why.
+    pub async fn closed(&self) -> String {
+        self.connection.closed().await.to_string()
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.connection.close_reason().is_some()
+    }
+
     /// The events that the server pushes. It may push none before this is called; a second call returns `None`. Must be
     /// called within a tokio runtime.
     pub fn events(&self) -> Option<Events> {

@@ -21,7 +21,7 @@ const SHARED_BYTES: [&str; 10] = [
 ];
 
 /// Messages that hold a secret, a token, a link or a person's words: their `Debug` shows the name alone.
-const SECRET_MESSAGES: [&str; 23] = [
+const SECRET_MESSAGES: [&str; 27] = [
     "AddContactRequest",
     "BatchRecipient",
     "ContactAcceptance",
@@ -29,6 +29,7 @@ const SECRET_MESSAGES: [&str; 23] = [
     "CreateBackupRequest",
     "CreateGroupLinkResponse",
     "CreateInvitationResponse",
+    "CreateRelayInvitationResponse",
     "DownloadBlobRequest",
     "EnqueueRequest",
     "FetchKeyPackageRequest",
@@ -37,8 +38,11 @@ const SECRET_MESSAGES: [&str; 23] = [
     "GroupWelcome",
     "Invitation",
     "JoinGroupRequest",
+    "LoginAtRelayRequest",
+    "Mailbox",
     "Message",
     "OpaqueLoginFinishResponse",
+    "RegisterAtRelayRequest",
     "RegisterPushTokenRequest",
     "RestoreBackupRequest",
     "ResumeSessionRequest",

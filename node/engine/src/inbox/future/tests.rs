@@ -4,8 +4,12 @@ use crate::{inbox::Origin, tests::bench::Bench};
 const GROUP: [u8; 32] = [5; 32];
 
 fn keep(bench: &mut Bench, group: &[u8], message: &[u8]) -> Result<(), Status> {
-    let origin =
-        Origin { node: Some(NodeKey::from_bytes([3; 32])), delivery: [message[0]; 16], carried: &[] };
+    let origin = Origin {
+        node: Some(NodeKey::from_bytes([3; 32])),
+        delivery: [message[0]; 16],
+        carried: &[],
+        is_mailed: false,
+    };
     let kept = bench.with(|engine, cx| engine.keep_for_later(cx, origin, group, message));
     kept.map_err(|refusal| {
         assert_eq!(refusal.retry_after_ms, PLACE_LATER_MS);

@@ -107,6 +107,7 @@ fn open(memory: &mut Memory) -> Engine {
             seeks_strangers: false,
             is_rolled_back: false,
             custody_is_volatile: false,
+            password_cost: crate::tests::PASSWORD_COST,
         },
         memory,
     )

@@ -34,7 +34,7 @@ fn ask(world: &mut World, node: usize, to: &str, sequences: Vec<u64>) {
 }
 
 fn acknowledge(world: &mut World, node: usize, to: &str, ids: Vec<Vec<u8>>) {
-    say(world, node, to, Kind::Receipt(v1::Receipt { ids }));
+    say(world, node, to, Kind::Receipt(v1::Receipt { ids, deliveries: Vec::new() }));
     world.pass(60_000);
 }
 
@@ -170,7 +170,9 @@ fn only_so_many_ids_of_a_receipt_are_looked_at() {
         let from = world.act(BOB, |engine, _| engine.me().unwrap().identity.public());
         let conversation = super::conversation(&mut world, ALICE, "#village");
         world.act(ALICE, |engine, cx| {
-            engine.take_receipt(cx, &conversation, from, &v1::Receipt { ids }).unwrap();
+            engine
+                .take_receipt(cx, &conversation, from, &v1::Receipt { ids, deliveries: Vec::new() })
+                .unwrap();
         });
         assert_eq!(world.state_of(ALICE, &sent.id), state);
     }

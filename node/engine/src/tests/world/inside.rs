@@ -1,7 +1,5 @@
 //! What only a test may do to a node: make it, set its limits, and act from inside its engine.
 
-use std::collections::BTreeSet;
-
 use chacha20::ChaCha20Rng;
 use qpq_proto::{ids::NodeKey, limits::Limits};
 
@@ -41,8 +39,9 @@ impl World {
 impl Node {
     /// A node that runs for the first time.
     pub(super) fn over(key: NodeKey, memory: Memory, engine: Engine, rng: ChaCha20Rng) -> Self {
-        let (wanted, is_volatile, clock_error_ms) = (BTreeSet::new(), false, 0);
-        Self { memory, engine, rng, key, wanted, is_volatile, clock_error_ms, is_up: true, run: 0 }
+        let (wanted, relays, on_line) = Default::default();
+        let (is_volatile, clock_error_ms, is_up, run) = (false, 0, true, 0);
+        Self { memory, engine, rng, key, wanted, relays, on_line, is_volatile, clock_error_ms, is_up, run }
     }
 }
 
@@ -59,6 +58,7 @@ pub(super) fn open(
         seeks_strangers: true,
         is_rolled_back,
         custody_is_volatile,
+        password_cost: crate::tests::PASSWORD_COST,
     };
     assert!(memory.all(crate::tables::IDENTITY).unwrap().len() <= 1);
     Engine::open(config, memory).unwrap()

@@ -1,0 +1,82 @@
+//! The part of a registration or a login that takes long: it is done away from the writer.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use qpq_crypto::opaque::{ClientLogin, ClientRegistration, LoggedIn, OpaqueError, Registered};
+use qpq_crypto::passphrase::PassphraseCost;
+use qpq_proto::ids::Identity;
+use rand_core::CryptoRng;
+
+/// A password that is to be stretched, in the middle of OPAQUE (RFC 9807). Takes as long as the cost says.
+#[derive(Clone)]
+pub struct Stretching {
+    attempt: u64,
+    work: Arc<Mutex<Option<Work>>>,
+}
+
+/// What stretching is for, with the relay's answer.
+pub(super) struct Work {
+    pub(super) state: State,
+    pub(super) identity: Identity,
+    pub(super) response: Vec<u8>,
+    pub(super) cost: PassphraseCost,
+}
+
+/// The client's half of OPAQUE.
+pub(super) enum State {
+    Registration(Box<ClientRegistration>),
+    Login(Box<ClientLogin>),
+}
+
+/// What came of stretching a password.
+pub struct Stretched(pub(super) Result<Proof, OpaqueError>);
+
+/// What is sent to the relay next.
+pub(super) enum Proof {
+    Registered(Registered),
+    LoggedIn(LoggedIn),
+}
+
+impl Stretching {
+    pub(super) fn new(attempt: u64, work: Work) -> Self {
+        Self { attempt, work: Arc::new(Mutex::new(Some(work))) }
+    }
+
+    /// The attempt that it is for.
+    pub const fn attempt(&self) -> u64 {
+        self.attempt
+    }
+
+    /// Does it; `None` if it was done before.
+    pub fn run(&self, rng: &mut dyn CryptoRng) -> Option<Stretched> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let Work { state, identity, response, cost } = work;
+        Some(Stretched(match state {
+            State::Registration(state) => {
+                state.finish(rng, &identity, &response, cost).map(Proof::Registered)
+            }
+            State::Login(state) => state.finish(rng, &identity, &response, cost).map(Proof::LoggedIn),
+        }))
+    }
+}
+
+impl PartialEq for Stretching {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.work, &other.work)
+    }
+}
+
+impl Eq for Stretching {}
+
+impl fmt::Debug for Stretching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stretching").field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Stretched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stretched").field(&self.0.as_ref().map(|_| "..")).finish()
+    }
+}
