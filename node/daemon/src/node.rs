@@ -108,7 +108,6 @@ impl Node {
         let metrics = Arc::new(Metrics::new());
         let outlets = Outlets { engine, relay, metrics: Arc::clone(&metrics) };
         let (writer, writer_end, found) = start_writer(limits.clone(), outlets, opening).await?;
-
         let (newest_event, newest_event_out) = watch::channel(0);
         let (settings_in, settings_out) = watch::channel(settings.clone());
         let pushes = Pushes::new(&limits);
