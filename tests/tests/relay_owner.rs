@@ -161,6 +161,9 @@ fn a_relay_whose_data_was_put_back_signs_no_other_log() {
     assert_eq!(refused.status, Status::Unavailable);
     assert!(refused.message.contains("relay_domain"), "{refused}");
     assert!(node.log().contains("is older than what this relay has signed"), "the daemon says so");
+    let checks = node.qpq(&["doctor"]).json()["checks"].clone();
+    let check = checks.as_array().unwrap().iter().find(|check| check["name"] == "relay-log").cloned();
+    assert_eq!(check.unwrap()["outcome"], "fail");
     arrive(&node, 3);
     assert!(read(&node).is_err(), "as many entries are another log still");
     node.terminate();

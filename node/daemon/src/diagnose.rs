@@ -29,6 +29,8 @@ pub(crate) struct Findings {
     pub(crate) peers_connected: usize,
     /// Whether the database was found to be an older copy.
     pub(crate) is_rolled_back: bool,
+    /// Whether the relay's log is older than what was signed of it; nothing for a node that is no relay.
+    pub(crate) is_log_older: Option<bool>,
 }
 
 /// How discovery is.
@@ -56,6 +58,7 @@ pub(crate) fn checks(findings: &Findings) -> Vec<Check> {
         checks.push(check_private("key-file", key_file, "600"));
     }
     checks.push(check_rollback(findings.is_rolled_back));
+    checks.extend(findings.is_log_older.map(check_log));
     checks.push(check_addresses(&findings.addresses));
     checks.push(check_discovery(&findings.discovery));
     if !findings.packet_relays.is_empty() {
@@ -88,6 +91,9 @@ fn meaning(name: &str) -> &'static str {
         "disk" => "Messages cannot be stored, and so not accepted, once the disk is full.",
         "data-directory" | "key-file" => "Others on this machine may read what protects your messages.",
         "database" => "The data directory was put back from a copy; groups and contacts are joined anew.",
+        "relay-log" => {
+            "The relay proves no names, so that it contradicts nothing it has signed; all else goes on."
+        }
         "listen" => "Nobody can reach this node; it can only reach others.",
         "discovery" => {
             "Nodes on the local network are not found by themselves; links and static peers still work."
@@ -155,6 +161,18 @@ fn check_private(name: &str, path: &Path, mode_wanted: &str) -> Check {
                 format!("chmod {mode_wanted} {shown}"),
             ),
         },
+    }
+}
+
+fn check_log(is_older: bool) -> Check {
+    match is_older {
+        false => ok("relay-log", "the relay's log of names contains what was signed of it"),
+        true => fail(
+            "relay-log",
+            "the relay's log of names is older than what was signed of it: put the newest copy of the data \
+             directory back, or set relay_domain to a name that the relay never had",
+            "qpqd --relay-domain NEW.NAME",
+        ),
     }
 }
 

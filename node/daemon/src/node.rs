@@ -112,7 +112,7 @@ impl Node {
         let (settings_in, settings_out) = watch::channel(settings.clone());
         let pushes = Pushes::new(&limits);
         let config = PeerConfig { pushes: pushes.clone(), ..peer_config(settings, &found, &limits) };
-        let relay = RelayRole::new(found.is_relay(), &limits, &pushes);
+        let relay = RelayRole::new(&found, &limits, &pushes);
         let objects = Folder::new(&data_dir, &found.node_secret.0);
         let state = Arc::new(NodeState {
             clock,

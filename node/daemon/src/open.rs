@@ -3,11 +3,12 @@
 //! The database tells its id before its key is known, and the key file is named after the id. For a new
 //! database the key is on disk before anything is sealed under it.
 
+mod beside;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chacha20::ChaCha20Rng;
-use data_encoding::HEXLOWER;
 use qpq_crypto::identity::DeviceSecret;
 use qpq_crypto::opaque::OPAQUE_COST;
 use qpq_engine::storage::{Key, StorageError, Table, Transaction};
@@ -15,17 +16,16 @@ use qpq_engine::{Config, Engine, EngineError};
 use qpq_proto::Failure;
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
-use qpq_relay::RelayError;
-use qpq_store::{CommitError, LockedStore, OpenError, Options, Storage, Store, StoreId};
+use qpq_relay::{Relay, RelayError};
+use qpq_store::{CommitError, LockedStore, OpenError, Options, Storage, Store};
 use rand_core::{CryptoRng, SeedableRng};
 use zeroize::Zeroizing;
 
+use self::beside::{open_counter, open_heads};
 use crate::actor::{Core, Machine};
 use crate::clock::Clock;
 use crate::environment::Environment;
-use crate::heads::Heads;
 use crate::machine::{NodeMachine, Relaying};
-use crate::paths;
 use crate::private_file::{self, PrivateFileError};
 use crate::relaying::RELAY;
 use crate::settings::{Custody, Neighbours, Settings};
@@ -99,6 +99,8 @@ pub(crate) struct Found {
     pub(crate) is_rolled_back: bool,
     /// The names of the roles that are switched on.
     pub(crate) roles: Vec<String>,
+    /// Whether the relay's log is older than what was signed of it.
+    pub(crate) is_log_older: bool,
 }
 
 impl Found {
@@ -171,10 +173,11 @@ pub(crate) fn open(
     let relay = is_relay.then(|| relaying.open(&mut rng, &mut tx)).transpose()?;
     tx.accept();
     batch.commit()?;
+    let is_log_older = relay.as_ref().is_some_and(Relay::is_log_older);
     let mut machine = NodeMachine { engine, relay, relaying };
     machine.keep_outside().map_err(OpenNodeError::Heads)?;
     let core = Core { storage: store, machine, rng, clock };
-    Ok((core, Found { node_secret, key_file, is_rolled_back, roles }))
+    Ok((core, Found { node_secret, key_file, is_rolled_back, roles, is_log_older }))
 }
 
 fn open_store(
@@ -210,63 +213,6 @@ fn open_store(
         .and_then(|locked| locked.unlock(&unlocked.key))
         .map_err(|error| described(error, &source_of_key))?;
     Ok((store, unlocked.key_file))
-}
-
-/// The file that tells an older copy of the database from the newest: outside the data directory. A service
-/// that is sealed with a passphrase may have no such place.
-fn open_counter(
-    key_file: Option<&Path>,
-    environment: &Environment,
-    data_dir: &Path,
-    id: StoreId,
-) -> Option<PathBuf> {
-    let path = beside_key(key_file, environment, data_dir, id, ".opened");
-    let directory = private_file::parent(&path);
-    let is_usable = private_file::make_private_directory(directory).is_ok()
-        && rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
-    if !is_usable {
-        tracing::info!(
-            "an older copy of the database will not be noticed: {} is read-only",
-            directory.display()
-        );
-    }
-    is_usable.then_some(path)
-}
-
-/// The file that tells which trees the relay's log was signed at, if there is a place for it.
-fn open_heads(
-    key_file: Option<&Path>,
-    environment: &Environment,
-    data_dir: &Path,
-    id: StoreId,
-) -> Option<Heads> {
-    let path = beside_key(key_file, environment, data_dir, id, ".heads");
-    let directory = private_file::parent(&path);
-    let is_usable = private_file::make_private_directory(directory).is_ok()
-        && rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
-    let opened = is_usable.then(|| Heads::open(&path)).transpose();
-    opened.unwrap_or_else(|error| {
-        tracing::error!("an older copy of a relay's log will not be noticed: {}: {error}", path.display());
-        None
-    })
-}
-
-/// A file of the node's outside of the data directory, beside the at-rest key or where it would be.
-fn beside_key(
-    key_file: Option<&Path>,
-    environment: &Environment,
-    data_dir: &Path,
-    id: StoreId,
-    ending: &str,
-) -> PathBuf {
-    let base = match (key_file, paths::keys_dir(environment)) {
-        (Some(key_file), _) => key_file.to_owned(),
-        (None, Some(directory)) => directory.join(HEXLOWER.encode(id.as_bytes())),
-        (None, None) => data_dir.to_owned(),
-    };
-    let mut path = base.into_os_string();
-    path.push(ending);
-    PathBuf::from(path)
 }
 
 fn describe(error: OpenError, data_dir: &Path, source_of_key: &str) -> OpenNodeError {

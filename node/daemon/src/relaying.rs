@@ -12,7 +12,7 @@ use prost::Message;
 use qpq_net::{ConnectionId, Pushes, Service};
 use qpq_proto::limits::{Limits, RPC_PORT};
 use qpq_proto::{Failure, Method, v1};
-use qpq_relay::Effect;
+use qpq_relay::{Effect, Relay};
 use qpq_store::Storage;
 use tokio::sync::{Mutex, mpsc};
 
@@ -20,6 +20,7 @@ use crate::actor::{Core, Machine};
 use crate::direct::{Bounds, Direct, DirectError};
 use crate::machine::NodeMachine;
 use crate::objects::Objects;
+use crate::open::Found;
 use crate::service::Writer;
 use crate::settings::Settings;
 use crate::waking::Waking;
@@ -28,6 +29,8 @@ use crate::waking::Waking;
 #[derive(Debug)]
 pub(crate) struct RelayRole {
     is_on: AtomicBool,
+    /// Whether the log is older than what was signed of it.
+    is_log_older: AtomicBool,
     direct: Mutex<Option<Direct>>,
     bounds: Bounds,
     pushes: Pushes,
@@ -35,15 +38,24 @@ pub(crate) struct RelayRole {
 
 impl RelayRole {
     /// As the node was left.
-    pub(crate) fn new(is_on: bool, limits: &Limits, pushes: &Pushes) -> Self {
-        let pushes = pushes.clone();
-        let bounds = Bounds { limits: limits.clone(), pushes: pushes.clone() };
-        Self { is_on: AtomicBool::new(is_on), direct: Mutex::new(None), bounds, pushes }
+    pub(crate) fn new(found: &Found, limits: &Limits, pushes: &Pushes) -> Self {
+        Self {
+            is_on: AtomicBool::new(found.is_relay()),
+            is_log_older: AtomicBool::new(found.is_log_older),
+            direct: Mutex::new(None),
+            bounds: Bounds { limits: limits.clone(), pushes: pushes.clone() },
+            pushes: pushes.clone(),
+        }
     }
 
     /// Whether the node is a relay.
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Acquire)
+    }
+
+    /// Whether the log is older than what was signed of it; nothing if the node is no relay.
+    pub(crate) fn is_log_older(&self) -> Option<bool> {
+        self.is_on().then(|| self.is_log_older.load(Ordering::Acquire))
     }
 
     /// Reaches those who are connected.
@@ -117,7 +129,10 @@ impl RelayRole {
         let request = v1::SetRoleRequest { role: RELAY.to_owned(), on: is_on };
         let payload = request.encode_to_vec().into();
         let switched = match writer.call(qpq_engine::Caller::Owner, Method::SetRole, payload).await {
-            Ok(payload) => writer.work(move |core| switch_machine(core, is_on)).await?.map(|()| payload),
+            Ok(payload) => writer.work(move |core| switch_machine(core, is_on)).await?.map(|is_log_older| {
+                self.is_log_older.store(is_log_older, Ordering::Release);
+                payload
+            }),
             Err(failure) => Err(failure),
         };
         if switched.is_err() {
@@ -146,12 +161,12 @@ impl Listening {
     }
 }
 
-/// Opens the relay, or lets go of it and all who wait for it.
-fn switch_machine<S: Storage>(core: &mut Core<S, NodeMachine>, is_on: bool) -> Result<(), Failure> {
+/// Opens the relay, or lets go of it and all who wait for it. Tells whether its log is older than what was signed of it.
+fn switch_machine<S: Storage>(core: &mut Core<S, NodeMachine>, is_on: bool) -> Result<bool, Failure> {
     let Core { storage, machine, rng, .. } = core;
     if !is_on {
         machine.relay = None;
-        return Ok(());
+        return Ok(false);
     }
     if machine.relay.is_none() {
         let mut batch = storage.begin();
@@ -165,7 +180,7 @@ fn switch_machine<S: Storage>(core: &mut Core<S, NodeMachine>, is_on: bool) -> R
         machine.relay = Some(relay);
         machine.keep_outside()?;
     }
-    Ok(())
+    Ok(machine.relay.as_ref().is_some_and(Relay::is_log_older))
 }
 
 /// Carries out the relay's effects, until the writer ends.

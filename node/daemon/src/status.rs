@@ -87,6 +87,7 @@ pub(crate) fn findings(node: &NodeState) -> Findings {
         peers_wanted: wanted.clone().count(),
         peers_connected: wanted.filter(|state| state.path != PathKind::Offline).count(),
         is_rolled_back: node.is_rolled_back,
+        is_log_older: node.relay.is_log_older(),
     }
 }
 

@@ -13,6 +13,7 @@ fn findings(data_dir: &Path) -> Findings {
         peers_wanted: 2,
         peers_connected: 1,
         is_rolled_back: false,
+        is_log_older: None,
     }
 }
 
@@ -55,6 +56,7 @@ fn each_trouble_has_one_command_that_helps() {
         discovery: DiscoveryFinding::Unavailable { reason: "no multicast".to_owned() },
         peers_connected: 0,
         is_rolled_back: true,
+        is_log_older: Some(true),
         ..findings(directory.path())
     };
     let found: Vec<_> = troubles(&troubled).into_iter().filter(|line| !line.contains("disk")).collect();
@@ -63,6 +65,7 @@ fn each_trouble_has_one_command_that_helps() {
         format!("fail data-directory: chmod 700 {}", directory.path().display()),
         format!("fail key-file: chmod 600 {}", key_file.display()),
         "warn database: qpq backup create".to_owned(),
+        "fail relay-log: qpqd --relay-domain NEW.NAME".to_owned(),
         "fail listen: ip address show up".to_owned(),
         "warn discovery: ip link show multicast on".to_owned(),
         "warn peers: qpq status".to_owned(),
@@ -73,7 +76,8 @@ fn each_trouble_has_one_command_that_helps() {
 #[test]
 fn every_trouble_has_a_meaning_and_a_severity() {
     let directory = private_directory();
-    for check in checks(&findings(directory.path())) {
+    let findings = Findings { is_log_older: Some(false), ..findings(directory.path()) };
+    for check in checks(&findings) {
         let troubled = |outcome: &str| health_item(&Check { outcome: outcome.to_owned(), ..check.clone() });
         assert_eq!(troubled("ok"), None);
         assert_eq!(troubled("warn").unwrap().severity, "warning");
