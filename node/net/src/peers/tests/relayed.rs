@@ -53,12 +53,12 @@ impl Node {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, found).await.expect("should have happened long ago")
+        timeout(PATIENCE, found).await.expect("should have happened long ago")
     }
 
     /// The next event of a node that may have to dial again and again.
     async fn in_the_end_connected(&mut self, other: &Node) {
-        let event = tokio::time::timeout(PATIENCE, self.events.recv());
+        let event = timeout(PATIENCE, self.events.recv());
         match event.await.expect("should have happened long ago").unwrap() {
             PeerEvent::Connected { node, .. } => assert_eq!(node, other.key()),
             PeerEvent::AddressesChanged(_) => Box::pin(self.in_the_end_connected(other)).await,
