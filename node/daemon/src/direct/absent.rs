@@ -67,13 +67,13 @@ impl Direct {
 
     /// Begins nothing.
     #[expect(clippy::unused_async, reason = "as the one that listens")]
-    pub(crate) async fn pass_packets(&mut self, _: &Settings, _: &Writer) {
+    pub(crate) async fn pass_packets(&self, _: &Settings, _: &Writer) {
         match *self {}
     }
 
     /// Ends nothing.
     #[expect(clippy::unused_async, reason = "as the one that listens")]
-    pub(crate) async fn stop_packets(&mut self) {
+    pub(crate) async fn stop_packets(&self) {
         match *self {}
     }
 
