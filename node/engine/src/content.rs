@@ -17,13 +17,14 @@ use crate::{
     input::EngineError,
     introductions::check_profile,
     outbox::{GAP_PATIENCE_MS, Stream, Task},
-    records::{ConversationRecord, EventRecord, Kind, MessageRecord, Progress, SenderRecord},
+    records::{ConversationRecord, EventRecord, Kind, MessageRecord, SenderRecord},
     sealing::{Audience, text_content},
     tables::{self, MESSAGES, SENDERS},
 };
 
+mod heard;
 mod receipts;
-use receipts::RECEIPT_IDS_MAX;
+pub(crate) use heard::Heard;
 
 /// Sequences asked for, and answered, at once.
 const RESEND_MAX: usize = 64;
@@ -31,16 +32,6 @@ const RESEND_MAX: usize = 64;
 const ASK_AGAIN_MS: u64 = 600_000;
 /// How far back own messages are searched for what is asked for again.
 const RESEND_DEPTH: usize = 4_096;
-
-/// What a content was.
-pub(crate) enum Heard {
-    /// A text, by its id: its sender waits for a receipt.
-    Text(Vec<u8>),
-    /// What somebody received.
-    Receipt,
-    /// Something else.
-    Other,
-}
 
 impl Engine {
     /// Takes a decrypted content.
@@ -199,33 +190,6 @@ impl Engine {
         self.log_event(cx, event)?;
         let content = self.unnumbered(cx, content::Kind::Resend(ResendRequest { sequences }));
         self.seal_content(cx, &record, &content, Audience::Only(from))
-    }
-
-    pub(crate) fn take_receipt(
-        &mut self,
-        cx: &mut Context<'_>,
-        conversation: &ConversationRecord,
-        from: Identity,
-        receipt: &Receipt,
-    ) -> Result<(), Failure> {
-        let joined_after = self.joined_after(cx, &conversation.id, from)?;
-        let has_gone =
-            conversation.kind() == Kind::Group && !self.is_member(cx, conversation, from.as_bytes())?;
-        for id in receipt.ids.iter().take(RECEIPT_IDS_MAX) {
-            // Of whoever is no longer a member it is noted what it was sent.
-            if has_gone && !self.has_delivery(cx, id, from.as_bytes())? {
-                continue;
-            }
-            // Only who was sent a message can have opened it.
-            let own = self.own_message(cx, id)?.filter(|(_, record)| record.sequence > joined_after);
-            if own.is_none_or(|(place, _)| place.conversation != conversation.id) {
-                continue;
-            }
-            self.opened_elsewhere(cx, &conversation.id, from.as_bytes(), id)?;
-            self.delivery_progressed(cx, id, from.as_bytes(), Progress::Delivered, "")?;
-        }
-        let deliveries = receipt.deliveries.iter().take(RECEIPT_IDS_MAX);
-        Ok(self.deliveries_taken(cx, &conversation.id, from.as_bytes(), deliveries)?)
     }
 
     fn take_resend(

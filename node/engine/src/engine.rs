@@ -5,19 +5,19 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use bytes::Bytes;
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_proto::{
-    Failure, Method, Service, Status, dispatch,
+    Failure, Method, Service, dispatch,
     ids::{Identity, NodeKey},
     limits::Limits,
 };
 use rand_core::CryptoRng;
 
 use crate::{
-    carrying::{Carrying, is_final},
+    carrying::Carrying,
     clock::Clock,
     context::Context,
     group_cache::GroupCache,
     identity::Me,
-    input::{Caller, Effect, EngineError, Input, Mail, Next, Now, Outcome},
+    input::{Caller, Effect, EngineError, Input, Next, Now, Outcome},
     outbox::{Outbox, Task},
     peers::Peers,
     relays::Relays,
@@ -27,6 +27,9 @@ use crate::{
     tables::{EVENTS, SINGLE},
     topics::OwnPosts,
 };
+
+mod steps;
+use steps::{if_refused, not_taken};
 
 /// When what failed inside is tried again, ms.
 const RETRY_MS: u64 = 1_000;
@@ -201,16 +204,10 @@ impl Engine {
             Input::Next(Next::Unmailed { relay, place, is_useless }) => {
                 self.mail_refused(cx, relay, place, is_useless).map(|()| None)?
             }
-            Input::RelayConnected { relay, exporter } => {
-                self.relay_connected(cx, relay, exporter).map(|()| None)?
-            }
-            Input::RelayUnreached { relay, reason } => {
-                self.relay_unreached(cx, relay, &reason).map(|()| None)?
-            }
-            Input::RelayLost { relay } => self.relay_lost(cx, relay).map(|()| None)?,
-            Input::Stretched { attempt, stretched } => {
-                self.stretched(cx, attempt, stretched).map(|()| None)?
-            }
+            input @ (Input::RelayConnected { .. }
+            | Input::RelayUnreached { .. }
+            | Input::RelayLost { .. }
+            | Input::Stretched { .. }) => self.relay_input(cx, input).map(|()| None)?,
             Input::Next(Next::Unopened(id)) => self.bundle_refused(cx, id).map(|()| None)?,
             Input::Next(Next::Resume(conversation)) => self.resume(cx, &conversation).err().map(Err),
             Input::Next(Next::NotResumed(conversation)) => {
@@ -296,39 +293,8 @@ impl Engine {
         self.peers.discard();
         self.carrying.discard();
         self.own_posts.discard();
-        for relay in self.relays.discard() {
-            self.outbox.plan(now.monotonic_ms + RETRY_MS, Task::Relay(relay));
-        }
+        let relays = self.relays.discard().into_iter().map(Task::Relay);
+        self.outbox.try_later(now.monotonic_ms + RETRY_MS, relays);
         self.to_pump.clear();
     }
-}
-
-/// What is to be done if a step is refused.
-fn if_refused(input: &Input) -> Option<Next> {
-    match input {
-        Input::Next(Next::Open(bundle)) => Some(Next::Unopened(*bundle.id())),
-        Input::Next(Next::Mail(Mail { relay, place, .. })) => {
-            Some(Next::Unmailed { relay: *relay, place: *place, is_useless: true })
-        }
-        Input::Next(Next::Resume(conversation)) => Some(Next::NotResumed(conversation.clone())),
-        _ => None,
-    }
-}
-
-/// A step was not taken; if it never will be, that is to be written down.
-fn not_taken(next: Next, answer: Option<Result<Bytes, Failure>>) -> Outcome {
-    let mut effects = Vec::new();
-    if let Some(Err(failure)) = answer {
-        tracing::debug!(%failure, "a step was not taken");
-        let next = match next {
-            Next::Unmailed { relay, place, .. } => {
-                Next::Unmailed { relay, place, is_useless: failure.status != Status::Internal }
-            }
-            next => next,
-        };
-        if !matches!(next, Next::Unopened(_)) || is_final(&failure) {
-            effects.push(Effect::Next(next));
-        }
-    }
-    Outcome { answer: None, effects, keep: false }
 }

@@ -6,7 +6,7 @@ use qpq_crypto::{device_list::DeviceList, digest, mls};
 use qpq_mesh::{BundleId, Secret};
 use qpq_proto::{
     Failure,
-    ids::{Identity, NodeKey},
+    ids::NodeKey,
     v1::{
         Disposition, EnqueueRequest, EnqueueResponse, FetchHybridKeyRequest, FetchHybridKeyResponse, Parcel,
     },
@@ -24,7 +24,6 @@ use crate::{
     group_cache::GroupFailure,
     input::EngineError,
     records::{ConversationRecord, Kind, Stage, Standing},
-    relays::Opened,
     routes::{Destination, Recognised},
 };
 
@@ -227,11 +226,6 @@ impl Engine {
             Taken::Known => {}
         }
         Ok(Disposition::Delivered)
-    }
-
-    fn note_heard(&mut self, conversation: &ConversationRecord, from: Identity, is_untold: bool) {
-        let (identity, conversation) = (from.to_vec(), conversation.id.clone());
-        self.relays.note_opened(Opened { identity, conversation, is_untold });
     }
 
     /// Refuses what comes from somebody who is no longer a member, and from a device that its person has revoked, as

@@ -14,6 +14,9 @@ use crate::{
     storage::StorageError,
 };
 
+mod mail;
+pub use mail::{Mail, MailPlace, RelayKey, RelayLine};
+
 /// The time, as the driver sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -37,22 +40,6 @@ pub enum Caller {
 /// Names a call that the engine asked for, until it is answered. Unique within one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallId(pub u64);
-
-/// Names a relay: SHA-256 of the certificate that it must show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RelayKey(pub [u8; 32]);
-
-/// By which connection a relay is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RelayLine {
-    /// The one that [`Effect::WantRelay`] keeps up, on which this person logs in.
-    Session,
-    /// Another, on which nobody ever logs in: the relay must not learn who calls.
-    Anonymous {
-        /// Where the relay listens: hosts and ports.
-        places: Vec<String>,
-    },
-}
 
 /// Something that happened.
 #[derive(Debug)]
@@ -163,31 +150,6 @@ pub enum Next {
         /// It never will be.
         is_useless: bool,
     },
-}
-
-/// A delivery that a relay kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
-    /// The relay.
-    pub relay: RelayKey,
-    /// Where it lies.
-    pub place: MailPlace,
-    /// What was left there.
-    pub payload: Bytes,
-}
-
-/// Where a delivery lies that a relay kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailPlace {
-    /// At the relay, which has not heard yet that it arrived.
-    Queue {
-        /// Which connection brought it.
-        round: u64,
-        /// Its position there.
-        seq: u64,
-    },
-    /// On this node, which did not recognise it when it came.
-    Kept(u64),
 }
 
 /// Why a call brought no response.

@@ -32,8 +32,7 @@ use qpq_proto::{Failure, Method};
 use crate::{
     context::Context,
     engine::Engine,
-    input::{CallFailure, Effect, EngineError, Now, RelayKey, RelayLine},
-    outbox::Task,
+    input::{CallFailure, Effect, EngineError, RelayKey, RelayLine},
     peers::Purpose,
     records::{EventRecord, RelayRecord},
     tables::{self, RELAYS},
@@ -41,9 +40,11 @@ use crate::{
 
 mod arrive;
 mod attempt;
+mod connection;
 mod grants;
 mod known;
 mod leave;
+mod line;
 mod owner;
 mod pauses;
 mod session;
@@ -51,6 +52,7 @@ mod stretching;
 
 use attempt::Attempt;
 pub(crate) use leave::Mailed;
+use line::{Line, Stage};
 use pauses::Pauses;
 pub use stretching::{Stretched, Stretching};
 
@@ -85,43 +87,6 @@ pub(crate) struct Relays {
     is_grant_planned: bool,
     /// Whose content was opened last.
     opened: Option<Opened>,
-}
-
-/// The connection to a relay that is wanted.
-#[derive(Debug, Default)]
-struct Line {
-    stage: Stage,
-    /// Where it is sought.
-    places: Vec<String>,
-    /// Grows with each connection, and when what was under way is given up: later answers are not taken for its own.
-    round: u64,
-    exporter: [u8; 32],
-    /// Why it is not ready.
-    reason: String,
-    /// Deliveries that were fetched and are not handled yet, by their position.
-    mails: BTreeSet<u64>,
-    /// Position of the last of them.
-    newest: u64,
-    /// Position of one that could not be handled though nothing is wrong with it, and how often.
-    stuck: (u64, u32),
-    /// When deliveries were asked for last, monotonic ms.
-    asked_ms: u64,
-    /// The relay is being told of tokens.
-    is_granting: bool,
-    /// It holds as many tokens as it will.
-    has_enough_tokens: bool,
-}
-
-/// How far a connection to a relay is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Stage {
-    /// There is none.
-    #[default]
-    Offline,
-    /// Nobody is logged in yet.
-    Connected,
-    /// What comes is fetched.
-    Ready,
 }
 
 /// What a call between this person and a relay is for.
@@ -211,22 +176,6 @@ impl Relays {
     }
 }
 
-impl Line {
-    /// Gives up what is under way.
-    fn begin_round(&mut self, next_round: &mut u64) {
-        *next_round += 1;
-        let (places, reason) = (std::mem::take(&mut self.places), std::mem::take(&mut self.reason));
-        let (round, exporter, stuck) = (*next_round, self.exporter, self.stuck);
-        *self = Self { stage: Stage::Connected, places, round, exporter, reason, stuck, ..Self::default() };
-    }
-
-    /// There is no connection any more.
-    fn break_off(&mut self, reason: &str) {
-        let (places, stuck) = (std::mem::take(&mut self.places), self.stuck);
-        *self = Self { places, stuck, reason: reason.to_owned(), ..Self::default() };
-    }
-}
-
 impl Engine {
     /// The relay of a key, if this person has a mailbox there.
     pub(crate) fn relay_record(
@@ -285,100 +234,6 @@ impl Engine {
         let purpose = Purpose::Relay { relay, round, step };
         let effect = self.peers.call_relay((relay, RelayLine::Session), method, request.into(), purpose);
         cx.effects.push(effect);
-    }
-
-    /// A connection to a relay that is wanted is up.
-    pub(crate) fn relay_connected(
-        &mut self,
-        cx: &mut Context<'_>,
-        relay: RelayKey,
-        exporter: [u8; 32],
-    ) -> Result<(), EngineError> {
-        if !self.relays.lines.contains_key(&relay) {
-            // It was released in the meantime.
-            return Ok(());
-        }
-        self.relays.line(relay);
-        let Relays { lines, next_round, .. } = &mut self.relays;
-        if let Some(line) = lines.get_mut(&relay) {
-            line.begin_round(next_round);
-            line.exporter = exporter;
-            line.reason.clear();
-        }
-        self.begin_session(cx, relay)
-    }
-
-    /// A relay that is wanted was not reached.
-    pub(crate) fn relay_unreached(
-        &mut self,
-        cx: &mut Context<'_>,
-        relay: RelayKey,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        if !self.relays.lines.contains_key(&relay) {
-            return Ok(());
-        }
-        let line = self.relays.line(relay);
-        let is_news = line.reason != reason;
-        reason.clone_into(&mut line.reason);
-        if self.is_attempted(relay) {
-            return self.attempt_failed(cx, relay, not_reached(reason));
-        }
-        if is_news { self.log_relay(cx, relay) } else { Ok(()) }
-    }
-
-    /// The connection to a relay is gone.
-    pub(crate) fn relay_lost(&mut self, cx: &mut Context<'_>, relay: RelayKey) -> Result<(), EngineError> {
-        let stage = self.relays.lines.get(&relay).map_or(Stage::Offline, |line| line.stage);
-        if stage == Stage::Offline {
-            return Ok(());
-        }
-        self.relays.line(relay).break_off("the connection broke");
-        if self.is_attempted(relay) {
-            let failure = not_reached("the relay ended the connection: try again");
-            return self.attempt_failed(cx, relay, failure);
-        }
-        if stage == Stage::Ready { self.log_relay(cx, relay) } else { Ok(()) }
-    }
-
-    /// The time has come to go on with a relay.
-    pub(crate) fn relay_due(&mut self, cx: &mut Context<'_>, relay: RelayKey) -> Result<(), EngineError> {
-        match self.relays.lines.get(&relay).map(|line| line.stage) {
-            None | Some(Stage::Offline) => Ok(()),
-            Some(Stage::Connected) => self.begin_session(cx, relay),
-            Some(Stage::Ready) => self.fetch_mail(cx, relay),
-        }
-    }
-
-    /// Goes on with a relay after a while.
-    fn relay_later(&mut self, now: Now, relay: RelayKey, after_ms: u64) {
-        self.outbox.plan(now.monotonic_ms + after_ms, Task::Relay(relay));
-    }
-
-    /// A call between this person and a relay has ended.
-    pub(crate) fn relay_answered(
-        &mut self,
-        cx: &mut Context<'_>,
-        relay: RelayKey,
-        round: u64,
-        step: RelayStep,
-        result: Result<Bytes, CallFailure>,
-    ) -> Result<(), EngineError> {
-        if self.relays.line_of(relay, round).is_none() {
-            return Ok(());
-        }
-        match step {
-            RelayStep::Attempt { number } => self.attempt_answered(cx, relay, number, result),
-            RelayStep::Resume => self.resumed(cx, relay, result),
-            RelayStep::Mailbox => self.mailbox_registered(cx, relay, result),
-            RelayStep::Tokens { contacts } => self.tokens_told(cx, relay, &contacts, result),
-            RelayStep::Fetch => self.mail_fetched(cx, relay, result),
-            RelayStep::Acknowledge => self.mail_acknowledged(cx, relay, result),
-            RelayStep::Revoke => {
-                self.let_relay_go(cx, relay);
-                Ok(())
-            }
-        }
     }
 
     /// A relay is no longer needed.

@@ -75,13 +75,6 @@ fn what_is_understood() {
         "mesh broadcast news -",
         "mesh posts news --follow",
         "mesh posts news --since 12",
-        "relay status",
-        "relay invite --uses 3 --expires 2d",
-        "relay register qpq://relay/x --username alice --password-file /tmp/p --timeout 2m",
-        "relay register qpq://relay/x --username alice --invitation 00000000000000000000000000000000000000000000000000000000000000ff",
-        "relay login qpq://relay/x --username alice",
-        "relay leave qpq://relay/x --yes",
-        "relay list --json",
         "chat",
         "doctor",
         "events --since 0 --no-follow",
@@ -93,6 +86,21 @@ fn what_is_understood() {
         "man",
         "man /tmp/man",
         "demo --keep",
+    ] {
+        command(line);
+    }
+}
+
+#[test]
+fn relays_are_understood() {
+    for line in [
+        "relay status",
+        "relay invite --uses 3 --expires 2d",
+        "relay register qpq://relay/x --username alice --password-file /tmp/p --timeout 2m",
+        "relay register qpq://relay/x --username alice --invitation 00000000000000000000000000000000000000000000000000000000000000ff",
+        "relay login qpq://relay/x --username alice",
+        "relay leave qpq://relay/x --yes",
+        "relay list --json",
     ] {
         command(line);
     }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use std::collections::BTreeMap;
 
-use qpq_proto::{Status, v1};
+use qpq_proto::{Method, Status, v1};
 
 use super::*;
-use crate::{Input, tests::bench::Bench};
+use crate::{Effect, Input, tests::bench::Bench};
 
 fn node(number: u8) -> NodeKey {
     NodeKey::from_bytes([number; 32])

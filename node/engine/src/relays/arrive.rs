@@ -5,6 +5,7 @@ use prost::Message as _;
 use qpq_crypto::digest;
 use qpq_proto::{
     Failure,
+    ids::Identity,
     v1::{Disposition, Parcel},
 };
 
@@ -14,7 +15,7 @@ use crate::{
     engine::Engine,
     inbox::Origin,
     input::{Effect, EngineError, Mail, MailPlace, Next, RelayKey},
-    records::KeptMailRecord,
+    records::{ConversationRecord, KeptMailRecord},
     routes::Recognised,
     storage::Direction,
     tables::{self, KEPT_MAIL, SINGLE},
@@ -153,6 +154,12 @@ impl Engine {
         let Ok(salt) = <&[u8; 8]>::try_from(&parcel.salt[..]) else { return false };
         let routes = self.routes.as_ref();
         routes.is_some_and(|routes| routes.recognises(qpq_mesh::Class::Message, salt, &parcel.tag))
+    }
+
+    /// Whose content was opened.
+    pub(crate) fn note_heard(&mut self, conversation: &ConversationRecord, from: Identity, is_untold: bool) {
+        let (identity, conversation) = (from.to_vec(), conversation.id.clone());
+        self.relays.note_opened(Opened { identity, conversation, is_untold });
     }
 
     /// Whose introduction was taken.

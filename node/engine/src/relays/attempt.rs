@@ -12,11 +12,10 @@
 use bytes::Bytes;
 use qpq_crypto::{
     account::{prove_possession, sign_login},
-    opaque::{ClientLogin, ClientRegistration, LoggedIn, OpaqueError, Registered},
-    relay_link::RelayLink,
+    opaque::{ClientLogin, ClientRegistration, LoggedIn, Registered},
 };
 use qpq_proto::{
-    Failure, Method, Status,
+    Failure, Method,
     v1::{
         OpaqueLoginFinishRequest, OpaqueLoginFinishResponse, OpaqueLoginStartRequest,
         OpaqueLoginStartResponse, OpaqueRegisterFinishRequest, OpaqueRegisterFinishResponse,
@@ -36,45 +35,9 @@ use crate::{
     records::RelayRecord,
 };
 
-/// An attempt to register, which ends with a login, or to log in.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    pub number: u64,
-    pub link: RelayLink,
-    pub username: String,
-    /// Empty once it is not needed any more.
-    pub password: Zeroizing<Vec<u8>>,
-    /// Empty for none.
-    pub invitation: Vec<u8>,
-    pub step: Step,
-    /// Why it has ended.
-    pub failure: Option<Failure>,
-}
-
-/// How far an attempt is.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// An account is to be made as soon as there is a connection.
-    ToRegister,
-    /// An account is there, as soon as there is a connection.
-    ToLogIn,
-    RegisterStart(Box<ClientRegistration>),
-    RegisterFinish,
-    LoginStart(Box<ClientLogin>),
-    LoginFinish,
-    /// A password is being stretched.
-    Stretching,
-}
-
-impl Attempt {
-    /// As the owner's programs see it.
-    pub(super) const fn state(&self) -> &'static str {
-        match self.step {
-            Step::ToRegister | Step::RegisterStart(_) | Step::RegisterFinish => "registering",
-            Step::ToLogIn | Step::LoginStart(_) | Step::LoginFinish | Step::Stretching => "logging-in",
-        }
-    }
-}
+mod steps;
+use steps::{Answered, explained, opaque_failure};
+pub(super) use steps::{Attempt, Step, place_texts};
 
 impl Engine {
     /// Whether an attempt is under way at a relay.
@@ -171,7 +134,7 @@ impl Engine {
     }
 
     /// A password is stretched.
-    pub(crate) fn stretched(
+    pub(super) fn stretched(
         &mut self,
         cx: &mut Context<'_>,
         number: u64,
@@ -295,39 +258,5 @@ impl Engine {
             }
         }
         self.log_relay(cx, relay)
-    }
-}
-
-/// What the relay's answer to a step leads to.
-enum Answered {
-    Stretch(State, Vec<u8>),
-    Registered,
-    LoggedIn(OpaqueLoginFinishResponse),
-    Nothing,
-}
-
-/// The places of a link, as they are kept.
-pub(super) fn place_texts(link: &RelayLink) -> Vec<String> {
-    link.places.iter().map(ToString::to_string).collect()
-}
-
-/// Why an attempt failed, in words for the owner.
-fn explained(failure: CallFailure) -> Failure {
-    match failure {
-        CallFailure::Unreachable => not_reached("the relay was not reached: try again"),
-        CallFailure::Refused(failure) if failure.status == Status::Internal => {
-            not_reached("the relay has a fault: try again later, or tell its administrator")
-        }
-        CallFailure::Refused(failure) => failure,
-    }
-}
-
-fn opaque_failure(error: OpaqueError) -> Failure {
-    match error {
-        OpaqueError::Refused => {
-            Failure::forbidden("the name or the password is wrong, or there is no such account")
-        }
-        OpaqueError::PasswordLength(_) => Failure::bad_request("password", error.to_string()),
-        _ => not_reached(format!("the relay speaks another OPAQUE: {error}")),
     }
 }

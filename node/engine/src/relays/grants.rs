@@ -70,7 +70,7 @@ impl Engine {
         for record in self.relay_records(cx)?.into_iter().take(MAILBOXES_TOLD_MAX) {
             let Some(relay) = key_of(&record.pin) else { continue };
             let line = self.relays.lines.get(&relay);
-            let is_ready = |line: &&super::Line| {
+            let is_ready = |line: &&super::line::Line| {
                 line.stage == Stage::Ready && !line.is_granting && !line.has_enough_tokens
             };
             if line.filter(is_ready).is_some() {

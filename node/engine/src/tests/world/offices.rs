@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use prost::Message;
 use qpq_crypto::{
-    account::{session_token_hash, verify_login, verify_possession, verify_session},
-    digest::{delivery_id, sha256},
-    opaque::{Account, OpaqueSetup, PendingLogin},
+    digest::sha256,
+    opaque::{OpaqueSetup, PendingLogin},
 };
 use qpq_proto::{
     Failure, Method,
@@ -17,6 +15,8 @@ use qpq_proto::{
 
 use super::{World, rng};
 use crate::{CallFailure, CallId, Input, RelayKey, RelayLine};
+
+mod answers;
 
 /// A relay. What it keeps is never lost; its connections are.
 pub(in crate::tests) struct Office {
@@ -180,190 +180,4 @@ impl World {
 
 fn exporter(node: usize, relay: RelayKey) -> [u8; 32] {
     sha256(&[&node.to_be_bytes(), &relay.0])
-}
-
-impl Office {
-    fn forget(&mut self, node: usize) {
-        self.logged_in.remove(&node);
-        self.pending.remove(&node);
-        self.waiting.retain(|(waiting, ..)| *waiting != node);
-    }
-
-    /// Ends all sessions.
-    pub(in crate::tests) fn end_sessions(&mut self) {
-        self.sessions.clear();
-        self.logged_in.clear();
-    }
-
-    /// Answers a call; `None` if the caller is to wait.
-    fn handle(
-        &mut self,
-        caller: Option<(usize, u32, CallId)>,
-        method: Method,
-        payload: Bytes,
-        exporter: [u8; 32],
-    ) -> Option<Result<Bytes, Failure>> {
-        let Some((node, run, call)) = caller else {
-            assert_eq!(method, Method::Enqueue, "nobody logs in on an anonymous connection");
-            return Some(self.enqueue(&read(payload)));
-        };
-        Some(match method {
-            Method::OpaqueRegisterStart => self.register_start(&read(payload)),
-            Method::OpaqueRegisterFinish => self.register_finish(&read(payload)),
-            Method::OpaqueLoginStart => self.login_start(node, &read(payload)),
-            Method::OpaqueLoginFinish => self.login_finish(node, &read(payload), exporter),
-            Method::ResumeSession => self.resume(node, &read(payload), exporter),
-            _ if !self.logged_in.contains(&node) => Err(Failure::unauthorized("log in first")),
-            Method::RegisterMailbox => {
-                let request: v1::RegisterMailboxRequest = read(payload);
-                self.boxes.entry(request.mailbox).or_default();
-                Ok(Bytes::new())
-            }
-            Method::RevokeMailbox => {
-                self.boxes.remove(&read::<v1::RevokeMailboxRequest>(payload).mailbox);
-                Ok(Bytes::new())
-            }
-            Method::SetDeliveryTokens => self.set_tokens(&read(payload)),
-            Method::FetchWait => {
-                let mailbox = read::<v1::FetchWaitRequest>(payload).mailbox;
-                let answer = self.waiting_in(&mailbox);
-                if answer.is_none() {
-                    self.waiting.push((node, run, call, mailbox));
-                }
-                return answer.map(Ok);
-            }
-            Method::Ack => {
-                let request: v1::AckRequest = read(payload);
-                self.boxes.get_mut(&request.mailbox).unwrap().taken =
-                    usize::try_from(request.seq_up_to).unwrap();
-                Ok(Bytes::new())
-            }
-            _ => panic!("{method:?} is asked of no relay"),
-        })
-    }
-
-    fn register_start(&self, request: &v1::OpaqueRegisterStartRequest) -> Result<Bytes, Failure> {
-        let response = self.setup.answer_registration(&request.username, &request.request).unwrap();
-        Ok(write(&v1::OpaqueRegisterStartResponse { response, policy: 0 }))
-    }
-
-    fn register_finish(&mut self, request: &v1::OpaqueRegisterFinishRequest) -> Result<Bytes, Failure> {
-        let identity = Identity::try_from(request.identity_key.as_slice()).unwrap();
-        verify_possession(&identity, &request.username, &request.upload, &request.proof_of_possession)
-            .unwrap();
-        if self.accounts.contains_key(&request.username) {
-            return Err(Failure::conflict("this name is taken: choose another"));
-        }
-        self.accounts.insert(request.username.clone(), (identity, request.upload.clone()));
-        Ok(write(&v1::OpaqueRegisterFinishResponse { success: true }))
-    }
-
-    fn login_start(&mut self, node: usize, request: &v1::OpaqueLoginStartRequest) -> Result<Bytes, Failure> {
-        let account = self.accounts.get(&request.username);
-        let account = account.map(|(identity, record)| Account { identity, record });
-        let answered = self.setup.answer_login(&mut rng(8, 1), &request.username, account, &request.request);
-        let (login, response) = answered.unwrap();
-        self.pending.insert(node, login);
-        Ok(write(&v1::OpaqueLoginStartResponse { response }))
-    }
-
-    fn login_finish(
-        &mut self,
-        node: usize,
-        request: &v1::OpaqueLoginFinishRequest,
-        exporter: [u8; 32],
-    ) -> Result<Bytes, Failure> {
-        let device = DeviceKey::try_from(request.device_id.as_slice()).unwrap();
-        let key = self.pending.remove(&node).unwrap().finish(&request.finalization).unwrap();
-        verify_login(&device, &key, &exporter, &request.device_signature).unwrap();
-        let token = sha256(&[&request.finalization]);
-        self.sessions.insert(session_token_hash(&token), device);
-        self.logged_in.insert(node);
-        let transparency = Some(self.keys());
-        let session_token = token.to_vec();
-        Ok(write(&v1::OpaqueLoginFinishResponse { session_token, expires_at_ms: 1, transparency }))
-    }
-
-    fn resume(
-        &mut self,
-        node: usize,
-        request: &v1::ResumeSessionRequest,
-        exporter: [u8; 32],
-    ) -> Result<Bytes, Failure> {
-        let hash = session_token_hash(request.session_token.as_slice().try_into().unwrap());
-        let Some(device) = self.sessions.get(&hash) else {
-            return Err(Failure::unauthorized("the session has ended: log in again"));
-        };
-        verify_session(device, &hash, &exporter, &request.device_signature).unwrap();
-        self.logged_in.insert(node);
-        let transparency = Some(self.keys());
-        Ok(write(&v1::ResumeSessionResponse { expires_at_ms: 2, transparency, ..Default::default() }))
-    }
-
-    /// The key of the log is the byte that numbers the relay: the first answers otherwise would not match the link.
-    fn keys(&self) -> v1::TransparencyKeys {
-        let number = self.setup_number();
-        v1::TransparencyKeys { log_key: vec![number; 32], ..Default::default() }
-    }
-
-    fn setup_number(&self) -> u8 {
-        let is_it =
-            |number: &u8| OpaqueSetup::generate(&mut rng(7, *number)).as_bytes() == self.setup.as_bytes();
-        (0..8).find(is_it).unwrap()
-    }
-
-    fn set_tokens(&mut self, request: &v1::SetDeliveryTokensRequest) -> Result<Bytes, Failure> {
-        let tokens = &mut self.boxes.get_mut(&request.mailbox).unwrap().tokens;
-        if tokens.len() + request.add_hashes.len() > self.tokens_max {
-            return Err(Failure::quota("a mailbox holds no more tokens"));
-        }
-        tokens.extend(request.add_hashes.iter().map(|hash| <[u8; 32]>::try_from(hash.as_slice()).unwrap()));
-        Ok(write(&v1::SetDeliveryTokensResponse { held: u32::try_from(tokens.len()).unwrap() }))
-    }
-
-    fn enqueue(&mut self, request: &v1::EnqueueRequest) -> Result<Bytes, Failure> {
-        let refused =
-            || Failure::forbidden("this mailbox takes deliveries with one of its unused tokens only");
-        let mailbox = self.boxes.get_mut(&request.mailbox).ok_or_else(refused)?;
-        if !mailbox.tokens.remove(&sha256(&[&request.token])) {
-            return Err(refused());
-        }
-        assert_eq!(request.delivery_id, delivery_id(&request.payload));
-        let duplicate = mailbox.deliveries.contains(&request.payload);
-        if !duplicate {
-            mailbox.deliveries.push(request.payload.clone());
-        }
-        let disposition = v1::Disposition::Stored.into();
-        Ok(write(&v1::EnqueueResponse { seq: 1, duplicate, disposition, delivery_proof: None }))
-    }
-
-    /// What waits in a mailbox; `None` if nothing does.
-    fn waiting_in(&self, mailbox: &[u8]) -> Option<Bytes> {
-        let mailbox = self.boxes.get(mailbox)?;
-        let seqs = (1..).zip(&mailbox.deliveries).skip(mailbox.taken);
-        let envelope =
-            |(seq, data): (u64, &Bytes)| v1::Envelope { seq, data: data.clone(), ..Default::default() };
-        let envelopes: Vec<v1::Envelope> = seqs.map(envelope).collect();
-        (!envelopes.is_empty()).then(|| write(&v1::FetchWaitResponse { envelopes }))
-    }
-
-    /// Questions that can be answered now.
-    fn arrived(&mut self) -> Vec<(usize, u32, CallId, Bytes)> {
-        let mut arrived = Vec::new();
-        for (node, run, call, mailbox) in std::mem::take(&mut self.waiting) {
-            match self.waiting_in(&mailbox) {
-                Some(answer) => arrived.push((node, run, call, answer)),
-                None => self.waiting.push((node, run, call, mailbox)),
-            }
-        }
-        arrived
-    }
-}
-
-fn read<R: Message + Default>(payload: Bytes) -> R {
-    R::decode(payload).unwrap()
-}
-
-fn write(message: &impl Message) -> Bytes {
-    message.encode_to_vec().into()
 }

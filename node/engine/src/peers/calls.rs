@@ -1,0 +1,83 @@
+//! Calls that are under way, and what each is for.
+
+use bytes::Bytes;
+use qpq_proto::{Method, ids::NodeKey};
+
+use super::{Change, Peers};
+use crate::{
+    input::{CallId, Effect, RelayKey, RelayLine},
+    outbox::Stream,
+    relays::RelayStep,
+};
+
+/// What a call is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Delivers an entry of a stream of the outbox.
+    Delivery { stream: Stream, recipient: Vec<u8>, ordinal: u64 },
+    /// One of the mesh's own, of the mesh that was opened this often.
+    Mesh { generation: u64, call: qpq_mesh::CallId, method: Method },
+    /// Fetches the hybrid key of a person whose link we hold.
+    HybridKey { person: Vec<u8> },
+    /// Leaves an entry of a stream of the outbox in a mailbox of the recipient's.
+    Mail { stream: Stream, recipient: Vec<u8>, ordinal: u64, mailbox: Vec<u8>, token: Vec<u8> },
+    /// Something between this person and a relay, over the connection of that round.
+    Relay { relay: RelayKey, round: u64, step: RelayStep },
+}
+
+impl Purpose {
+    /// The recipient and stream of a delivery.
+    fn delivers(&self) -> Option<(Vec<u8>, Stream)> {
+        match self {
+            Self::Delivery { stream, recipient, .. } | Self::Mail { stream, recipient, .. } => {
+                Some((recipient.clone(), stream.clone()))
+            }
+            Self::Mesh { .. } | Self::HybridKey { .. } | Self::Relay { .. } => None,
+        }
+    }
+}
+
+impl Peers {
+    /// Whether a relay was asked for deliveries, or told of some, over the connection of a round.
+    pub(crate) fn is_asking_relay(&self, relay: RelayKey, round: u64) -> bool {
+        [RelayStep::Fetch, RelayStep::Acknowledge]
+            .into_iter()
+            .any(|step| self.is_under_way(&Purpose::Relay { relay, round, step }))
+    }
+
+    /// What a call was for that has ended.
+    pub(super) fn ended(&mut self, call: CallId) -> Option<Purpose> {
+        let purpose = self.calls.remove(&call)?;
+        if let Some(delivering) = purpose.delivers() {
+            self.delivering.remove(&delivering);
+        }
+        Some(purpose)
+    }
+
+    /// The effect that starts a call.
+    pub(crate) fn call(&mut self, node: NodeKey, method: Method, payload: Bytes, purpose: Purpose) -> Effect {
+        let call = self.begin(purpose);
+        Effect::Call { call, node, method, payload }
+    }
+
+    /// The effect that starts a call of a relay.
+    pub(crate) fn call_relay(
+        &mut self,
+        (relay, line): (RelayKey, RelayLine),
+        method: Method,
+        payload: Bytes,
+        purpose: Purpose,
+    ) -> Effect {
+        let call = self.begin(purpose);
+        Effect::RelayCall { call, relay, line, method, payload }
+    }
+
+    fn begin(&mut self, purpose: Purpose) -> CallId {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.delivering.extend(purpose.delivers());
+        self.calls.insert(call, purpose);
+        self.changes.push(Change::Called(call));
+        call
+    }
+}

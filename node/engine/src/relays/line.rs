@@ -1,0 +1,56 @@
+//! The connection to a relay, as far as it is known in this run.
+
+use std::collections::BTreeSet;
+
+/// The connection to a relay that is wanted.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub stage: Stage,
+    /// Where it is sought.
+    pub places: Vec<String>,
+    /// Grows with each connection, and when what was under way is given up: later answers are not taken for its own.
+    pub round: u64,
+    pub exporter: [u8; 32],
+    /// Why it is not ready.
+    pub reason: String,
+    /// Deliveries that were fetched and are not handled yet, by their position.
+    pub mails: BTreeSet<u64>,
+    /// Position of the last of them.
+    pub newest: u64,
+    /// Position of one that could not be handled though nothing is wrong with it, and how often.
+    pub stuck: (u64, u32),
+    /// When deliveries were asked for last, monotonic ms.
+    pub asked_ms: u64,
+    /// The relay is being told of tokens.
+    pub is_granting: bool,
+    /// It holds as many tokens as it will.
+    pub has_enough_tokens: bool,
+}
+
+/// How far a connection to a relay is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is none.
+    #[default]
+    Offline,
+    /// Nobody is logged in yet.
+    Connected,
+    /// What comes is fetched.
+    Ready,
+}
+
+impl Line {
+    /// Gives up what is under way.
+    pub(super) fn begin_round(&mut self, next_round: &mut u64) {
+        *next_round += 1;
+        let (places, reason) = (std::mem::take(&mut self.places), std::mem::take(&mut self.reason));
+        let (round, exporter, stuck) = (*next_round, self.exporter, self.stuck);
+        *self = Self { stage: Stage::Connected, places, round, exporter, reason, stuck, ..Self::default() };
+    }
+
+    /// There is no connection any more.
+    pub(super) fn break_off(&mut self, reason: &str) {
+        let (places, stuck) = (std::mem::take(&mut self.places), self.stuck);
+        *self = Self { places, stuck, reason: reason.to_owned(), ..Self::default() };
+    }
+}
