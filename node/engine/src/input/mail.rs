@@ -9,7 +9,7 @@ pub struct RelayKey(pub [u8; 32]);
 /// By which connection a relay is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayLine {
-    /// The one that [`Effect::WantRelay`] keeps up, on which this person logs in.
+    /// The one that [`Effect::WantRelay`](super::Effect::WantRelay) keeps up, on which this person logs in.
     Session,
     /// Another, on which nobody ever logs in: the relay must not learn who calls.
     Anonymous {
