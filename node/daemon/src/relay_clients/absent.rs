@@ -30,7 +30,7 @@ impl RelayClients {
     pub(crate) fn release(&self, _: RelayKey) {}
 
     /// Reaches nobody.
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "as the one that connects")]
+    #[expect(clippy::unused_async, reason = "as the one that connects")]
     pub(crate) async fn call(
         &self,
         _: RelayKey,
