@@ -71,11 +71,9 @@ impl Engine {
                 self.open_mailbox(cx, relay, &record);
                 Ok(())
             }
+            // `Forbidden` says that the node is no relay at present, and is no reason to throw the session away.
             Err(CallFailure::Refused(failure))
-                if matches!(
-                    failure.status,
-                    Status::Unauthorized | Status::Forbidden | Status::BadRequest
-                ) =>
+                if matches!(failure.status, Status::Unauthorized | Status::BadRequest) =>
             {
                 self.log_out(cx, relay, record, &failure.message)
             }

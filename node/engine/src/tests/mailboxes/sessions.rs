@@ -82,6 +82,21 @@ fn a_session_that_has_ended_is_told_and_can_be_renewed() {
 }
 
 #[test]
+fn a_session_outlives_a_time_without_the_role() {
+    let mut world = with_mailboxes(1);
+    world.cut(ALICE, BOB);
+    world.offices[0].is_no_relay = true;
+    world.open_office(0, false);
+    world.open_office(0, true);
+    world.pass(30_000);
+    world.offices[0].is_no_relay = false;
+    world.pass(30_000);
+    say(&mut world, "hello");
+    assert_eq!(world.received(BOB), ["alice: hello"]);
+    assert_eq!(world.offices[0].calls["OpaqueLoginStart"], 1);
+}
+
+#[test]
 fn a_relay_that_does_not_answer_is_told_as_such() {
     let mut world = World::of(&["alice"]);
     let link = world.add_office();

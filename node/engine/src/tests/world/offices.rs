@@ -23,6 +23,8 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) is_up: bool,
     /// Answers get lost: what is asked for is done.
     pub(in crate::tests) is_silent: bool,
+    /// The node does without the role at present, and says so.
+    pub(in crate::tests) is_no_relay: bool,
     /// How many calls of each method it was given.
     pub(in crate::tests) calls: BTreeMap<&'static str, usize>,
     /// Most tokens of a mailbox.
@@ -54,6 +56,7 @@ impl World {
         self.offices.push(Office {
             is_up: true,
             is_silent: false,
+            is_no_relay: false,
             calls: BTreeMap::new(),
             tokens_max: 1_024,
             setup: OpaqueSetup::generate(&mut rng(7, number)),

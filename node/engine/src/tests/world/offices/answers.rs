@@ -37,6 +37,9 @@ impl Office {
         payload: Bytes,
         exporter: [u8; 32],
     ) -> Option<Result<Bytes, Failure>> {
+        if self.is_no_relay {
+            return Some(Err(Failure::forbidden("this node is no relay")));
+        }
         let Some((node, run, call)) = caller else {
             assert_eq!(method, Method::Enqueue, "nobody logs in on an anonymous connection");
             return Some(self.enqueue(&read(payload)));
