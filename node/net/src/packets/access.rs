@@ -76,16 +76,10 @@ impl Access {
 impl AccessControl for Access {
     async fn on_connect(&self, request: &ClientRequest) -> Verdict {
         let node = key(request.endpoint_id());
-        let denied = |reason| Verdict::Deny { reason: Some(reason) };
-        if let Err(reason) = self.enter(node) {
-            return denied(reason);
-        }
-        match self.admits.admits(node).await {
+        // Counted last: whoever goes while the answer is awaited is not told of again.
+        match self.admits.admits(node).await.and_then(|()| self.enter(node)) {
             Ok(()) => Verdict::Allow,
-            Err(reason) => {
-                self.leave(node);
-                denied(reason)
-            }
+            Err(reason) => Verdict::Deny { reason: Some(reason) },
         }
     }
 
