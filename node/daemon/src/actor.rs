@@ -12,6 +12,7 @@
 //! The thread ends the node rather than go on half alive: on a failed commit, because nobody knows what is on
 //! disk, and on a panic, because nobody knows what is in memory.
 
+mod company;
 mod handle;
 mod relayed;
 mod results;

@@ -23,7 +23,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use qpq_proto::frame::{self, Frame, FrameError, Header, REQUEST_HEADER_BYTES, RequestHeader};
+use qpq_proto::frame::{self, FrameError, Header, REQUEST_HEADER_BYTES, RequestHeader};
 use qpq_proto::limits::{FETCH_WAIT_MS_MAX, FRAME_PAYLOAD_BYTES_MAX, Limits, PUSH_PAYLOAD_BYTES_MAX};
 use qpq_proto::{Failure, Method};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -31,6 +31,7 @@ use tokio::time::timeout;
 
 use crate::budget::{Budget, Reservation, Turns};
 use crate::caller::{Caller, Service};
+use pieces::frame_bytes;
 pub(crate) use pieces::{is_at_end, read_exact, read_payload, transfer_time, write_frame};
 
 /// What the connections of one listener share: the service, and what its callers may use.
@@ -211,13 +212,12 @@ impl ConnectionServer {
         request_id: u32,
         result: Result<Bytes, Failure>,
     ) -> std::io::Result<()> {
-        let Frame { header, payload } = frame::response(request_id, result);
+        let frame = frame::response(request_id, result);
         let Server { transfer_timeout: patience, budget, .. } = &self.0.server;
-        let patience = *patience;
-        let written = timeout(patience + transfer_time(payload.len()), async {
-            let _reservation = budget.reserve(payload.len()).await;
-            let header = header.encode();
-            let mut rest = Buf::chain(header.as_slice(), payload);
+        let (patience, bytes) = (*patience, frame.payload.len());
+        let written = timeout(patience + transfer_time(bytes), async {
+            let _reservation = budget.reserve(bytes).await;
+            let mut rest = frame_bytes(frame);
             while rest.has_remaining() {
                 let written = timeout(patience, stream.write_buf(&mut rest)).await??;
                 if written == 0 {

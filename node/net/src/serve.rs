@@ -23,6 +23,10 @@ const FAULTS_MAX: usize = 3;
 /// How much more is permitted to a peer that has used what it was permitted.
 const GROWTH: usize = 4;
 
+/// Calls that somebody makes who logs in and then waits. Whoever makes more is permitted more at once: each time a part of
+/// what is permitted is used up, the peer is sent a packet that says how much it may go on, and of little, a part is one.
+const FEW_CALLS: usize = 16;
+
 /// How long a refusal may take to arrive.
 const DELIVERY: Duration = Duration::from_secs(1);
 
@@ -101,12 +105,14 @@ impl<S: Streams> Serving<S> {
     async fn serve(&self) -> ServeError {
         let mut calls = JoinSet::new();
         let mut faults = 0;
-        let mut permitted = self.calls_at_first;
+        let (mut permitted, mut accepted_before) = (self.calls_at_first, 0);
         loop {
             tokio::select! {
                 accepted = self.streams.accept(), if calls.len() < self.calls_max => match accepted {
                     Ok((send, recv)) => {
-                        if calls.len() + 1 >= permitted && permitted < self.calls_max {
+                        accepted_before += 1;
+                        let is_busy = calls.len() + 1 >= permitted || accepted_before >= FEW_CALLS;
+                        if is_busy && permitted < self.calls_max {
                             permitted = (GROWTH * permitted).min(self.calls_max);
                             self.streams.allow_bi(permitted);
                         }

@@ -82,6 +82,7 @@ mod open;
 mod open_counter;
 mod open_error;
 mod overlay;
+mod recent;
 mod relay;
 mod restore;
 mod rotation;

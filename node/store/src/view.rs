@@ -11,6 +11,7 @@ use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefi
 
 use crate::error::Failure;
 use crate::key::{Blinded, RecordKey, SecretKey};
+use crate::recent::Recent;
 use crate::sealing::Keys;
 use crate::secrets_key::{SECRETS_TABLE, SecretSealers};
 use crate::storage::{Record, Records, Secret};
@@ -36,6 +37,8 @@ pub(crate) struct View {
     /// Tables that were opened; `None` is one that does not exist.
     tables: RefCell<BTreeMap<Table, OpenTable>>,
     secrets_table: OnceCell<Option<SecretsTable>>,
+    /// Records that were read one by one, so that what every call asks for is opened once.
+    recent: RefCell<Recent>,
 }
 
 type SecretsTable = ReadOnlyTable<&'static [u8; 32], &'static [u8]>;
@@ -53,6 +56,7 @@ impl View {
             secrets: Arc::clone(secrets),
             tables: RefCell::default(),
             secrets_table: OnceCell::new(),
+            recent: RefCell::default(),
         })
     }
 
@@ -61,13 +65,20 @@ impl View {
     }
 
     pub(crate) fn record(&self, table: Table, key: &RecordKey) -> Result<Option<Record>, Failure> {
-        Failure::guarded(|| {
+        if let Some(record) = self.recent.borrow().get(table, key) {
+            return Ok(Some(record));
+        }
+        let read = Failure::guarded(|| {
             let Some(open) = self.table(table)? else {
                 return Ok(None);
             };
             let sealed = open.get(key.as_bytes())?;
             sealed.map(|sealed| self.keys.open(table, key, sealed.value())).transpose()
-        })
+        })?;
+        if let Some(record) = &read {
+            self.recent.borrow_mut().note(table, *key, record);
+        }
+        Ok(read)
     }
 
     pub(crate) fn records(

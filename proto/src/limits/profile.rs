@@ -280,8 +280,8 @@ impl Limits {
         write_queue_max: 4_096,
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
-        database_cache_bytes: 4 * MIB,
-        database_journal_bytes_max: 8 * MIB as u64,
+        database_cache_bytes: 16 * MIB,
+        database_journal_bytes_max: 32 * MIB as u64,
 
         relay: RelayLimits::SERVER,
         ..Self::ROUTER

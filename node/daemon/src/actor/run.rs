@@ -7,6 +7,7 @@ use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
 use qpq_relay::Relay;
 
+use super::company::Company;
 use super::handle::{Command, Work};
 use super::relayed::Relayed;
 use super::results::Results;
@@ -23,6 +24,7 @@ pub(super) struct Actor<S, M> {
     rotation: Rotation,
     /// When what was committed without a sync is to be synced, ms of uptime.
     sync_at: Option<u64>,
+    company: Company,
 }
 
 /// What comes next.
@@ -42,7 +44,8 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
         effects: Outlets,
     ) -> Self {
         let (relayed, rotation) = (Relayed::default(), Rotation::default());
-        Self { core, limits, commands, effects, relayed, rotation, sync_at: None }
+        let company = Company::default();
+        Self { core, limits, commands, effects, relayed, rotation, sync_at: None, company }
     }
 
     /// Serves the queue until it is told to stop, or cannot go on.
@@ -98,7 +101,7 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
     /// is learned again by delivering it again. It is synced with the next batch, or a little later.
     /// Returns whether the actor was told to stop meanwhile.
     fn batch(&mut self, first: Entry) -> Result<bool, ActorEnd> {
-        let Self { core: Core { storage, machine, rng, clock }, relayed, .. } = self;
+        let Self { core: Core { storage, machine, rng, clock }, relayed, company, .. } = self;
         let mut batch = storage.begin();
         let mut results = Results::default();
         let mut interruption = None;
@@ -111,13 +114,13 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
             if inputs >= self.limits.batch_inputs_max || batch.bytes() >= self.limits.batch_bytes_max {
                 break;
             }
-            match self.commands.try_recv() {
-                Ok(Command::Input(queued)) => next = Some(Entry::Engine(queued)),
-                Ok(Command::Relay(queued)) => next = Some(Entry::Relay(queued)),
-                Ok(other) => interruption = Some(other),
-                Err(_) => {}
+            match company.next(&self.commands, inputs) {
+                Some(Command::Input(queued)) => next = Some(Entry::Engine(queued)),
+                Some(Command::Relay(queued)) => next = Some(Entry::Relay(queued)),
+                other => interruption = other,
             }
         }
+        company.note(inputs);
         relayed.extend(machine.relay().map(Relay::end_batch).unwrap_or_default());
         let is_promise = results.has_answers() || relayed.has_answers() || batch.has_secrets();
         let committed = if is_promise { batch.commit() } else { batch.commit_deferred() };

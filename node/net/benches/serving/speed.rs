@@ -17,7 +17,7 @@ const HANDSHAKES_AT_ONCE: usize = 16;
 
 /// Calls of 1 KiB that are echoed.
 pub(crate) async fn calls() {
-    for connections in [1, 16] {
+    for connections in [1, 16, 64] {
         let name = format!("calls of {PAYLOAD_BYTES} bytes, {CALLS_IN_FLIGHT} in flight over {connections}");
         compare(&name, |address| call_for_a_while(address, connections)).await;
     }

@@ -9,14 +9,25 @@ use tokio::time::timeout;
 
 use super::{ReadError, Violation};
 
-/// Writes header and payload, together where the stream can, without copying the payload.
+/// Writes header and payload.
 pub(crate) async fn write_frame<W, H>(stream: &mut W, frame: Frame<H>) -> std::io::Result<()>
 where
     W: AsyncWrite + Unpin,
     H: Header,
 {
-    let header = frame.header.encode();
-    stream.write_all_buf(&mut Buf::chain(header.as_ref(), frame.payload)).await
+    stream.write_all_buf(&mut frame_bytes(frame)).await
+}
+
+/// The bytes of a frame. A short one is in one piece, so that it leaves in one packet, whoever sends packets meanwhile;
+/// the payload of a long one is not copied.
+pub(crate) fn frame_bytes<H: Header>(frame: Frame<H>) -> impl Buf {
+    const ONE_PIECE_BYTES_MAX: usize = 4 * 1024;
+    let Frame { header, payload } = frame;
+    let header = header.encode();
+    if payload.len() > ONE_PIECE_BYTES_MAX {
+        return Bytes::copy_from_slice(header.as_ref()).chain(payload);
+    }
+    Bytes::from([header.as_ref(), payload.as_ref()].concat()).chain(Bytes::new())
 }
 
 /// Fills the buffer; a stream that ends before is a broken frame.

@@ -19,7 +19,7 @@ pub(crate) struct Figures {
     pub online_p99_us: u64,
     /// Resident memory of the relay for a connection on which nothing happens.
     pub(crate) bytes_per_idle_connection: Option<u64>,
-    /// Bytes that the relay had written to disk for each delivery while they were put in.
+    /// Bytes that the relay handed to the files of its store for each delivery while they were put in.
     pub(crate) written_bytes_per_message: Option<u64>,
     /// How often a second the relay forced a file of its store to disk meanwhile.
     pub(crate) fsync_per_s: Option<f64>,

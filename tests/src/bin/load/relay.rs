@@ -39,7 +39,7 @@ impl LoadedRelay {
         Ok(Self { node: Some(node), address })
     }
 
-    /// What the kernel says about the relay's process; nothing if it was not started here.
+    /// What the kernel and the relay say about its process; nothing if it was not started here.
     pub(crate) fn usage(&self) -> anyhow::Result<Option<Usage>> {
         let Some(node) = &self.node else { return Ok(None) };
         let process = node.process_id();
@@ -50,12 +50,13 @@ impl LoadedRelay {
         let field = |text: &str, name: &str| -> anyhow::Result<u64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             let number = line.and_then(|line| line.split_whitespace().next());
-            Ok(number.with_context(|| format!("the kernel does not tell {name}"))?.parse()?)
+            Ok(number.with_context(|| format!("nobody tells {name}"))?.parse()?)
         };
+        let counted = metrics(node)?;
         Ok(Some(Usage {
             resident_bytes: field(&read("status")?, "VmRSS:")? * 1_024,
-            written_bytes: field(&read("io")?, "write_bytes:")?,
-            syncs: syncs(node)?,
+            written_bytes: field(&counted, "qpq_store_written_bytes_total ")?,
+            syncs: field(&counted, "qpq_store_syncs_total ")?,
         }))
     }
 }
@@ -65,22 +66,22 @@ impl LoadedRelay {
 pub(crate) struct Usage {
     /// Memory that is its own or shared, bytes.
     pub(crate) resident_bytes: u64,
-    /// Bytes that it had written to disks since it began.
+    /// Bytes that it handed to the files of its store since it began. The kernel's own count is of whole folios of its
+    /// cache, which are many times as long as a short write.
     pub(crate) written_bytes: u64,
     /// Times that it forced a file of its store to disk since it began.
     pub(crate) syncs: u64,
 }
 
-/// How often the relay forced a file of its store to disk, as its metrics say.
-fn syncs(node: &Node) -> anyhow::Result<u64> {
+/// What the relay counts.
+fn metrics(node: &Node) -> anyhow::Result<String> {
     let log = node.log();
     let address = log.split_whitespace().rev().find_map(|word| word.strip_prefix("metrics="));
     let mut stream = TcpStream::connect(address.context("the daemon counts nothing")?)?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
-    let total = text.lines().find_map(|line| line.strip_prefix("qpq_store_syncs_total "));
-    Ok(total.context("the daemon does not count its syncs")?.parse()?)
+    Ok(text)
 }
 
 const SPARE_CONNECTIONS: usize = 16;
