@@ -9,16 +9,17 @@ use rand_core::CryptoRng;
 
 use crate::blobs::{BlobJob, Work};
 use crate::figures::Figures;
-use crate::input::{CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Now, Peer};
+use crate::input::{CallId, Caller, ConnectionId, EXPORTER_BYTES, Effect, Peer};
 use crate::log::SignedTree;
 use crate::proofs::Proved;
 use crate::queues::{QueueKey, Wait};
 use crate::sessions::Session;
 use crate::storage::Transaction;
+use crate::time::Moment;
 
 /// One input's surroundings.
 pub(crate) struct Context<'a> {
-    pub now: Now,
+    pub now: Moment,
     pub rng: &'a mut dyn CryptoRng,
     pub tx: &'a mut dyn Transaction,
     pub effects: Vec<Effect>,
@@ -122,7 +123,7 @@ pub(crate) enum Later {
 impl<'a> Context<'a> {
     /// Nothing has been done yet.
     pub(crate) fn new(
-        now: Now,
+        now: Moment,
         rng: &'a mut dyn CryptoRng,
         tx: &'a mut dyn Transaction,
         call: Option<Call>,

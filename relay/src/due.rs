@@ -65,8 +65,8 @@ pub(crate) fn take_off(tx: &mut dyn Transaction, kind: Kind, id: &[u8], hour: u6
 }
 
 /// Takes something off the lists of the hours that have come, as a rule one thing. None if nothing is left.
-pub(crate) fn take(tx: &mut dyn Transaction, kind: Kind, wall_ms: u64) -> Result<Vec<Vec<u8>>, RelayError> {
-    let until = place(wall_ms / HOUR_MS + 1, 0);
+pub(crate) fn take(tx: &mut dyn Transaction, kind: Kind, steady_ms: u64) -> Result<Vec<Vec<u8>>, RelayError> {
+    let until = place(steady_ms / HOUR_MS + 1, 0);
     let found: Vec<(u64, SetRecord)> = tables::scan(tx, DUES, kind.prefix(), 0..until, 1)?;
     let Some((ordinal, list)) = found.into_iter().next() else { return Ok(Vec::new()) };
     tx.delete(DUES, at(kind.prefix(), ordinal))?;

@@ -64,12 +64,12 @@ impl Relay {
             asked => u64::from(asked).min(self.limits.endpoint_ttl_max_s),
         };
         let publisher = publisher(cx)?;
-        let expires_at_ms = cx.now.wall_ms.saturating_add(ttl_s * 1_000);
+        let expires_at_ms = cx.now.after_ms(ttl_s * 1_000);
         self.note_publisher(cx, &publisher, &lookup_key)?;
         let mut all = load(cx.tx, &lookup_key)?;
         all.records.retain(|record| record.publisher != publisher);
         while all.records.len() >= ENDPOINT_RECORDS_PER_KEY_MAX {
-            let ended = all.records.iter().position(|record| record.expires_at_ms <= cx.now.wall_ms);
+            let ended = all.records.iter().position(|record| cx.now.is_past(record.expires_at_ms));
             let dropped = all.records.remove(ended.unwrap_or_default());
             forget_key(cx.tx, &dropped.publisher, &lookup_key)?;
         }
@@ -85,7 +85,7 @@ impl Relay {
         request: &ResolveEndpointRequest,
     ) -> Result<ResolveEndpointResponse, Failure> {
         let records = load(cx.tx, &lookup_key_field(&request.lookup_key)?)?.records;
-        let live = records.into_iter().rev().filter(|record| record.expires_at_ms > cx.now.wall_ms);
+        let live = records.into_iter().rev().filter(|record| !cx.now.is_past(record.expires_at_ms));
         Ok(ResolveEndpointResponse { sealed_records: live.map(|record| record.sealed).collect() })
     }
 
@@ -111,11 +111,11 @@ impl Relay {
 
     /// Removes what has ended under some lookup keys. Returns whether there may be more.
     pub(crate) fn expire_endpoints(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let due = due::take(cx.tx, Kind::Endpoints, cx.now.wall_ms)?;
+        let due = due::take(cx.tx, Kind::Endpoints, cx.now.steady_ms)?;
         for lookup_key in &due {
             let all = load(cx.tx, lookup_key)?;
             let (live, ended): (Vec<_>, Vec<_>) =
-                all.records.into_iter().partition(|record| record.expires_at_ms > cx.now.wall_ms);
+                all.records.into_iter().partition(|record| !cx.now.is_past(record.expires_at_ms));
             for record in ended {
                 forget_key(cx.tx, &record.publisher, lookup_key)?;
             }

@@ -50,6 +50,7 @@ mod sessions;
 mod sets;
 pub mod storage;
 pub mod tables;
+mod time;
 
 pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub use devices::is_public_address;

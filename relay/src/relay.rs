@@ -25,6 +25,7 @@ use crate::rates::Buckets;
 use crate::recovery::RecoveryRates;
 use crate::sessions::Sessions;
 use crate::storage::Transaction;
+use crate::time::SteadyTime;
 
 /// What the relay is told once.
 pub struct Config {
@@ -90,6 +91,8 @@ pub struct Relay {
     pub(crate) is_log_older: bool,
     /// What was counted; what is counted at present is not in it.
     pub(crate) figures: Figures,
+    /// By which lifetimes are counted.
+    pub(crate) time: SteadyTime,
     proofs: Proofs,
 }
 
@@ -118,6 +121,7 @@ impl Relay {
             signed_tree: unkept,
             is_log_older: is_older,
             figures: Figures::default(),
+            time: SteadyTime::open(tx)?,
             node,
             registration,
             secrets,
@@ -167,9 +171,10 @@ impl Relay {
         rng: &mut dyn CryptoRng,
         tx: &mut dyn Transaction,
     ) -> Result<Outcome, RelayError> {
+        let now = self.time.at(now);
         match input {
             Input::Call { call, caller, method, payload } => {
-                let session = self.sessions.of(caller.connection, now.wall_ms);
+                let session = self.sessions.of(caller.connection, now);
                 let mut cx = Context::new(now, rng, tx, Some(Call { id: call, caller, session }));
                 let result = self.call(&mut cx, &caller, method, payload);
                 let noted = self.audit(&mut cx, method, &result);
@@ -197,6 +202,7 @@ impl Relay {
             Input::Tick => {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.note_refusals(&mut cx)?;
+                self.time.keep(cx.tx, now)?;
                 self.expire(&mut cx)?;
                 self.figures.add(cx.figures);
                 self.start_jobs(&mut cx);

@@ -11,6 +11,7 @@ use qpq_proto::ids::{DeviceKey, Identity};
 use crate::context::Context;
 use crate::input::{ConnectionId, Effect};
 use crate::relay::Relay;
+use crate::time::Moment;
 
 /// A session that a connection is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(crate) struct Session {
     pub identity: Identity,
     /// Which of its devices.
     pub device: DeviceKey,
-    /// Unix time in ms at which it ends.
+    /// Steady time in ms at which it ends.
     pub expires_at_ms: u64,
     /// Whether the account administers the relay.
     pub is_administrator: bool,
@@ -43,9 +44,9 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// The session of a connection, if it has one that has not ended.
-    pub(crate) fn of(&self, connection: ConnectionId, wall_ms: u64) -> Option<Session> {
+    pub(crate) fn of(&self, connection: ConnectionId, now: Moment) -> Option<Session> {
         let session = self.by_connection.get(&connection)?.session;
-        (session.expires_at_ms > wall_ms).then_some(session)
+        (!now.is_past(session.expires_at_ms)).then_some(session)
     }
 
     /// Binds a connection, in place of what it was bound to.
@@ -127,15 +128,19 @@ mod tests {
         }
     }
 
+    fn at(steady_ms: u64) -> Moment {
+        Moment { monotonic_ms: 0, wall_ms: 0, steady_ms }
+    }
+
     #[test]
     fn a_session_ends_in_time_and_with_its_connection() {
         let mut sessions = Sessions::default();
         sessions.bind(ConnectionId(1), session(7, 1));
-        assert_eq!(sessions.of(ConnectionId(1), 999), Some(session(7, 1)));
-        assert_eq!(sessions.of(ConnectionId(1), 1_000), None);
-        assert_eq!(sessions.of(ConnectionId(2), 0), None);
+        assert_eq!(sessions.of(ConnectionId(1), at(999)), Some(session(7, 1)));
+        assert_eq!(sessions.of(ConnectionId(1), at(1_000)), None);
+        assert_eq!(sessions.of(ConnectionId(2), at(0)), None);
         sessions.unbind(ConnectionId(1));
-        assert_eq!(sessions.of(ConnectionId(1), 0), None);
+        assert_eq!(sessions.of(ConnectionId(1), at(0)), None);
         assert_eq!(sessions.connections(Identity::from_bytes([7; 32])).count(), 0);
     }
 

@@ -107,6 +107,8 @@ pub const ACCOUNT_BLOBS: Table = Table("relay_account_blobs");
 pub const BLOB_ACCESS: Table = Table("relay_blob_access");
 /// Uploads and objects that are to be removed from the object store.
 pub const BLOB_GARBAGE: Table = Table("relay_blob_garbage");
+/// The time by which lifetimes are counted, under one key.
+pub const CLOCK: Table = Table("relay_clock");
 
 /// Every table.
 pub const ALL: &[Table] = &[
@@ -158,6 +160,7 @@ pub const ALL: &[Table] = &[
     ACCOUNT_BLOBS,
     BLOB_ACCESS,
     BLOB_GARBAGE,
+    CLOCK,
 ];
 
 /// The key of the one record of a prefix.

@@ -280,7 +280,7 @@ impl Limits {
         write_queue_max: 4_096,
         batch_inputs_max: 512,
         batch_bytes_max: 32 * MIB,
-        database_cache_bytes: 16 * MIB,
+        database_cache_bytes: 32 * MIB,
         database_journal_bytes_max: 32 * MIB as u64,
 
         relay: RelayLimits::SERVER,

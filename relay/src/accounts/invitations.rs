@@ -29,9 +29,10 @@ impl Relay {
         }
         let lifetime_s = if lifetime_s == 0 { LIFETIME_S_DEFAULT } else { lifetime_s };
         let token = cx.random::<32>();
-        let expires_at_ms = cx.now.wall_ms.saturating_add(u64::from(lifetime_s) * 1_000);
+        let expires_at_ms = cx.now.after_ms(u64::from(lifetime_s) * 1_000);
         let record = InvitationRecord { uses: uses.max(1), expires_at_ms };
         tables::save(cx.tx, INVITATIONS, key(&sha256(&[&token])), &record)?;
+        let expires_at_ms = cx.now.on_the_wall(expires_at_ms);
         Ok(CreateRelayInvitationResponse { token: token.to_vec(), expires_at_ms, link: String::new() })
     }
 }
@@ -42,7 +43,7 @@ pub(super) fn use_up(cx: &mut Context<'_>, token: &[u8]) -> Result<(), Failure> 
     let hash = sha256(&[token]);
     // Found by its hash: comparing takes the same time for every token that is wrong.
     let record: Option<InvitationRecord> = tables::load(cx.tx, INVITATIONS, key(&hash))?;
-    let mut record = record.filter(|record| record.expires_at_ms > cx.now.wall_ms).ok_or_else(refused)?;
+    let mut record = record.filter(|record| !cx.now.is_past(record.expires_at_ms)).ok_or_else(refused)?;
     record.uses = record.uses.saturating_sub(1);
     match record.uses {
         0 => cx.tx.delete(INVITATIONS, key(&hash))?,

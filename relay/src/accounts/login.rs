@@ -110,7 +110,7 @@ impl Relay {
         cx.bind = Some(session);
         Ok(OpaqueLoginFinishResponse {
             session_token: session_token.to_vec(),
-            expires_at_ms: session.expires_at_ms,
+            expires_at_ms: cx.now.on_the_wall(session.expires_at_ms),
             transparency: Some(self.transparency_keys()),
         })
     }
@@ -138,7 +138,7 @@ impl Relay {
         Ok(ResumeSessionResponse {
             identity_key: session.identity.to_vec(),
             device_id: session.device.to_vec(),
-            expires_at_ms: session.expires_at_ms,
+            expires_at_ms: cx.now.on_the_wall(session.expires_at_ms),
             transparency: Some(self.transparency_keys()),
         })
     }

@@ -21,7 +21,7 @@ pub(super) fn new_session(
 ) -> Result<([u8; 32], Session), RelayError> {
     let token = cx.random::<32>();
     let hash = session_token_hash(&token);
-    let expires_at_ms = cx.now.wall_ms.saturating_add(relay.limits.session_lifetime_s * 1_000);
+    let expires_at_ms = cx.now.after_ms(relay.limits.session_lifetime_s * 1_000);
     let record = SessionRecord { identity: identity.to_vec(), device: device.to_vec(), expires_at_ms };
     tables::save(cx.tx, SESSIONS, key(&hash), &record)?;
     let listed = listed(cx.tx, identity)?;
@@ -39,7 +39,7 @@ pub(super) fn new_session(
 /// The session of a token, if it has one that has not ended.
 pub(super) fn session_of(cx: &Context<'_>, hash: &[u8; 32]) -> Result<Option<Session>, RelayError> {
     let record: Option<SessionRecord> = tables::load(cx.tx, SESSIONS, key(hash))?;
-    Ok(record.filter(|record| record.expires_at_ms > cx.now.wall_ms).and_then(|record| {
+    Ok(record.filter(|record| !cx.now.is_past(record.expires_at_ms)).and_then(|record| {
         let identity = Identity::try_from(record.identity.as_slice()).ok()?;
         let device = DeviceKey::try_from(record.device.as_slice()).ok()?;
         Some(Session { identity, device, expires_at_ms: record.expires_at_ms, is_administrator: false })
@@ -55,7 +55,7 @@ pub(super) fn prolong(
     session: Session,
 ) -> Result<Session, RelayError> {
     let lifetime_ms = relay.limits.session_lifetime_s * 1_000;
-    let expires_at_ms = cx.now.wall_ms.saturating_add(lifetime_ms);
+    let expires_at_ms = cx.now.after_ms(lifetime_ms);
     if expires_at_ms < session.expires_at_ms.saturating_add(lifetime_ms / PROLONGED_AFTER) {
         return Ok(session);
     }

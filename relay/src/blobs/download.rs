@@ -59,14 +59,14 @@ fn is_owner(cx: &Context<'_>, hash: BlobHash) -> Result<bool, Failure> {
     let identity = cx.identity()?;
     let Some(account) = account(cx.tx, identity.as_bytes())? else { return Ok(false) };
     let place = Place::new(identity, &account, hash).ok_or_else(Failure::internal)?;
-    let is_live = |record: &OwnedRecord| record.is_complete() && record.expires_at_ms > cx.now.wall_ms;
+    let is_live = |record: &OwnedRecord| record.is_complete() && !cx.now.is_past(record.expires_at_ms);
     Ok(place.load(cx.tx)?.is_some_and(|record| is_live(&record)))
 }
 
 fn is_granted(cx: &Context<'_>, hash: BlobHash, token: &[u8]) -> Result<bool, Failure> {
     let place = access(hash, &sha256(&[token]));
     let record: Option<AccessRecord> = tables::load(cx.tx, BLOB_ACCESS, key(&place))?;
-    Ok(record.is_some_and(|record| record.expires_at_ms > cx.now.wall_ms))
+    Ok(record.is_some_and(|record| !cx.now.is_past(record.expires_at_ms)))
 }
 
 /// An owner lets those read a blob who have its token, as long as it keeps the blob.

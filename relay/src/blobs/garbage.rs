@@ -44,10 +44,10 @@ impl Relay {
 
     /// Drops blobs and uploads that have ended. Returns whether there may be more.
     pub(crate) fn expire_blobs(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let due = due::take(cx.tx, Kind::Blobs, cx.now.wall_ms)?;
+        let due = due::take(cx.tx, Kind::Blobs, cx.now.steady_ms)?;
         for place in due.iter().filter_map(|id| Place::from_bytes(id)) {
             let Some(record) = place.load(cx.tx)? else { continue };
-            if record.expires_at_ms <= cx.now.wall_ms {
+            if cx.now.is_past(record.expires_at_ms) {
                 drop_owned(cx.tx, &place, &record)?;
             }
         }

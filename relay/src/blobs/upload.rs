@@ -15,6 +15,7 @@ use crate::queues::TOKEN_BYTES;
 use crate::relay::Relay;
 use crate::sets;
 use crate::tables::{self, ACCOUNT_BLOBS, BLOB_ACCOUNTS, BLOBS, key};
+use crate::time::Moment;
 
 impl Relay {
     pub(crate) fn upload_blob(
@@ -41,7 +42,7 @@ impl Relay {
                 let message = format!("the blob has {} bytes", record.total_bytes);
                 Err(Failure::bad_request("total_size", message))
             }
-            Some(record) if asks_only => Ok(record.response()),
+            Some(record) if asks_only => Ok(record.response(cx.now)),
             Some(record) if record.is_complete() => self.renew(cx, &place, record, &request),
             Some(record) => self.go_on(cx, place, record, request),
         }
@@ -89,7 +90,7 @@ impl Relay {
         sets::add(cx.tx, ACCOUNT_BLOBS, &place.all(), &place.hash)?;
         let mut upload = vec![0; size_of::<UploadId>()];
         cx.rng.fill_bytes(&mut upload);
-        let expires_at_ms = cx.now.wall_ms.saturating_add(self.limits.upload_ttl_s * 1_000);
+        let expires_at_ms = cx.now.after_ms(self.limits.upload_ttl_s * 1_000);
         due::look_at(cx.tx, Kind::Blobs, &place.to_bytes(), expires_at_ms)?;
         let total_bytes = request.total_size;
         Ok(OwnedRecord { upload, total_bytes, expires_at_ms, ..OwnedRecord::default() })
@@ -140,12 +141,12 @@ impl Relay {
         record.access_token_hash.clone_from(&request.access_token_hash);
         record.ttl_s = self.blob_ttl_s(request.ttl_secs);
         self.keep(cx, place, &mut record)?;
-        Ok(record.response())
+        Ok(record.response(cx.now))
     }
 
     /// A readable blob lives on, from now.
     fn keep(&self, cx: &mut Context<'_>, place: &Place, record: &mut OwnedRecord) -> Result<(), RelayError> {
-        record.expires_at_ms = cx.now.wall_ms.saturating_add(record.ttl_s * 1_000);
+        record.expires_at_ms = cx.now.after_ms(record.ttl_s * 1_000);
         due::look_at(cx.tx, Kind::Blobs, &place.to_bytes(), record.expires_at_ms)?;
         download::grant(cx.tx, place.hash(), record)?;
         place.save(cx.tx, record)
@@ -173,7 +174,7 @@ impl Relay {
         place.save(cx.tx, &record)?;
         match is_last {
             true => cx.jobs.push(finish(call, place, upload, record.total_bytes)),
-            false => answer_upload(cx, call, &record.response()),
+            false => answer_upload(cx, call, &record.response(cx.now)),
         }
         Ok(())
     }
@@ -198,7 +199,7 @@ impl Relay {
         garbage::throw_away(cx.tx, garbage::UPLOADS, &upload.0)?;
         record.upload.clear();
         self.keep(cx, place, &mut record)?;
-        answer_upload(cx, call, &record.response());
+        answer_upload(cx, call, &record.response(cx.now));
         Ok(())
     }
 
@@ -223,11 +224,11 @@ impl OwnedRecord {
         self.upload.as_slice().try_into().map(UploadId).map_err(|_| Failure::internal())
     }
 
-    fn response(&self) -> UploadBlobResponse {
+    fn response(&self, now: Moment) -> UploadBlobResponse {
         UploadBlobResponse {
             received: self.received_bytes,
             complete: self.is_complete(),
-            expires_at_ms: self.expires_at_ms,
+            expires_at_ms: now.on_the_wall(self.expires_at_ms),
         }
     }
 }

@@ -27,6 +27,7 @@ impl Relay {
         let record = load(tx, node.as_bytes())?;
         let identities =
             record.identities.iter().filter_map(|identity| Identity::try_from(identity.as_slice()).ok());
+        let now = self.time.look(now);
         Ok(identities.into_iter().any(|identity| check_not_banned(tx, identity, now).is_ok()))
     }
 }

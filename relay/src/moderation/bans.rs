@@ -11,12 +11,13 @@ use qpq_proto::v1::{
 use crate::context::Context;
 use crate::devices::end_sessions;
 use crate::due::{self, Kind};
-use crate::input::{Now, RelayError};
+use crate::input::RelayError;
 use crate::moderation::records::{BanRecord, BannedRecord};
 use crate::moderation::{after, cursor, page_items};
 use crate::relay::Relay;
 use crate::storage::Transaction;
 use crate::tables::{self, BAN_ORDER, BANS, at, key};
+use crate::time::Moment;
 
 impl Relay {
     pub(crate) fn ban_user(
@@ -98,7 +99,7 @@ impl Relay {
 
     /// Removes bans that have ended. Returns whether there may be more.
     pub(crate) fn expire_bans(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let due = due::take(cx.tx, Kind::Bans, cx.now.wall_ms)?;
+        let due = due::take(cx.tx, Kind::Bans, cx.now.steady_ms)?;
         for identity in due.iter().filter_map(|id| Identity::try_from(id.as_slice()).ok()) {
             if let Some(record) = load(cx.tx, identity)?.filter(|record| !is_in_force(record, cx.now)) {
                 lift(cx.tx, identity, &record)?;
@@ -112,7 +113,7 @@ impl Relay {
 ///
 /// # Errors
 /// `Forbidden`, with the reason and the end of the ban.
-pub(crate) fn check_not_banned(tx: &dyn Transaction, identity: Identity, now: Now) -> Result<(), Failure> {
+pub(crate) fn check_not_banned(tx: &dyn Transaction, identity: Identity, now: Moment) -> Result<(), Failure> {
     let Some(ban) = load(tx, identity)?.filter(|record| is_in_force(record, now)) else { return Ok(()) };
     let until = match ban.until_ms {
         0 => "for good".to_owned(),
@@ -122,12 +123,12 @@ pub(crate) fn check_not_banned(tx: &dyn Transaction, identity: Identity, now: No
 }
 
 /// Whether an account is banned now.
-pub(crate) fn is_banned(tx: &dyn Transaction, identity: Identity, now: Now) -> Result<bool, RelayError> {
+pub(crate) fn is_banned(tx: &dyn Transaction, identity: Identity, now: Moment) -> Result<bool, RelayError> {
     Ok(load(tx, identity)?.is_some_and(|record| is_in_force(&record, now)))
 }
 
-fn is_in_force(record: &BanRecord, now: Now) -> bool {
-    record.until_ms == 0 || record.until_ms > now.wall_ms
+fn is_in_force(record: &BanRecord, now: Moment) -> bool {
+    record.until_ms == 0 || !now.is_past(record.until_ms)
 }
 
 fn lift(tx: &mut dyn Transaction, identity: Identity, record: &BanRecord) -> Result<(), RelayError> {

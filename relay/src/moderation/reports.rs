@@ -86,7 +86,7 @@ impl Relay {
         let found: Vec<(u64, ReportRecord)> = tables::scan(cx.tx, REPORTS, b"", 0..u64::MAX, limit)?;
         let lifetime_ms = self.limits.report_ttl_s * 1_000;
         let is_over =
-            |record: &ReportRecord| record.reported_at_ms.saturating_add(lifetime_ms) <= cx.now.wall_ms;
+            |record: &ReportRecord| cx.now.is_past(record.reported_at_ms.saturating_add(lifetime_ms));
         let ended: Vec<_> = found.into_iter().take_while(|(_, record)| is_over(record)).collect();
         for (place, record) in &ended {
             cx.tx.delete(REPORTS, at(b"", *place))?;

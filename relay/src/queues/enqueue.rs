@@ -113,7 +113,7 @@ impl Relay {
         delivery: &Delivery,
     ) -> Result<(), RelayError> {
         let enqueued_at_ms = cx.now.wall_ms;
-        let expires_at_ms = enqueued_at_ms.saturating_add(self.lifetime_ms(record, delivery.ttl_s));
+        let expires_at_ms = cx.now.after_ms(self.lifetime_ms(record, delivery.ttl_s));
         let stored = DeliveryRecord {
             enqueued_at_ms,
             expires_at_ms,

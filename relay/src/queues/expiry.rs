@@ -73,7 +73,7 @@ impl Relay {
 
     /// Looks at the first queues that are due. Returns whether there may be more.
     fn look(&self, cx: &mut Context<'_>) -> Result<bool, RelayError> {
-        let due = due::take(cx.tx, Kind::Queues, cx.now.wall_ms)?;
+        let due = due::take(cx.tx, Kind::Queues, cx.now.steady_ms)?;
         let is_more = !due.is_empty();
         for queue in due.into_iter().filter_map(QueueKey::from_record) {
             self.expire_queue(cx, &queue)?;
@@ -92,7 +92,7 @@ impl Relay {
         let is_whole = found.len() < limit;
         let mut next_end_ms = None;
         for (seq, delivery) in found {
-            if delivery.expires_at_ms > cx.now.wall_ms {
+            if !cx.now.is_past(delivery.expires_at_ms) {
                 next_end_ms = Some(next_end_ms.unwrap_or(u64::MAX).min(delivery.expires_at_ms));
                 continue;
             }
@@ -106,7 +106,7 @@ impl Relay {
         match next_end_ms {
             Some(end_ms) => look_at(cx.tx, queue, &mut record, due::hour_after(end_ms))?,
             None if is_whole => record.first_seq = record.next_seq,
-            None => look_at(cx.tx, queue, &mut record, cx.now.wall_ms / HOUR_MS)?,
+            None => look_at(cx.tx, queue, &mut record, cx.now.steady_ms / HOUR_MS)?,
         }
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
     }

@@ -19,6 +19,7 @@ use crate::records::{DeliveryRecord, QueueRecord};
 use crate::relay::Relay;
 use crate::storage::Transaction;
 use crate::tables::{self, DELIVERIES, QUEUES, key};
+use crate::time::Moment;
 
 impl Relay {
     pub(crate) fn fetch(&self, cx: &Context<'_>, request: &FetchRequest) -> Result<FetchResponse, Failure> {
@@ -143,22 +144,22 @@ fn waiting(
         let Some((last, _)) = found.last() else { break };
         next = last + 1;
         for (seq, delivery) in found {
-            if delivery.payload.is_empty() || delivery.expires_at_ms <= cx.now.wall_ms {
+            if delivery.payload.is_empty() || cx.now.is_past(delivery.expires_at_ms) {
                 continue;
             }
             bytes += delivery.payload.len() + ENVELOPE_BYTES_MAX;
             if bytes > FRAME_PAYLOAD_BYTES_MAX {
                 return Ok(envelopes);
             }
-            envelopes.push(envelope(seq, delivery));
+            envelopes.push(envelope(cx.now, seq, delivery));
         }
     }
     Ok(envelopes)
 }
 
-fn envelope(seq: u64, delivery: DeliveryRecord) -> Envelope {
+fn envelope(now: Moment, seq: u64, delivery: DeliveryRecord) -> Envelope {
     let DeliveryRecord { enqueued_at_ms, expires_at_ms, payload, .. } = delivery;
-    Envelope { seq, data: payload, enqueued_at_ms, expires_at_ms }
+    Envelope { seq, data: payload, enqueued_at_ms, expires_at_ms: now.on_the_wall(expires_at_ms) }
 }
 
 /// The sequence up to which a device has acknowledged. One that has no cursor was registered after the queue's newest

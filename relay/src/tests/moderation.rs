@@ -74,7 +74,7 @@ impl World {
     }
 
     fn is_banned(&self, whom: Device) -> bool {
-        check_not_banned(&self.memory, whom.identity(), self.now).is_err()
+        check_not_banned(&self.memory, whom.identity(), self.moment()).is_err()
     }
 }
 
@@ -157,7 +157,7 @@ fn a_ban_ends_sessions_at_once_and_is_lifted_or_ends() {
         .collect();
     assert_eq!(ended, [BOB.connection(), BOBS_PHONE.connection()]);
     assert_eq!(world.report(BOB, &report("x")).unwrap_err().status, Status::Unauthorized);
-    let refused = check_not_banned(&world.memory, BOB.identity(), world.now).unwrap_err();
+    let refused = check_not_banned(&world.memory, BOB.identity(), world.moment()).unwrap_err();
     assert_eq!(refused.status, Status::Forbidden);
     assert!(refused.message.contains("spam"), "{refused}");
     assert!(!world.is_banned(ALICE));

@@ -9,6 +9,7 @@ use qpq_proto::v1::{
 use qpq_proto::{Method, Status};
 
 use super::world::{Device, World, delivery, texts};
+use crate::due::HOUR_MS;
 use crate::input::Input;
 use crate::tables::{DELIVERIES, DELIVERY_IDS, DUES};
 
@@ -105,18 +106,29 @@ fn a_delivery_ends_with_its_lifetime_and_nothing_of_it_stays() {
 }
 
 #[test]
-fn a_clock_that_jumps_loses_nothing_that_lives() {
+fn a_clock_that_jumps_loses_nothing_and_ends_no_session() {
+    const YEARS_MS: u64 = 50 * 365 * DAY_MS;
     let mut world = both();
     let bob = BOB.identity();
     world.enqueue(ALICE.caller(), bob.as_bytes(), "kept").unwrap();
-    world.now.wall_ms -= 50 * 365 * DAY_MS;
-    world.pass(120_000);
-    assert_eq!(world.fetch(BOB), own(&[(1, "kept")]));
-    world.enqueue(ALICE.caller(), bob.as_bytes(), "of another time").unwrap();
-    assert_eq!(world.fetch(BOB).len(), 2);
-    world.now.wall_ms += 50 * 365 * DAY_MS;
-    world.pass(120_000);
-    assert_eq!(world.fetch(BOB), own(&[(1, "kept")]));
+    let ends_ms = |world: &mut World| {
+        let ends = world.fetch_whole(BOB).into_iter().map(|envelope| envelope.expires_at_ms);
+        ends.collect::<Vec<_>>()
+    };
+    let lives_ms = ends_ms(&mut world)[0] - world.now.wall_ms;
+    world.now.wall_ms -= YEARS_MS;
+    world.pass(HOUR_MS);
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "of the past").unwrap();
+    let wall_ms = world.now.wall_ms;
+    assert_eq!(ends_ms(&mut world), [wall_ms + lives_ms, wall_ms + lives_ms], "by this clock");
+    world.now.wall_ms += 2 * YEARS_MS;
+    world.pass(HOUR_MS);
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "of the future").unwrap();
+    world.now.wall_ms -= YEARS_MS;
+    world.pass(HOUR_MS);
+    assert_eq!(world.fetch(BOB), own(&[(1, "kept"), (2, "of the past"), (3, "of the future")]));
+    world.pass(lives_ms);
+    assert_eq!(world.fetch(BOB), own(&[]), "it ends all the same");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn cost(world: &mut World, number: u8, name: &'static str) -> (usize, usize) {
 fn fill(world: &mut World, names: std::ops::Range<u32>) {
     for name in names {
         let identity = Identity::from_bytes([1; 32]);
-        let mut cx = Context::new(world.now, &mut world.rng, &mut world.memory, None);
+        let mut cx = Context::new(world.moment(), &mut world.rng, &mut world.memory, None);
         let name = format!("name-{name}");
         world.relay.append_to_log(&mut cx, Subject::Name(&name), Value::Identity(&identity)).unwrap();
     }
