@@ -75,6 +75,25 @@ impl CallRates {
     }
 }
 
+/// Whether the relay keeps more after the call than before, as a rule.
+pub(crate) fn takes_room(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Enqueue
+            | Method::BatchEnqueue
+            | Method::OpaqueRegisterFinish
+            | Method::UploadKeyPackage
+            | Method::RegisterMailbox
+            | Method::SetDeliveryTokens
+            | Method::CreateChannel
+            | Method::UpdateGroupMetadata
+            | Method::UploadBlob
+            | Method::StoreRecoveryBundle
+            | Method::PublishEndpoint
+            | Method::ReportMessage
+    )
+}
+
 /// What a call costs, in calls of the cheapest kind.
 fn cost(method: Method) -> u32 {
     match method {

@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 use bytes::Bytes;
 
 use crate::accounts::{Logins, Secrets};
-use crate::admission::{CallRates, admit};
+use crate::admission::{CallRates, admit, takes_room};
 use crate::audit::Refusals;
 use crate::blobs::Blobs;
 use crate::context::{Call, Context, Later};
@@ -93,6 +93,7 @@ pub struct Relay {
     pub(crate) figures: Figures,
     /// By which lifetimes are counted.
     pub(crate) time: SteadyTime,
+    has_room: bool,
     proofs: Proofs,
 }
 
@@ -122,6 +123,7 @@ impl Relay {
             is_log_older: is_older,
             figures: Figures::default(),
             time: SteadyTime::open(tx)?,
+            has_room: true,
             node,
             registration,
             secrets,
@@ -157,6 +159,12 @@ impl Relay {
     #[must_use]
     pub fn with_wakes(self, are_carried_out: bool) -> Self {
         Self { wakes_devices: are_carried_out, ..self }
+    }
+
+    /// Says whether the disk has room for more. Without it, calls that would have the relay keep more are refused as
+    /// `Unavailable`; everybody still gets what is there, and makes room by that.
+    pub fn set_room(&mut self, has_room: bool) {
+        self.has_room = has_room;
     }
 
     /// Takes one input through one transaction.
@@ -237,6 +245,9 @@ impl Relay {
         payload: Bytes,
     ) -> Result<Bytes, Failure> {
         admit(caller, cx.call()?.session.map(|session| session.is_administrator), method)?;
+        if !self.has_room && takes_room(method) {
+            return Err(Failure::unavailable("the disk of this relay is full", NO_ROOM_RETRY_MS));
+        }
         self.call_rates.charge(&cx.call()?, method, cx.now.monotonic_ms)?;
         let answer = dispatch(self, cx, method, payload)?;
         self.note_seen(cx)?;
@@ -284,3 +295,6 @@ impl Relay {
         Ok(Outcome { effects: cx.effects, keep })
     }
 }
+
+/// When somebody should try again for whom there is no room.
+const NO_ROOM_RETRY_MS: u64 = 60_000;

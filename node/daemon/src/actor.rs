@@ -70,6 +70,9 @@ pub(crate) trait Machine {
         Ok(())
     }
 
+    /// Sees whether there is room for what the relay is asked to keep, after so many bytes were written in all.
+    fn look_for_room(&mut self, _written_bytes: u64, _uptime_ms: u64) {}
+
     /// Whether a call that a relay may answer is for this node's own person.
     fn is_own(&self, _caller: &qpq_relay::Caller, _method: Method, _payload: &Bytes) -> bool {
         false

@@ -52,6 +52,7 @@ mod relay_clients;
 mod relay_clients;
 mod relay_link;
 mod relaying;
+mod room;
 mod service;
 pub mod settings;
 mod status;

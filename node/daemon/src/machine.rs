@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::actor::Machine;
 use crate::heads::Heads;
+use crate::room::Room;
 use crate::settings::Push;
 use crate::waking::Waking;
 
@@ -25,6 +26,8 @@ pub(crate) struct NodeMachine {
     pub(crate) relay: Option<Relay>,
     /// What the relay is told when the role is switched on.
     pub(crate) relaying: Relaying,
+    /// On the disk.
+    pub(crate) room: Room,
 }
 
 /// What a relay is told when it is opened.
@@ -98,6 +101,12 @@ impl Machine for NodeMachine {
         }
         relay.tree_is_kept();
         Ok(())
+    }
+
+    fn look_for_room(&mut self, written_bytes: u64, uptime_ms: u64) {
+        if let Some(relay) = &mut self.relay {
+            relay.set_room(self.room.look(written_bytes, uptime_ms));
+        }
     }
 
     fn is_own(&self, caller: &Caller, method: Method, payload: &Bytes) -> bool {

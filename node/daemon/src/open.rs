@@ -28,6 +28,7 @@ use crate::environment::Environment;
 use crate::machine::{NodeMachine, Relaying};
 use crate::private_file::{self, PrivateFileError};
 use crate::relaying::RELAY;
+use crate::room::Room;
 use crate::settings::{Custody, Neighbours, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
@@ -174,7 +175,8 @@ pub(crate) fn open(
     tx.accept();
     batch.commit()?;
     let is_log_older = relay.as_ref().is_some_and(Relay::is_log_older);
-    let mut machine = NodeMachine { engine, relay, relaying };
+    let room = Room::new(data_dir.to_owned(), limits.disk_reserve_bytes);
+    let mut machine = NodeMachine { engine, relay, relaying, room };
     machine.keep_outside().map_err(OpenNodeError::Heads)?;
     let core = Core { storage: store, machine, rng, clock };
     Ok((core, Found { node_secret, key_file, is_rolled_back, roles, is_log_older }))

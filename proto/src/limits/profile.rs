@@ -143,6 +143,9 @@ pub struct Limits {
     /// Commits that the database does not hold yet: length of a file in front of it, half of which is in use at a time,
     /// and memory for as much.
     pub database_journal_bytes_max: u64,
+    /// Bytes of the disk that stay free for the node itself: with less, a relay takes nothing more for others, though it
+    /// goes on giving out what it has. More than a checkpoint takes.
+    pub disk_reserve_bytes: u64,
 
     /// What it does for others as a relay.
     pub relay: RelayLimits,
@@ -224,6 +227,7 @@ impl Limits {
         batch_bytes_max: 2 * MIB,
         database_cache_bytes: 4 * MIB,
         database_journal_bytes_max: 512 * KIB as u64,
+        disk_reserve_bytes: 4 * MIB as u64,
 
         relay: RelayLimits::ROUTER,
     };
@@ -282,6 +286,7 @@ impl Limits {
         batch_bytes_max: 32 * MIB,
         database_cache_bytes: 32 * MIB,
         database_journal_bytes_max: 32 * MIB as u64,
+        disk_reserve_bytes: 128 * MIB as u64,
 
         relay: RelayLimits::SERVER,
         ..Self::ROUTER

@@ -132,6 +132,23 @@ fn a_clock_that_jumps_loses_nothing_and_ends_no_session() {
 }
 
 #[test]
+fn without_room_nothing_is_taken_and_everything_is_given_out() {
+    let mut world = both();
+    let bob = BOB.identity();
+    world.enqueue(ALICE.caller(), bob.as_bytes(), "before").unwrap();
+    world.relay.set_room(false);
+    let refused = world.enqueue(ALICE.caller(), bob.as_bytes(), "too much").unwrap_err();
+    assert_eq!(
+        (refused.status, refused.message.as_str()),
+        (Status::Unavailable, "the disk of this relay is full")
+    );
+    assert_eq!(world.fetch(BOB), own(&[(1, "before")]));
+    assert_eq!(world.ack(BOB, 1).unwrap(), 1);
+    world.relay.set_room(true);
+    assert_eq!(world.enqueue(ALICE.caller(), bob.as_bytes(), "after").unwrap().seq, 2);
+}
+
+#[test]
 fn a_call_that_waits_is_answered_by_the_batch_that_brings_something() {
     let mut world = both();
     let bob = BOB.identity();

@@ -160,7 +160,8 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
     }
 
     fn note_totals(&mut self) {
-        let Core { storage, machine, .. } = &mut self.core;
+        let Core { storage, machine, clock, .. } = &mut self.core;
+        machine.look_for_room(storage.written().bytes, clock.uptime_ms());
         self.effects.metrics.note(storage.written(), machine.relay().map(|relay| relay.figures()));
     }
 
