@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::actor::Machine;
 use crate::heads::Heads;
-use crate::room::Room;
+use crate::room::{Room, Usage};
 use crate::settings::Push;
 use crate::waking::Waking;
 
@@ -105,7 +105,9 @@ impl Machine for NodeMachine {
 
     fn look_for_room(&mut self, written_bytes: u64, uptime_ms: u64) {
         if let Some(relay) = &mut self.relay {
-            relay.set_room(self.room.look(written_bytes, uptime_ms));
+            let qpq_relay::Figures { stored_bytes, released_bytes, .. } = relay.figures();
+            let kept_bytes = stored_bytes.wrapping_sub(released_bytes).cast_signed();
+            relay.set_room(self.room.look(Usage { written_bytes, kept_bytes }, uptime_ms));
         }
     }
 

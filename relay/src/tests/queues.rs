@@ -3,8 +3,8 @@
 use prost::Message;
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::v1::{
-    BatchEnqueueRequest, BatchEnqueueResponse, BatchRecipient, EnqueueRequest, EnqueueResponse,
-    FetchWaitResponse,
+    BatchEnqueueRequest, BatchEnqueueResponse, BatchRecipient, EnqueueRequest, EnqueueResponse, FetchRequest,
+    FetchResponse, FetchWaitResponse,
 };
 use qpq_proto::{Method, Status};
 
@@ -12,11 +12,19 @@ use super::world::{Device, World, delivery, texts};
 use crate::due::HOUR_MS;
 use crate::input::Input;
 use crate::tables::{DELIVERIES, DELIVERY_IDS, DUES};
+use crate::time::Moment;
 
 pub(super) const ALICE: Device = Device { person: 1, number: 1 };
 const ALICES_PHONE: Device = Device { person: 1, number: 2 };
 pub(super) const BOB: Device = Device { person: 2, number: 1 };
 const DAY_MS: u64 = 86_400_000;
+
+impl World {
+    /// The time as the relay takes it.
+    pub(super) fn moment(&self) -> Moment {
+        self.relay.time.look(self.now)
+    }
+}
 
 pub(super) fn both() -> World {
     let mut world = World::new();
@@ -112,8 +120,8 @@ fn a_clock_that_jumps_loses_nothing_and_ends_no_session() {
     let bob = BOB.identity();
     world.enqueue(ALICE.caller(), bob.as_bytes(), "kept").unwrap();
     let ends_ms = |world: &mut World| {
-        let ends = world.fetch_whole(BOB).into_iter().map(|envelope| envelope.expires_at_ms);
-        ends.collect::<Vec<_>>()
+        let found: FetchResponse = world.call(BOB.caller(), Method::Fetch, &FetchRequest::default()).unwrap();
+        found.envelopes.into_iter().map(|envelope| envelope.expires_at_ms).collect::<Vec<_>>()
     };
     let lives_ms = ends_ms(&mut world)[0] - world.now.wall_ms;
     world.now.wall_ms -= YEARS_MS;

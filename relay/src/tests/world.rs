@@ -20,7 +20,6 @@ use crate::records::{AccountRecord, DeviceRecord};
 use crate::relay::{Config, Registration, Relay};
 use crate::sessions::Session;
 use crate::tables::{self, ACCOUNTS, key};
-use crate::time::Moment;
 
 /// A relay and what it keeps.
 pub(super) struct World {
@@ -230,11 +229,6 @@ impl World {
         self.effects.extend(outcome.effects);
     }
 
-    /// The time as the relay takes it.
-    pub(super) fn moment(&self) -> Moment {
-        self.relay.time.look(self.now)
-    }
-
     /// Lets time pass, and does what is due, to its end.
     pub(super) fn pass(&mut self, ms: u64) {
         self.now.monotonic_ms += ms;
@@ -255,13 +249,9 @@ impl World {
 
     /// What a device finds in its own mailbox, as texts with their sequences.
     pub(super) fn fetch(&mut self, device: Device) -> Vec<(u64, String)> {
-        texts(self.fetch_whole(device))
-    }
-
-    pub(super) fn fetch_whole(&mut self, device: Device) -> Vec<Envelope> {
         let found: FetchResponse =
             self.call(device.caller(), Method::Fetch, &FetchRequest::default()).unwrap();
-        found.envelopes
+        texts(found.envelopes)
     }
 
     pub(super) fn ack(&mut self, device: Device, seq_up_to: u64) -> Result<u64, Failure> {
