@@ -88,12 +88,25 @@ impl DirectClient {
     /// # Errors
     /// Says whether the server is not there, not trusted, or of another version.
     pub async fn connect(address: SocketAddr, trust: &Trust, limits: &Limits) -> Result<Self, ConnectError> {
-        let local = |error: &dyn std::error::Error| ConnectError::Local(error.to_string());
         let unspecified: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let endpoint = Endpoint::client(unspecified).map_err(|error| local(&error))?;
+        Self::connect_from(unspecified, address, trust, limits).await
+    }
+
+    /// Connects from an address of this machine's, of the same family; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and if the address is none of this machine's.
+    pub async fn connect_from(
+        own: SocketAddr,
+        address: SocketAddr,
+        trust: &Trust,
+        limits: &Limits,
+    ) -> Result<Self, ConnectError> {
+        let local = |error: &dyn std::error::Error| ConnectError::Local(error.to_string());
+        let endpoint = Endpoint::client(own).map_err(|error| local(&error))?;
         let (config, server_name) = client_config(trust, limits)?;
         let connecting =
             endpoint.connect_with(config, address, &server_name).map_err(|error| local(&error))?;
