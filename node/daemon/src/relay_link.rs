@@ -1,4 +1,6 @@
 //! The link by which people find this relay: where it listens, as others reach it.
+//!
+//! The settings say where that is; without them, it is taken for this machine's own addresses.
 
 use std::net::SocketAddr;
 
@@ -6,15 +8,21 @@ use qpq_crypto::relay_link::{RELAY_PLACES_MAX, RelayLink, RelayPlace};
 
 use crate::relaying::Listening;
 
-/// Makes it; none where nobody could connect. `own` are the addresses at which peers reach the node, whose ports are
-/// others.
+/// Makes it; none where nobody could connect.
 pub(crate) fn make(
     listening: &Listening,
     log_key: &[u8],
-    own: &[SocketAddr],
+    places: Vec<RelayPlace>,
     invitation: Option<[u8; 32]>,
 ) -> Option<RelayLink> {
-    let (listener, pin) = (listening.address, listening.pin);
+    let is_usable = (1..=RELAY_PLACES_MAX).contains(&places.len());
+    let log_key = log_key.try_into().ok()?;
+    is_usable.then_some(RelayLink { pin: listening.pin, log_key, places, invitation })
+}
+
+/// Where a listener is reached that the settings name no place for. `own` are the addresses at which peers reach the
+/// node, whose ports are others.
+pub(crate) fn places(listener: SocketAddr, own: &[SocketAddr]) -> Vec<RelayPlace> {
     let mut places: Vec<SocketAddr> = match listener.ip().is_unspecified() {
         false => vec![listener],
         true => {
@@ -29,22 +37,16 @@ pub(crate) fn make(
     places.sort();
     places.dedup();
     places.truncate(RELAY_PLACES_MAX);
-    if places.is_empty() {
-        return None;
-    }
-    let places = places.into_iter().map(RelayPlace::from).collect();
-    Some(RelayLink { pin, log_key: log_key.try_into().ok()?, places, invitation })
+    places.into_iter().map(RelayPlace::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn places(listener: &str, own: &[&str]) -> Vec<String> {
-        let listening = Listening { address: listener.parse().unwrap(), pin: [0xab; 32] };
+    fn found(listener: &str, own: &[&str]) -> Vec<String> {
         let own: Vec<SocketAddr> = own.iter().map(|address| address.parse().unwrap()).collect();
-        let link = make(&listening, &[7; 32], &own, None);
-        link.map(|link| link.places.iter().map(ToString::to_string).collect()).unwrap_or_default()
+        places(listener.parse().unwrap(), &own).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -62,15 +64,18 @@ mod tests {
             ("127.0.0.1:9", &[], &["127.0.0.1:9"]),
             ("[::]:5001", &[], &[]),
         ] {
-            assert_eq!(places(listener, own), expected, "{listener} {own:?}");
+            assert_eq!(found(listener, own), expected, "{listener} {own:?}");
         }
     }
 
     #[test]
     fn an_invitation_goes_along() {
         let listening = Listening { address: ([192, 0, 2, 1], 5001).into(), pin: [0xab; 32] };
-        let link = make(&listening, &[7; 32], &[], Some([9; 32])).unwrap();
+        let place: RelayPlace = "relay.example.org:5001".parse().unwrap();
+        let link = make(&listening, &[7; 32], vec![place.clone()], Some([9; 32])).unwrap();
         assert_eq!((link.pin, link.log_key, link.invitation), ([0xab; 32], [7; 32], Some([9; 32])));
-        assert_eq!(make(&listening, b"short", &[], None), None);
+        assert_eq!(link.places, std::slice::from_ref(&place));
+        assert_eq!(make(&listening, b"short", vec![place], None), None);
+        assert_eq!(make(&listening, &[7; 32], Vec::new(), None), None, "nobody could connect");
     }
 }

@@ -197,8 +197,12 @@ impl NodeService {
     async fn relay_link(&self, listening: &Listening, invitation: Option<[u8; 32]>) -> Option<String> {
         let log_key = |core: &mut NodeCore| core.machine.relay.as_ref().map(Relay::transparency_keys);
         let keys = self.writer.work(log_key).await.ok()??;
-        let own = self.state.peers()?.addresses();
-        Some(relay_link::make(listening, &keys.log_key, &own, invitation)?.to_string())
+        let named = self.state.settings.borrow().relay_places.clone();
+        let places = match named.is_empty() {
+            false => named,
+            true => relay_link::places(listening.address, &self.state.peers()?.addresses()),
+        };
+        Some(relay_link::make(listening, &keys.log_key, places, invitation)?.to_string())
     }
 
     /// What the engine knows about the node.

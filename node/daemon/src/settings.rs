@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use tracing_subscriber::filter::Targets;
 
+use qpq_crypto::relay_link::RelayPlace;
 use qpq_net::PacketRelay;
 
 use declare::settings;
@@ -94,6 +95,10 @@ settings! {
     /// Domain of this node as a relay, under which it signs what its log of names is. Whoever knows the log under another
     /// name takes it for another one. Default: it signs under its node key.
     relay_domain: Option<DomainName> = None, Restart, example "relay.example.org";
+
+    /// Where those who use the relay reach it, as `"<host>:<port>"`, four at most: what its link names, for a relay with a
+    /// name, or behind a router that forwards a port to it. Default: the addresses of this machine.
+    relay_places: Vec<RelayPlace> = Vec::new(), Live, example "relay.example.org:5001";
 
     /// TCP address at which the node answers `GET /metrics` (Prometheus) and `GET /health` over HTTP; whoever reaches it may
     /// read both. Off unless it is set.

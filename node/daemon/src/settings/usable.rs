@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use qpq_crypto::relay_link::RELAY_PLACES_MAX;
+
 use super::Settings;
 use crate::direct::{self, DirectError};
 use crate::environment::Environment;
@@ -24,6 +26,9 @@ pub(crate) enum UnusableError {
         /// The other.
         second: SocketAddr,
     },
+    /// More than a link has room for.
+    #[error("`relay_places` names {0} places, and a link has room for {RELAY_PLACES_MAX}")]
+    Places(usize),
     /// A database is sealed in one way.
     #[error("`key_file` and `passphrase_file` exclude each other: a database is sealed with one of them")]
     TwoKeys,
@@ -53,6 +58,9 @@ impl Settings {
     /// Whether the settings go together.
     pub(crate) fn check(&self) -> Result<(), UnusableError> {
         check_listen(&self.listen)?;
+        if self.relay_places.len() > RELAY_PLACES_MAX {
+            return Err(UnusableError::Places(self.relay_places.len()));
+        }
         match (&self.key_file, &self.passphrase_file) {
             (Some(_), Some(_)) => Err(UnusableError::TwoKeys),
             _ => Ok(()),

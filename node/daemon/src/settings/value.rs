@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use qpq_crypto::relay_link::RelayPlace;
 use qpq_net::PacketRelay;
 use qpq_proto::ids::NodeKey;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -136,6 +137,10 @@ impl Item for StaticPeer {
 
 impl Item for PacketRelay {
     const EXPECTED: &'static str = "64 hex digits of the certificate's pin, an @, and host:port";
+}
+
+impl Item for RelayPlace {
+    const EXPECTED: &'static str = "host:port, such as relay.example.org:5001 or [2001:db8::1]:5001";
 }
 
 impl Item for NonZeroUsize {

@@ -58,6 +58,11 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
             ],
             "a domain in lower case, such as relay.example.org",
         ),
+        (
+            "relay_places",
+            vec!["relay", "relay:0", "relay:65536", ":5001", "a b:5001", "https://relay:5001", "[::1]"],
+            "host:port, such as relay.example.org:5001 or [2001:db8::1]:5001",
+        ),
         ("metrics_listen", addresses(), ADDRESS),
         ("relay_push", vec!["Public", "all", "1"], "\"public\", \"any\" or \"off\""),
         ("relay_packets", vec!["closed", "Open", "1"], "\"registered\", \"open\" or \"off\""),
@@ -124,7 +129,7 @@ fn lists_are_judged_entry_by_entry_and_single_values_are_no_lists() {
     assert_eq!(load("listen = []", &[], &[]).unwrap().listen.len(), 0);
     assert_eq!(load("listen = '127.0.0.1:1'", &[], &[]).unwrap().listen.len(), 1);
     for (name, _, expected) in nonsense() {
-        if !matches!(name, "listen" | "static_peers" | "packet_relays") {
+        if !matches!(name, "listen" | "static_peers" | "packet_relays" | "relay_places") {
             let read = load(&format!("{name} = ['a', 'b']"), &[], &[]);
             assert_eq!(
                 read.unwrap_err(),
@@ -209,6 +214,7 @@ fn every_order_of_sources_ends_with_the_strongest() {
             "custody" => "disk".to_owned(),
             "relay_registration" => "closed".to_owned(),
             "relay_domain" => "other.example".to_owned(),
+            "relay_places" => "relay:9".to_owned(),
             "metrics_listen" => "127.0.0.1:9".to_owned(),
             "relay_push" => "public".to_owned(),
             "relay_packets" => "registered".to_owned(),
