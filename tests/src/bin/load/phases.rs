@@ -161,11 +161,23 @@ async fn online(
     Ok(())
 }
 
-/// Connections on which nothing happens after the login.
+/// Connections on which nothing happens after the login. Everybody registers before, one after the other: what is kept of
+/// an account is none of its connection's.
 async fn idle(arguments: &Arguments, relay: &LoadedRelay, figures: &mut Figures) -> anyhow::Result<()> {
-    let Some(before) = relay.usage()? else { return Ok(()) };
     let first = arguments.mailboxes + arguments.clients;
-    let connections = arrivals(relay, first, arguments.idle).await?;
+    let mut users = Vec::with_capacity(arguments.idle);
+    for number in first..first + arguments.idle {
+        let user = RelayUser::new(u32::try_from(number)?);
+        user.register(&relay.address.connect().await?).await.with_context(|| format!("user {number}"))?;
+        users.push(user);
+    }
+    let Some(before) = relay.usage()? else { return Ok(()) };
+    let mut connections = Vec::with_capacity(users.len());
+    for user in &users {
+        let connection = relay.address.connect().await?;
+        user.log_in(&connection).await?;
+        connections.push(connection);
+    }
     if let (Some(after), Some(count)) = (relay.usage()?, std::num::NonZeroU64::new(connections.len() as u64))
     {
         let grown = after.resident_bytes.saturating_sub(before.resident_bytes);
