@@ -95,8 +95,8 @@ impl Direct {
         };
         let pin = certificate.pin();
         let Bounds { limits, pushes } = bounds;
-        let config =
-            DirectConfig { listen, certificate: certificate.clone(), limits: limits.clone(), pushes };
+        let for_users = Limits { connections_max: limits.relay.connections_max, ..limits.clone() };
+        let config = DirectConfig { listen, certificate: certificate.clone(), limits: for_users, pushes };
         let server = serve(config, service)?;
         let address = server.address().unwrap_or(listen);
         let listening = Listening { address, pin: pin.0 };

@@ -5,6 +5,8 @@ use super::{KIB, MIB, RECOVERY_BUNDLE_BYTES_MAX};
 /// What a relay decides for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayLimits {
+    /// Connections of those who use it, at a time.
+    pub connections_max: usize,
     /// Lifetime of a session.
     pub session_lifetime_s: u64,
     /// Sessions of one account; the oldest makes room.
@@ -160,6 +162,7 @@ const DAY_S: u64 = 24 * HOUR_S;
 impl RelayLimits {
     /// For a device with 64 MB of RAM.
     pub const ROUTER: Self = Self {
+        connections_max: 48,
         session_lifetime_s: 30 * DAY_S,
         sessions_per_account_max: 32,
         logins_max: 64,
@@ -226,6 +229,7 @@ impl RelayLimits {
 
     /// For everything with more memory.
     pub const SERVER: Self = Self {
+        connections_max: 16_384,
         logins_max: 4_096,
         queue_bytes_max: 64 * MIB as u64,
         queue_deliveries_max: 1_048_576,
