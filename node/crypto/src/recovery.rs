@@ -5,7 +5,8 @@
 //! makes three secrets of it: the token by which the relay finds the bundle (it stores SHA-256 of the token),
 //! the key under which the bundle is sealed, and a key that tells a wrong code from a damaged bundle. Each of the
 //! eight codes has a bundle of its own, so that one that was used or lost can be taken back alone. A code needs
-//! no stretching: nobody guesses 128 bits.
+//! no stretching: nobody guesses 128 bits. A node keeps what is derived from its codes ([`RecoveryKeys`]) to renew the
+//! bundles, and the codes themselves nowhere.
 //!
 //! ```text
 //! bundle = form (1) = 1 | nonce (24) | check (16) | XChaCha20-Poly1305 ciphertext of the padded contents | tag (16)
@@ -17,18 +18,19 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
 use qpq_proto::limits::{RECOVERY_BUNDLE_BYTES_MAX, RECOVERY_BUNDLES_MAX};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::encoding::{Reader, Truncated, put_prefixed};
+use crate::encoding::Truncated;
 use crate::link::{LinkError, groups};
-use crate::padding::{PaddingError, pad, unpad};
+use crate::padding::PaddingError;
+
+mod keys;
+use keys::{CHECK_BYTES, NONCE_BYTES, TAG_BYTES};
+pub use keys::{RECOVERY_KEYS_BYTES, RecoveryKeys};
 
 /// Bytes by which a bundle is longer than its padded contents.
 pub const RECOVERY_OVERHEAD_BYTES: usize = 1 + NONCE_BYTES + CHECK_BYTES + TAG_BYTES;
@@ -146,6 +148,15 @@ impl RecoveryCode {
         RecoveryToken(*self.expand(b"qpq/v1/recovery token"))
     }
 
+    /// What is kept of the code so that its bundle can be renewed.
+    pub fn keys(&self) -> RecoveryKeys {
+        RecoveryKeys {
+            token_hash: self.token().hash(),
+            bundle: *self.expand(b"qpq/v1/recovery bundle"),
+            check: *self.expand(b"qpq/v1/recovery check"),
+        }
+    }
+
     /// Seals contents under this code. `version` is above that of the bundle before.
     ///
     /// # Errors
@@ -156,28 +167,7 @@ impl RecoveryCode {
         version: u64,
         contents: &[u8],
     ) -> Result<Vec<u8>, RecoveryBundleError> {
-        if contents.len() > RECOVERY_CONTENTS_BYTES_MAX {
-            return Err(RecoveryBundleError::TooLong(contents.len()));
-        }
-        let mut nonce = [0; NONCE_BYTES];
-        rng.fill_bytes(&mut nonce);
-        let padded = Zeroizing::new(pad(contents, RECOVERY_OVERHEAD_BYTES));
-        let mut bundle = Vec::with_capacity(padded.len() + RECOVERY_OVERHEAD_BYTES);
-        bundle.push(FORM);
-        bundle.extend_from_slice(&nonce);
-        bundle.extend_from_slice(&self.check(&nonce).finalize().into_bytes()[..CHECK_BYTES]);
-        let start = bundle.len();
-        bundle.extend_from_slice(&padded);
-        let tag = self
-            .cipher()
-            .encrypt_inout_detached(
-                &XNonce::from(nonce),
-                &associated_data(version),
-                (&mut bundle[start..]).into(),
-            )
-            .expect("a bundle is far below ChaCha20's limit of 256 GiB");
-        bundle.extend_from_slice(&tag);
-        Ok(bundle)
+        self.keys().seal(rng, version, contents)
     }
 
     /// Opens what [`RecoveryCode::seal`] sealed under the same code and version.
@@ -185,40 +175,7 @@ impl RecoveryCode {
     /// # Errors
     /// [`RecoveryBundleError`].
     pub fn open(&self, version: u64, bundle: &[u8]) -> Result<Zeroizing<Vec<u8>>, RecoveryBundleError> {
-        if bundle.len() > RECOVERY_BUNDLE_BYTES_MAX {
-            return Err(RecoveryBundleError::TooLong(bundle.len()));
-        }
-        let mut reader = Reader::new(bundle);
-        let form = reader.u8()?;
-        if form != FORM {
-            return Err(RecoveryBundleError::UnknownForm(form));
-        }
-        let nonce = reader.array::<NONCE_BYTES>()?;
-        let check = reader.array::<CHECK_BYTES>()?;
-        let length = reader.remaining().checked_sub(TAG_BYTES).ok_or(RecoveryBundleError::Truncated)?;
-        let mut padded = Zeroizing::new(reader.bytes(length)?.to_vec());
-        let tag = Tag::from(reader.array::<TAG_BYTES>()?);
-        let verdict = self.check(&nonce).verify_truncated_left(&check);
-        verdict.map_err(|_| RecoveryBundleError::WrongCode)?;
-        self.cipher()
-            .decrypt_inout_detached(
-                &XNonce::from(nonce),
-                &associated_data(version),
-                padded.as_mut_slice().into(),
-                &tag,
-            )
-            .map_err(|_| RecoveryBundleError::Damaged)?;
-        Ok(Zeroizing::new(unpad(&padded)?.to_vec()))
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&(*self.expand(b"qpq/v1/recovery bundle")).into())
-    }
-
-    fn check(&self, nonce: &[u8; NONCE_BYTES]) -> Hmac<Sha256> {
-        let key = self.expand(b"qpq/v1/recovery check");
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_slice());
-        mac.expect("HMAC takes a key of any length").chain_update(nonce)
+        self.keys().open(version, bundle)
     }
 
     fn expand(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
@@ -259,17 +216,7 @@ impl fmt::Debug for RecoveryToken {
     }
 }
 
-fn associated_data(version: u64) -> Vec<u8> {
-    let mut data = Vec::new();
-    put_prefixed(&mut data, &[b"qpq/v1/recovery bundle", &[FORM], &version.to_be_bytes()]);
-    data
-}
-
-const FORM: u8 = 1;
 const CODE_BYTES: usize = 16;
-const NONCE_BYTES: usize = 24;
-const CHECK_BYTES: usize = 16;
-const TAG_BYTES: usize = 16;
 /// Of two groups, without the dash.
 const TEXT_CHARS: usize = 28;
 

@@ -73,6 +73,22 @@ fn a_bundle_opens_under_its_code_and_version() {
 }
 
 #[test]
+fn what_is_kept_of_a_code_renews_its_bundle() {
+    let keys = code(1).keys();
+    assert_eq!(keys.token_hash(), &code(1).token().hash());
+    let kept = RecoveryKeys::from_bytes(keys.to_bytes().as_slice()).unwrap();
+    assert!(kept == keys && kept != code(2).keys());
+    assert_eq!(open(&kept.seal(&mut rng(3), 7, b"renewed").unwrap()), Ok(b"renewed".to_vec()));
+    for length in [0, 32, 95, 97, 128] {
+        assert!(RecoveryKeys::from_bytes(&vec![1; length]).is_none(), "{length} bytes");
+    }
+    for secret in [code(1).0.as_slice(), code(1).token().as_bytes()] {
+        let kept = keys.to_bytes();
+        assert!(!kept.windows(secret.len()).any(|part| part == secret), "neither the code nor the token");
+    }
+}
+
+#[test]
 fn lengths_say_little_and_are_bounded() {
     for (contents, bundle) in [(0, 1024), (900, 1024), (1000, 4096), (100_000, 131_072)] {
         assert_eq!(seal(&vec![1; contents]).len(), bundle);
@@ -111,6 +127,7 @@ fn damage_is_named() {
 #[test]
 fn nothing_secret_is_printed() {
     assert_eq!(format!("{:?} {:?}", code(1), code(1).token()), "RecoveryCode(..) RecoveryToken(..)");
+    assert_eq!(format!("{:?}", code(1).keys()), "RecoveryKeys(..)");
 }
 
 proptest! {
