@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 121] = [
+const CONTRACT: [(u16, &str, &str); 127] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),
@@ -128,6 +128,12 @@ const CONTRACT: [(u16, &str, &str); 121] = [
     (1224, "ListRelayReports", "O"),
     (1225, "ListRelayBans", "O"),
     (1226, "ReadRelayAudit", "O"),
+    (1230, "SetUpRecovery", "O"),
+    (1231, "ConfirmRecovery", "O"),
+    (1232, "ShowRecovery", "O"),
+    (1233, "RevokeRecoveryCode", "O"),
+    (1234, "UseRecoveryCode", "O"),
+    (1235, "WaitRecoveryUse", "O"),
 ];
 
 #[test]

@@ -83,6 +83,32 @@ impl LongPoll for v1::WaitMailboxRelayRequest {
     }
 }
 
+impl LongPoll for v1::ShowRecoveryRequest {
+    const METHOD: Method = Method::ShowRecovery;
+    const TIMEOUT_MS_MAX: u64 = OWNER_WAIT_MS_MAX;
+    type Response = v1::ShowRecoveryResponse;
+
+    fn timeout_ms(&mut self) -> &mut u32 {
+        &mut self.timeout_ms
+    }
+    fn is_final(response: &Self::Response) -> bool {
+        response.settled
+    }
+}
+
+impl LongPoll for v1::WaitRecoveryUseRequest {
+    const METHOD: Method = Method::WaitRecoveryUse;
+    const TIMEOUT_MS_MAX: u64 = OWNER_WAIT_MS_MAX;
+    type Response = v1::WaitRecoveryUseResponse;
+
+    fn timeout_ms(&mut self) -> &mut u32 {
+        &mut self.timeout_ms
+    }
+    fn is_final(response: &Self::Response) -> bool {
+        response.restored
+    }
+}
+
 /// What ends the waiting.
 #[derive(Debug, Clone)]
 pub(crate) struct Wakeups {

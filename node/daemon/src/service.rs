@@ -95,6 +95,8 @@ impl NodeService {
             Method::WaitMessage => self.wait::<v1::WaitMessageRequest>(payload).await,
             Method::WaitChange => self.wait::<v1::WaitChangeRequest>(payload).await,
             Method::WaitMailboxRelay => self.wait::<v1::WaitMailboxRelayRequest>(payload).await,
+            Method::ShowRecovery => self.wait::<v1::ShowRecoveryRequest>(payload).await,
+            Method::WaitRecoveryUse => self.wait::<v1::WaitRecoveryUseRequest>(payload).await,
             Method::SetRole => self.set_role(payload).await,
             Method::CreateRelayInvitation if self.state.relay.is_on() => {
                 self.invite_to_relay(caller, payload).await

@@ -229,6 +229,7 @@ impl Engine {
         cx.tx.delete(KEY_PACKAGES, tables::key(&person.identity))?;
         self.forget_mailboxes(cx, &person.identity)?;
         self.release_name(cx, '@', &person.name)?;
+        self.bundles_may_change(cx.now);
         if self.shares_group(cx, &person.identity)? {
             let member = PersonRecord {
                 identity: person.identity.clone(),

@@ -20,6 +20,7 @@ use crate::{
     input::{Caller, Effect, EngineError, Input, Next, Now, Outcome},
     outbox::{Outbox, Task},
     peers::Peers,
+    recovery::Recovery,
     relays::Relays,
     roles::roles,
     routes::RouteIndex,
@@ -28,6 +29,7 @@ use crate::{
     topics::OwnPosts,
 };
 
+mod moments;
 mod steps;
 use steps::{if_refused, not_taken};
 
@@ -70,6 +72,7 @@ pub struct Engine {
     pub(crate) carrying: Carrying,
     pub(crate) own_posts: OwnPosts,
     pub(crate) relays: Relays,
+    pub(crate) recovery: Recovery,
     /// People whose queues are looked at when the present input is done.
     pub(crate) to_pump: BTreeSet<Vec<u8>>,
     pub(crate) addresses: Vec<SocketAddr>,
@@ -108,6 +111,7 @@ impl Engine {
             carrying: Carrying::new(config.custody_is_volatile),
             own_posts: OwnPosts::default(),
             relays: Relays::default(),
+            recovery: Recovery::default(),
             to_pump: BTreeSet::new(),
             addresses: Vec::new(),
             broken: BTreeSet::new(),
@@ -240,28 +244,6 @@ impl Engine {
         dispatch(self, cx, method, payload)
     }
 
-    fn started(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        if self.config.is_rolled_back {
-            self.rolled_back(cx)?;
-        }
-        self.want_everybody(cx)?;
-        self.want_paired(cx)?;
-        self.finish_open_work(cx)?;
-        // Opened now, so that what is for this person and was not opened in the last run comes again.
-        self.mesh_input(cx, qpq_mesh::Input::Tick)?;
-        self.want_relays(cx)?;
-        self.deposit_waiting_posts(cx)
-    }
-
-    fn tick(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        self.clock.save_sometimes(cx.tx, cx.now)?;
-        self.mesh_tick(cx)?;
-        for task in self.outbox.take_due(cx.now.monotonic_ms) {
-            self.run_task(cx, task)?;
-        }
-        Ok(())
-    }
-
     /// The input failed inside: what it did, and whom it would have looked after, comes later.
     fn try_later(&mut self, now: Now) {
         let waiting = std::mem::take(&mut self.to_pump).into_iter().map(Task::Retry);
@@ -279,6 +261,7 @@ impl Engine {
         self.peers.keep();
         self.carrying.keep();
         self.relays.keep();
+        self.recovery.keep();
         effects.extend(newest_event.map(|newest| Effect::Events { newest }));
         Outcome { answer, effects, keep: true }
     }
@@ -293,6 +276,7 @@ impl Engine {
         self.peers.discard();
         self.carrying.discard();
         self.own_posts.discard();
+        self.recovery.discard();
         let relays = self.relays.discard().into_iter().map(Task::Relay);
         self.outbox.try_later(now.monotonic_ms + RETRY_MS, relays);
         self.to_pump.clear();

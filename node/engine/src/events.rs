@@ -44,6 +44,7 @@ impl Engine {
 
     pub(crate) fn log_contact(&mut self, cx: &mut Context<'_>, person: &[u8]) -> Result<(), EngineError> {
         let event = EventRecord { what: "contact".into(), person: person.to_vec(), ..EventRecord::default() };
+        self.bundles_may_change(cx.now);
         self.log_event(cx, event).map(drop)
     }
 
@@ -143,6 +144,8 @@ impl Engine {
                 None => None,
             },
             "relay" => self.relay_view_of(cx, &record.person)?.map(event::Kind::Relay),
+            // For those who wait alone: `ShowRecovery` and `WaitRecoveryUse` say what is new.
+            "recovery" => None,
             "post" => self.describe_post(cx, &record.conversation, record.cursor)?.map(event::Kind::Post),
             _ => {
                 Some(event::Kind::Alarm(AlarmEvent { code: record.code.clone(), text: record.text.clone() }))

@@ -59,6 +59,7 @@ mod owner;
 mod peers;
 mod people;
 mod records;
+mod recovery;
 mod relays;
 mod restore;
 mod retention;

@@ -32,9 +32,8 @@ use qpq_proto::{Method, ids::NodeKey, v1::EnqueueRequest};
 
 use crate::{
     context::Context,
-    conversations::ConversationId,
     engine::Engine,
-    input::{Effect, EngineError, RelayKey},
+    input::{Effect, EngineError},
     peers::Purpose,
     records::PersonRecord,
     tables::{self, PAYLOADS},
@@ -44,6 +43,7 @@ pub(crate) use entries::Entry;
 use pauses::Pauses;
 pub(crate) use streams::Stream;
 use streams::Streams;
+pub(crate) use tasks::Task;
 
 mod answers;
 mod entries;
@@ -52,34 +52,12 @@ mod pauses;
 mod rounds;
 mod ship;
 mod streams;
+mod tasks;
 
 /// How long an unanswered gap is watched before the missing contents are asked for, ms.
 pub(crate) const GAP_PATIENCE_MS: u64 = 20_000;
 /// How often the outbox is searched for what has expired, ms.
 const SWEEP_EVERY_MS: u64 = 3_600_000;
-
-/// Something to do at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Task {
-    /// Try a recipient again.
-    Retry(Vec<u8>),
-    /// Offer a recipient again what its node has stored without opening it.
-    Offer(Stream, Vec<u8>),
-    /// Look whether contents of a sender are still missing.
-    Gap { conversation: ConversationId, sender: Vec<u8> },
-    /// Look for what has expired.
-    Sweep,
-    /// Look for what others should carry.
-    Carry,
-    /// Acknowledge what was received.
-    Receipts,
-    /// Look for own posts that are to be carried and are not.
-    Posts,
-    /// Go on with a relay.
-    Relay(RelayKey),
-    /// Look for contacts who need tokens.
-    Grants,
-}
 
 /// Pauses, planned tasks and an index of this run; all of it can be made anew.
 #[derive(Debug, Default)]
@@ -263,26 +241,6 @@ impl Engine {
         };
         cx.effects.push(self.peers.call(node, Method::Enqueue, request.encode_to_vec().into(), purpose));
         Ok(true)
-    }
-
-    pub(crate) fn run_task(&mut self, cx: &mut Context<'_>, task: Task) -> Result<(), EngineError> {
-        match task {
-            Task::Retry(recipient) => {
-                self.pump_later(&recipient);
-                Ok(())
-            }
-            Task::Offer(stream, recipient) => {
-                self.offer_due(cx.now, &stream, &recipient);
-                Ok(())
-            }
-            Task::Gap { conversation, sender } => self.check_gap(cx, &conversation, &sender),
-            Task::Sweep => self.sweep(cx),
-            Task::Carry => self.carry_waiting(cx),
-            Task::Receipts => self.send_receipts(cx),
-            Task::Posts => self.deposit_posts(cx),
-            Task::Relay(relay) => self.relay_due(cx, relay),
-            Task::Grants => self.grant_tokens(cx),
-        }
     }
 
     /// Asks for connections to a person's nodes.

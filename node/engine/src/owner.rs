@@ -57,6 +57,8 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         read_posts(ReadPostsRequest) -> ReadPostsResponse;
         wait_mailbox_relay(WaitMailboxRelayRequest) -> WaitMailboxRelayResponse;
         leave_relay(LeaveRelayRequest) -> LeaveRelayResponse;
+        confirm_recovery(ConfirmRecoveryRequest) -> ConfirmRecoveryResponse;
+        revoke_recovery_code(RevokeRecoveryCodeRequest) -> RevokeRecoveryCodeResponse;
     }
 
     fn node_status(
@@ -157,6 +159,40 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         let answer = Engine::login_at_relay(self, context, &request);
         request.password.zeroize();
         answer
+    }
+
+    fn set_up_recovery(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::SetUpRecoveryRequest,
+    ) -> Result<v1::SetUpRecoveryResponse, Failure> {
+        Engine::set_up_recovery(self, context)
+    }
+
+    fn show_recovery(
+        &mut self,
+        context: &mut Context<'a>,
+        _: v1::ShowRecoveryRequest,
+    ) -> Result<v1::ShowRecoveryResponse, Failure> {
+        Engine::show_recovery(self, context)
+    }
+
+    fn use_recovery_code(
+        &mut self,
+        context: &mut Context<'a>,
+        mut request: v1::UseRecoveryCodeRequest,
+    ) -> Result<v1::UseRecoveryCodeResponse, Failure> {
+        let answer = Engine::use_recovery_code(self, context, &request);
+        request.code.zeroize();
+        answer
+    }
+
+    fn wait_recovery_use(
+        &mut self,
+        _: &mut Context<'a>,
+        _: v1::WaitRecoveryUseRequest,
+    ) -> Result<v1::WaitRecoveryUseResponse, Failure> {
+        Engine::wait_recovery_use(self)
     }
 
     fn list_mailbox_relays(

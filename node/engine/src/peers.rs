@@ -269,6 +269,7 @@ impl Engine {
             Some(Purpose::Relay { relay, round, step }) => {
                 self.relay_answered(cx, relay, round, step, result)
             }
+            Some(Purpose::Recovery { attempt }) => self.bundle_fetched(cx, attempt, result),
         }
     }
 }

@@ -5,6 +5,7 @@ mod mesh;
 mod messages;
 mod outbox;
 mod people;
+mod recovery;
 mod relays;
 mod topics;
 
@@ -13,6 +14,7 @@ pub(crate) use mesh::*;
 pub(crate) use messages::*;
 pub(crate) use outbox::*;
 pub(crate) use people::*;
+pub(crate) use recovery::*;
 pub(crate) use relays::*;
 pub(crate) use topics::*;
 

@@ -35,6 +35,7 @@ use crate::{
     input::{CallFailure, Effect, EngineError, RelayKey, RelayLine},
     peers::Purpose,
     records::{EventRecord, RelayRecord},
+    recovery::BundleStep,
     tables::{self, RELAYS},
 };
 
@@ -51,9 +52,11 @@ mod session;
 mod stretching;
 
 use attempt::Attempt;
+pub(crate) use attempt::place_texts;
 pub(crate) use leave::Mailed;
 use line::{Line, Stage};
-use pauses::Pauses;
+pub(crate) use owner::link_field;
+pub(crate) use pauses::Pauses;
 pub use stretching::{Stretched, Stretching};
 
 /// Relays at which one person has mailboxes.
@@ -105,6 +108,8 @@ pub(crate) enum RelayStep {
     Fetch,
     Acknowledge,
     Revoke,
+    /// Stores or deletes a recovery bundle.
+    Bundle(BundleStep),
 }
 
 /// Whose content was opened, and where that one is told.
@@ -186,7 +191,7 @@ impl Engine {
         tables::load(cx.tx, RELAYS, tables::key(&relay.0))
     }
 
-    fn save_relay(&self, cx: &mut Context<'_>, record: &RelayRecord) -> Result<(), EngineError> {
+    pub(crate) fn save_relay(&self, cx: &mut Context<'_>, record: &RelayRecord) -> Result<(), EngineError> {
         tables::save(cx.tx, RELAYS, tables::key(&record.pin), record)
     }
 
@@ -222,8 +227,13 @@ impl Engine {
         cx.effects.push(Effect::WantRelay { relay, places });
     }
 
+    /// Whether this person is logged in at a relay, and by which round.
+    pub(crate) fn ready_round(&self, relay: RelayKey) -> Option<u64> {
+        self.relays.lines.get(&relay).filter(|line| line.stage == Stage::Ready).map(|line| line.round)
+    }
+
     /// The effect of a call between this person and a relay.
-    fn call_own_relay(
+    pub(crate) fn call_own_relay(
         &mut self,
         cx: &mut Context<'_>,
         relay: RelayKey,
@@ -251,21 +261,21 @@ impl Engine {
 }
 
 /// A relay that cannot be used, as the owner is told. It is not this node that cannot serve.
-fn not_reached(reason: impl Into<String>) -> Failure {
+pub(crate) fn not_reached(reason: impl Into<String>) -> Failure {
     Failure::not_found(reason)
 }
 
-fn key_of(pin: &[u8]) -> Option<RelayKey> {
+pub(crate) fn key_of(pin: &[u8]) -> Option<RelayKey> {
     pin.try_into().ok().map(RelayKey)
 }
 
 /// A request in the form in which it is sent.
-fn request(method: Method, request: &impl prost::Message) -> (Method, Vec<u8>) {
+pub(crate) fn request(method: Method, request: &impl prost::Message) -> (Method, Vec<u8>) {
     (method, request.encode_to_vec())
 }
 
 /// What a relay answered, or a failure that says that it speaks otherwise.
-fn decoded<R: prost::Message + Default>(payload: Bytes) -> Result<R, CallFailure> {
+pub(crate) fn decoded<R: prost::Message + Default>(payload: Bytes) -> Result<R, CallFailure> {
     R::decode(payload)
         .map_err(|_| CallFailure::Refused(Failure::unavailable("the relay's answer is malformed", 0)))
 }

@@ -46,6 +46,7 @@ impl Engine {
         self.me = Some(me);
         self.forget_groups(cx)?;
         forget_invitations(cx)?;
+        self.bundles_are_old(cx)?;
         let last = cx.tx.scan(EVENTS, SINGLE, 0..u64::MAX, Direction::Backward, 1)?;
         self.next_event = last.first().map_or(1, |(cursor, _)| cursor + 1);
         let contacts = self.ask_contacts_again(cx)?;
@@ -95,7 +96,7 @@ impl Engine {
     }
 
     /// Asks every contact for a new direct group, and waits for the groups.
-    fn ask_contacts_again(&mut self, cx: &mut Context<'_>) -> Result<u64, EngineError> {
+    pub(crate) fn ask_contacts_again(&mut self, cx: &mut Context<'_>) -> Result<u64, EngineError> {
         let conversations: Vec<ConversationRecord> = tables::all(cx.tx, CONVERSATIONS)?;
         for mut conversation in conversations {
             if conversation.stage() == Stage::Open {

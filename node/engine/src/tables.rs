@@ -94,6 +94,8 @@ pub const GRANTS: Table = Table("grants");
 pub const MAILBOXES: Table = Table("mailboxes");
 /// What came through a relay and cannot be recognised yet, in order, under one key.
 pub const KEPT_MAIL: Table = Table("kept_mail");
+/// Recovery codes: one record.
+pub const RECOVERY: Table = Table("recovery");
 /// What happened, in order, under one key.
 pub const EVENTS: Table = Table("events");
 
@@ -141,6 +143,7 @@ pub const ALL: &[Table] = &[
     GRANTS,
     MAILBOXES,
     KEPT_MAIL,
+    RECOVERY,
     EVENTS,
 ];
 
@@ -163,6 +166,7 @@ pub const IN_BACKUP: &[Table] = &[
     POSTS,
     POST_IDS,
     POST_AUTHORS,
+    RECOVERY,
     EVENTS,
 ];
 

@@ -28,6 +28,7 @@ mod messaging;
 mod neighbours;
 mod pairs;
 mod people;
+mod recovery;
 mod requests;
 mod restoring;
 mod status;

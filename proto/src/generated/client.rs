@@ -1359,4 +1359,73 @@ impl<T: Transport> Client<T> {
     ) -> Result<v1::ReadRelayAuditResponse, CallError> {
         self.call(Method::ReadRelayAudit, request).await
     }
+
+    /// Makes eight recovery codes and changes nothing else: they replace those before when ConfirmRecovery says that they
+    /// were shown. Conflict while no relay is connected that could keep bundles.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn set_up_recovery(
+        &self,
+        request: &v1::SetUpRecoveryRequest,
+    ) -> Result<v1::SetUpRecoveryResponse, CallError> {
+        self.call(Method::SetUpRecovery, request).await
+    }
+
+    /// The codes of SetUpRecovery were shown: has their bundles stored at every relay, in place of those before.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn confirm_recovery(
+        &self,
+        request: &v1::ConfirmRecoveryRequest,
+    ) -> Result<v1::ConfirmRecoveryResponse, CallError> {
+        self.call(Method::ConfirmRecovery, request).await
+    }
+
+    /// Which codes there are, and how far the relays are. Waits, at most timeout_ms, until no relay that is connected has
+    /// anything left to do.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn show_recovery(
+        &self,
+        request: &v1::ShowRecoveryRequest,
+    ) -> Result<v1::ShowRecoveryResponse, CallError> {
+        self.call(Method::ShowRecovery, request).await
+    }
+
+    /// Takes a recovery code back: its bundles are deleted.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn revoke_recovery_code(
+        &self,
+        request: &v1::RevokeRecoveryCodeRequest,
+    ) -> Result<v1::RevokeRecoveryCodeResponse, CallError> {
+        self.call(Method::RevokeRecoveryCode, request).await
+    }
+
+    /// Begins to fetch the bundle of a recovery code, by which this node, which must have no identity, becomes a new device
+    /// of its person. WaitRecoveryUse tells how it went.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn use_recovery_code(
+        &self,
+        request: &v1::UseRecoveryCodeRequest,
+    ) -> Result<v1::UseRecoveryCodeResponse, CallError> {
+        self.call(Method::UseRecoveryCode, request).await
+    }
+
+    /// Waits until the use of a recovery code has ended, at most timeout_ms. What it failed with is the answer.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn wait_recovery_use(
+        &self,
+        request: &v1::WaitRecoveryUseRequest,
+    ) -> Result<v1::WaitRecoveryUseResponse, CallError> {
+        self.call(Method::WaitRecoveryUse, request).await
+    }
 }

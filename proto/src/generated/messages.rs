@@ -4103,6 +4103,170 @@ pub struct ListRelayBansResponse {
     #[prost(bytes = "vec", tag = "2")]
     pub next: ::prost::alloc::vec::Vec<u8>,
 }
+/// Makes recovery codes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetUpRecoveryRequest {}
+/// Recovery codes, shown this once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SetUpRecoveryResponse {
+    /// Names them to ConfirmRecovery, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub set: ::prost::alloc::vec::Vec<u8>,
+    /// The codes, numbered from 1 in this order; secret.
+    #[prost(string, repeated, tag = "2")]
+    pub codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Contacts that come back with a code.
+    #[prost(uint64, tag = "3")]
+    pub contacts: u64,
+    /// Contacts for whom there is no room in a bundle: those with whom nothing was said for longest.
+    #[prost(uint64, tag = "4")]
+    pub contacts_left_out: u64,
+}
+/// The codes were shown.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmRecoveryRequest {
+    /// Of SetUpRecovery, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub set: ::prost::alloc::vec::Vec<u8>,
+}
+/// The codes are the person's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmRecoveryResponse {}
+/// Asks how it is with the codes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowRecoveryRequest {
+    /// At most so long, milliseconds, at most 3,600,000.
+    #[prost(uint32, tag = "1")]
+    pub timeout_ms: u32,
+}
+/// How it is with the codes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShowRecoveryResponse {
+    /// Unix time in ms at which the codes were made; 0 if there are none.
+    #[prost(uint64, tag = "1")]
+    pub created_at_ms: u64,
+    /// The codes that can be used, by number.
+    #[prost(message, repeated, tag = "2")]
+    pub codes: ::prost::alloc::vec::Vec<RecoveryCodeState>,
+    /// The relays at which this person has an account, in order of preference.
+    #[prost(message, repeated, tag = "3")]
+    pub relays: ::prost::alloc::vec::Vec<RecoveryRelayState>,
+    /// Contacts that come back with a code.
+    #[prost(uint64, tag = "4")]
+    pub contacts: u64,
+    /// Contacts for whom there is no room in a bundle.
+    #[prost(uint64, tag = "5")]
+    pub contacts_left_out: u64,
+    /// No relay that is connected has anything left to do, but for what it refused.
+    #[prost(bool, tag = "6")]
+    pub settled: bool,
+}
+/// A recovery code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecoveryCodeState {
+    /// From 1 to 8.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// Relays that hold its newest bundle.
+    #[prost(uint32, tag = "2")]
+    pub relays: u32,
+}
+/// A relay that keeps recovery bundles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecoveryRelayState {
+    /// SHA-256 of its certificate, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub pin: ::prost::alloc::vec::Vec<u8>,
+    /// Where it listens, a host and a port.
+    #[prost(string, tag = "2")]
+    pub place: ::prost::alloc::string::String,
+    /// Codes whose newest bundles it holds.
+    #[prost(uint32, tag = "3")]
+    pub stored: u32,
+    /// Bundles that it has still to delete.
+    #[prost(uint32, tag = "4")]
+    pub to_delete: u32,
+    /// "stored" if nothing is left to do, "storing", "refused", or "offline" while nobody is logged in there.
+    #[prost(string, tag = "5")]
+    pub state: ::prost::alloc::string::String,
+    /// Why it is not done, in words.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Takes a recovery code back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRecoveryCodeRequest {
+    /// Its number, from 1 to 8.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+}
+/// Taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRecoveryCodeResponse {
+    /// Codes that can still be used.
+    #[prost(uint32, tag = "1")]
+    pub left: u32,
+}
+/// Uses a recovery code.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct UseRecoveryCodeRequest {
+    /// Link to a relay at which the person had an account, as `qpq relay status` prints it there.
+    #[prost(string, tag = "1")]
+    pub link: ::prost::alloc::string::String,
+    /// The code, as it was written down; secret.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+}
+/// Under way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UseRecoveryCodeResponse {}
+/// Waits for the use of a code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitRecoveryUseRequest {
+    /// At most so long, milliseconds, at most 3,600,000.
+    #[prost(uint32, tag = "1")]
+    pub timeout_ms: u32,
+}
+/// How far it is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WaitRecoveryUseResponse {
+    /// The bundle was opened, and this node is a new device of its person. The other fields are empty before.
+    #[prost(bool, tag = "1")]
+    pub restored: bool,
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub identity: ::prost::alloc::vec::Vec<u8>,
+    /// The person's name.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Unix time in ms at which the bundle was made.
+    #[prost(uint64, tag = "4")]
+    pub made_at_ms: u64,
+    /// Contacts that came back.
+    #[prost(uint64, tag = "5")]
+    pub contacts: u64,
+    /// Contacts for whom there was no room in the bundle.
+    #[prost(uint64, tag = "6")]
+    pub contacts_left_out: u64,
+    /// Number of the code, which cannot be used again.
+    #[prost(uint32, tag = "7")]
+    pub number: u32,
+    /// The person's relays, at each of which it is to log in.
+    #[prost(message, repeated, tag = "8")]
+    pub relays: ::prost::alloc::vec::Vec<RecoveredRelay>,
+}
+/// A relay at which a person who came back has an account.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecoveredRelay {
+    /// Link to it.
+    #[prost(string, tag = "1")]
+    pub link: ::prost::alloc::string::String,
+    /// Name of the account there.
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+}
 /// What `VerifyContact` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -4625,9 +4789,21 @@ impl ::core::fmt::Debug for SendMessageRequest {
     }
 }
 
+impl ::core::fmt::Debug for SetUpRecoveryResponse {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("SetUpRecoveryResponse").finish_non_exhaustive()
+    }
+}
+
 impl ::core::fmt::Debug for Text {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         formatter.debug_struct("Text").finish_non_exhaustive()
+    }
+}
+
+impl ::core::fmt::Debug for UseRecoveryCodeRequest {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter.debug_struct("UseRecoveryCodeRequest").finish_non_exhaustive()
     }
 }
 

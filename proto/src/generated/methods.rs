@@ -259,6 +259,21 @@ pub enum Method {
     ListRelayBans = 1225,
     /// What administrators of the relay did and what they were refused, newest first.
     ReadRelayAudit = 1226,
+    /// Makes eight recovery codes and changes nothing else: they replace those before when ConfirmRecovery says that they
+    /// were shown. Conflict while no relay is connected that could keep bundles.
+    SetUpRecovery = 1230,
+    /// The codes of SetUpRecovery were shown: has their bundles stored at every relay, in place of those before.
+    ConfirmRecovery = 1231,
+    /// Which codes there are, and how far the relays are. Waits, at most timeout_ms, until no relay that is connected has
+    /// anything left to do.
+    ShowRecovery = 1232,
+    /// Takes a recovery code back: its bundles are deleted.
+    RevokeRecoveryCode = 1233,
+    /// Begins to fetch the bundle of a recovery code, by which this node, which must have no identity, becomes a new device
+    /// of its person. WaitRecoveryUse tells how it went.
+    UseRecoveryCode = 1234,
+    /// Waits until the use of a recovery code has ended, at most timeout_ms. What it failed with is the answer.
+    WaitRecoveryUse = 1235,
 }
 
 impl Method {
@@ -385,6 +400,12 @@ impl Method {
         Self::ListRelayReports,
         Self::ListRelayBans,
         Self::ReadRelayAudit,
+        Self::SetUpRecovery,
+        Self::ConfirmRecovery,
+        Self::ShowRecovery,
+        Self::RevokeRecoveryCode,
+        Self::UseRecoveryCode,
+        Self::WaitRecoveryUse,
     ];
 
     /// The method of an id; `None` if there is none.
@@ -512,6 +533,12 @@ impl Method {
             1224 => Self::ListRelayReports,
             1225 => Self::ListRelayBans,
             1226 => Self::ReadRelayAudit,
+            1230 => Self::SetUpRecovery,
+            1231 => Self::ConfirmRecovery,
+            1232 => Self::ShowRecovery,
+            1233 => Self::RevokeRecoveryCode,
+            1234 => Self::UseRecoveryCode,
+            1235 => Self::WaitRecoveryUse,
             _ => return None,
         })
     }
@@ -653,6 +680,12 @@ impl Method {
             Self::ListRelayReports => "ListRelayReports",
             Self::ListRelayBans => "ListRelayBans",
             Self::ReadRelayAudit => "ReadRelayAudit",
+            Self::SetUpRecovery => "SetUpRecovery",
+            Self::ConfirmRecovery => "ConfirmRecovery",
+            Self::ShowRecovery => "ShowRecovery",
+            Self::RevokeRecoveryCode => "RevokeRecoveryCode",
+            Self::UseRecoveryCode => "UseRecoveryCode",
+            Self::WaitRecoveryUse => "WaitRecoveryUse",
         }
     }
 
@@ -781,6 +814,12 @@ impl Method {
             Self::ListRelayReports => "list_relay_reports",
             Self::ListRelayBans => "list_relay_bans",
             Self::ReadRelayAudit => "read_relay_audit",
+            Self::SetUpRecovery => "set_up_recovery",
+            Self::ConfirmRecovery => "confirm_recovery",
+            Self::ShowRecovery => "show_recovery",
+            Self::RevokeRecoveryCode => "revoke_recovery_code",
+            Self::UseRecoveryCode => "use_recovery_code",
+            Self::WaitRecoveryUse => "wait_recovery_use",
         }
     }
 
@@ -899,7 +938,13 @@ impl Method {
             | Self::UnbanRelayUser
             | Self::ListRelayReports
             | Self::ListRelayBans
-            | Self::ReadRelayAudit => Service::Owner,
+            | Self::ReadRelayAudit
+            | Self::SetUpRecovery
+            | Self::ConfirmRecovery
+            | Self::ShowRecovery
+            | Self::RevokeRecoveryCode
+            | Self::UseRecoveryCode
+            | Self::WaitRecoveryUse => Service::Owner,
         }
     }
 
@@ -1027,7 +1072,13 @@ impl Method {
             | Self::UnbanRelayUser
             | Self::ListRelayReports
             | Self::ListRelayBans
-            | Self::ReadRelayAudit => Access::of(&[CallerClass::Owner]),
+            | Self::ReadRelayAudit
+            | Self::SetUpRecovery
+            | Self::ConfirmRecovery
+            | Self::ShowRecovery
+            | Self::RevokeRecoveryCode
+            | Self::UseRecoveryCode
+            | Self::WaitRecoveryUse => Access::of(&[CallerClass::Owner]),
         }
     }
 
@@ -1156,6 +1207,12 @@ impl Method {
             Self::ListRelayReports => "ListRelayReportsRequest",
             Self::ListRelayBans => "ListRelayBansRequest",
             Self::ReadRelayAudit => "ReadRelayAuditRequest",
+            Self::SetUpRecovery => "SetUpRecoveryRequest",
+            Self::ConfirmRecovery => "ConfirmRecoveryRequest",
+            Self::ShowRecovery => "ShowRecoveryRequest",
+            Self::RevokeRecoveryCode => "RevokeRecoveryCodeRequest",
+            Self::UseRecoveryCode => "UseRecoveryCodeRequest",
+            Self::WaitRecoveryUse => "WaitRecoveryUseRequest",
         }
     }
 
@@ -1284,6 +1341,12 @@ impl Method {
             Self::ListRelayReports => "ListRelayReportsResponse",
             Self::ListRelayBans => "ListRelayBansResponse",
             Self::ReadRelayAudit => "ReadRelayAuditResponse",
+            Self::SetUpRecovery => "SetUpRecoveryResponse",
+            Self::ConfirmRecovery => "ConfirmRecoveryResponse",
+            Self::ShowRecovery => "ShowRecoveryResponse",
+            Self::RevokeRecoveryCode => "RevokeRecoveryCodeResponse",
+            Self::UseRecoveryCode => "UseRecoveryCodeResponse",
+            Self::WaitRecoveryUse => "WaitRecoveryUseResponse",
         }
     }
 
@@ -1403,7 +1466,13 @@ impl Method {
             | Self::UnbanRelayUser
             | Self::ListRelayReports
             | Self::ListRelayBans
-            | Self::ReadRelayAudit => 65_536,
+            | Self::ReadRelayAudit
+            | Self::SetUpRecovery
+            | Self::ConfirmRecovery
+            | Self::ShowRecovery
+            | Self::RevokeRecoveryCode
+            | Self::UseRecoveryCode
+            | Self::WaitRecoveryUse => 65_536,
             Self::ExchangeTreeHead => 262_144,
             Self::UploadBlob | Self::StoreRecoveryBundle => 1_114_112,
             Self::MeshOffer | Self::MeshFetch => 32_768,
@@ -1523,7 +1592,13 @@ impl Method {
             | Self::UnbanRelayUser
             | Self::ListRelayReports
             | Self::ListRelayBans
-            | Self::ReadRelayAudit => 4_194_304,
+            | Self::ReadRelayAudit
+            | Self::SetUpRecovery
+            | Self::ConfirmRecovery
+            | Self::ShowRecovery
+            | Self::RevokeRecoveryCode
+            | Self::UseRecoveryCode
+            | Self::WaitRecoveryUse => 4_194_304,
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
             Self::ExchangeTreeHead => 262_144,

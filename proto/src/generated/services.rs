@@ -2005,6 +2005,87 @@ pub trait Owner<C> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::ReadRelayAudit))
     }
+
+    /// Makes eight recovery codes and changes nothing else: they replace those before when ConfirmRecovery says that they
+    /// were shown. Conflict while no relay is connected that could keep bundles.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn set_up_recovery(
+        &mut self,
+        context: &mut C,
+        request: v1::SetUpRecoveryRequest,
+    ) -> Result<v1::SetUpRecoveryResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::SetUpRecovery))
+    }
+
+    /// The codes of SetUpRecovery were shown: has their bundles stored at every relay, in place of those before.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn confirm_recovery(
+        &mut self,
+        context: &mut C,
+        request: v1::ConfirmRecoveryRequest,
+    ) -> Result<v1::ConfirmRecoveryResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ConfirmRecovery))
+    }
+
+    /// Which codes there are, and how far the relays are. Waits, at most timeout_ms, until no relay that is connected has
+    /// anything left to do.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn show_recovery(
+        &mut self,
+        context: &mut C,
+        request: v1::ShowRecoveryRequest,
+    ) -> Result<v1::ShowRecoveryResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ShowRecovery))
+    }
+
+    /// Takes a recovery code back: its bundles are deleted.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn revoke_recovery_code(
+        &mut self,
+        context: &mut C,
+        request: v1::RevokeRecoveryCodeRequest,
+    ) -> Result<v1::RevokeRecoveryCodeResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::RevokeRecoveryCode))
+    }
+
+    /// Begins to fetch the bundle of a recovery code, by which this node, which must have no identity, becomes a new device
+    /// of its person. WaitRecoveryUse tells how it went.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn use_recovery_code(
+        &mut self,
+        context: &mut C,
+        request: v1::UseRecoveryCodeRequest,
+    ) -> Result<v1::UseRecoveryCodeResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::UseRecoveryCode))
+    }
+
+    /// Waits until the use of a recovery code has ended, at most timeout_ms. What it failed with is the answer.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn wait_recovery_use(
+        &mut self,
+        context: &mut C,
+        request: v1::WaitRecoveryUseRequest,
+    ) -> Result<v1::WaitRecoveryUseResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::WaitRecoveryUse))
+    }
 }
 
 /// Answers a call of a method of [`Owner`].
@@ -2117,6 +2198,20 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ListRelayBans => answer(method, payload, |request| handler.list_relay_bans(context, request)),
         Method::ReadRelayAudit => {
             answer(method, payload, |request| handler.read_relay_audit(context, request))
+        }
+        Method::SetUpRecovery => answer(method, payload, |request| handler.set_up_recovery(context, request)),
+        Method::ConfirmRecovery => {
+            answer(method, payload, |request| handler.confirm_recovery(context, request))
+        }
+        Method::ShowRecovery => answer(method, payload, |request| handler.show_recovery(context, request)),
+        Method::RevokeRecoveryCode => {
+            answer(method, payload, |request| handler.revoke_recovery_code(context, request))
+        }
+        Method::UseRecoveryCode => {
+            answer(method, payload, |request| handler.use_recovery_code(context, request))
+        }
+        Method::WaitRecoveryUse => {
+            answer(method, payload, |request| handler.wait_recovery_use(context, request))
         }
         other => Err(Failure::not_offered(other)),
     }

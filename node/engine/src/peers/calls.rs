@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Mail { stream: Stream, recipient: Vec<u8>, ordinal: u64, mailbox: Vec<u8>, token: Vec<u8> },
     /// Something between this person and a relay, over the connection of that round.
     Relay { relay: RelayKey, round: u64, step: RelayStep },
+    /// Fetches the bundle of a recovery code.
+    Recovery { attempt: u64 },
 }
 
 impl Purpose {
@@ -32,7 +34,7 @@ impl Purpose {
             Self::Delivery { stream, recipient, .. } | Self::Mail { stream, recipient, .. } => {
                 Some((recipient.clone(), stream.clone()))
             }
-            Self::Mesh { .. } | Self::HybridKey { .. } | Self::Relay { .. } => None,
+            Self::Mesh { .. } | Self::HybridKey { .. } | Self::Relay { .. } | Self::Recovery { .. } => None,
         }
     }
 }
@@ -43,6 +45,16 @@ impl Peers {
         [RelayStep::Fetch, RelayStep::Acknowledge]
             .into_iter()
             .any(|step| self.is_under_way(&Purpose::Relay { relay, round, step }))
+    }
+
+    /// Whether a relay is storing or deleting a recovery bundle, over the connection of a round.
+    pub(crate) fn is_keeping_bundles(&self, relay: RelayKey, round: u64) -> bool {
+        self.calls.values().any(|call| match call {
+            Purpose::Relay { relay: of, round: over, step: RelayStep::Bundle(_) } => {
+                *of == relay && *over == round
+            }
+            _ => false,
+        })
     }
 
     /// What a call was for that has ended.

@@ -36,8 +36,9 @@ use crate::{
 };
 
 mod steps;
+pub(crate) use steps::place_texts;
 use steps::{Answered, explained, opaque_failure};
-pub(super) use steps::{Attempt, Step, place_texts};
+pub(super) use steps::{Attempt, Step};
 
 impl Engine {
     /// Whether an attempt is under way at a relay.
@@ -223,6 +224,7 @@ impl Engine {
         record.session_ends_at_ms = answer.expires_at_ms;
         self.save_relay(cx, &record)?;
         self.relays.attempts.remove(&relay);
+        self.bundles_may_change(cx.now);
         self.open_mailbox(cx, relay, &record);
         Ok(())
     }

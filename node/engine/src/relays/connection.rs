@@ -109,6 +109,7 @@ impl Engine {
             RelayStep::Tokens { contacts } => self.tokens_told(cx, relay, &contacts, result),
             RelayStep::Fetch => self.mail_fetched(cx, relay, result),
             RelayStep::Acknowledge => self.mail_acknowledged(cx, relay, result),
+            RelayStep::Bundle(step) => self.bundle_kept(cx, relay, &step, result),
             RelayStep::Revoke => {
                 self.let_relay_go(cx, relay);
                 Ok(())

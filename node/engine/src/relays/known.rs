@@ -77,13 +77,13 @@ impl Engine {
         Ok(self.relays.reachable.get_or_insert_default())
     }
 
-    pub(super) fn mailboxes(&self, cx: &Context<'_>, person: &[u8]) -> Result<MailboxesRecord, EngineError> {
+    pub(crate) fn mailboxes(&self, cx: &Context<'_>, person: &[u8]) -> Result<MailboxesRecord, EngineError> {
         let record = tables::load(cx.tx, MAILBOXES, tables::key(person))?;
         let new = || MailboxesRecord { identity: person.to_vec(), mailboxes: Vec::new() };
         Ok(record.unwrap_or_else(new))
     }
 
-    pub(super) fn save_mailboxes(
+    pub(crate) fn save_mailboxes(
         &mut self,
         cx: &mut Context<'_>,
         record: &MailboxesRecord,

@@ -151,6 +151,7 @@ impl Engine {
             self.say_mailboxes(cx, &contact, gone.clone())?;
         }
         cx.tx.delete(RELAYS, tables::key(&record.pin))?;
+        self.withdraw_bundles(cx, relay)?;
         let is_ready = self.relays.lines.get(&relay).is_some_and(|line| line.stage == Stage::Ready);
         if is_ready {
             let revoke = RevokeMailboxRequest { mailbox: record.mailbox.clone() };
@@ -244,7 +245,7 @@ impl Engine {
     }
 }
 
-fn link_field(text: &str) -> Result<RelayLink, Failure> {
+pub(crate) fn link_field(text: &str) -> Result<RelayLink, Failure> {
     text.parse().map_err(|error: qpq_crypto::relay_link::RelayLinkError| {
         Failure::bad_request("link", error.to_string())
     })

@@ -7,14 +7,14 @@ const PAUSE_MAX_MS: u64 = 600_000;
 
 /// A mailbox's pauses.
 #[derive(Debug, Default)]
-pub(super) struct Pauses {
+pub(crate) struct Pauses {
     failures: u32,
-    pub(super) until_ms: u64,
+    pub(crate) until_ms: u64,
 }
 
 impl Pauses {
     /// Notes a further failure. The relay's own wish is kept within bounds.
-    pub(super) fn extend(&mut self, monotonic_ms: u64, at_least_ms: u64) {
+    pub(crate) fn extend(&mut self, monotonic_ms: u64, at_least_ms: u64) {
         let length = PAUSE_MIN_MS.saturating_mul(1 << self.failures.min(10));
         let length = length.clamp(at_least_ms.min(PAUSE_MAX_MS), PAUSE_MAX_MS);
         self.failures += 1;

@@ -129,11 +129,12 @@ impl Engine {
         line.reason.clear();
         self.log_relay(cx, relay)?;
         self.grant_soon(cx.now);
+        self.keep_bundles(cx, relay)?;
         self.fetch_mail(cx, relay)
     }
 
     /// A step of the session was not done: tries again.
-    pub(super) fn step_failed(
+    pub(crate) fn step_failed(
         &mut self,
         cx: &Context<'_>,
         relay: RelayKey,

@@ -21,7 +21,7 @@ const SHARED_BYTES: [&str; 10] = [
 ];
 
 /// Messages that hold a secret, a token, a link or a person's words: their `Debug` shows the name alone.
-const SECRET_MESSAGES: [&str; 27] = [
+const SECRET_MESSAGES: [&str; 29] = [
     "AddContactRequest",
     "BatchRecipient",
     "ContactAcceptance",
@@ -47,7 +47,9 @@ const SECRET_MESSAGES: [&str; 27] = [
     "RestoreBackupRequest",
     "ResumeSessionRequest",
     "SendMessageRequest",
+    "SetUpRecoveryResponse",
     "Text",
+    "UseRecoveryCodeRequest",
     "VerifyBackupRequest",
 ];
 

@@ -61,7 +61,7 @@ pub(super) enum Answered {
 }
 
 /// The places of a link, as they are kept.
-pub(in crate::relays) fn place_texts(link: &RelayLink) -> Vec<String> {
+pub(crate) fn place_texts(link: &RelayLink) -> Vec<String> {
     link.places.iter().map(ToString::to_string).collect()
 }
 

@@ -17,6 +17,7 @@ use super::{World, rng};
 use crate::{CallFailure, CallId, Input, RelayKey, RelayLine};
 
 mod answers;
+mod bundles;
 
 /// A relay. What it keeps is never lost; its connections are.
 pub(in crate::tests) struct Office {
@@ -31,11 +32,13 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) tokens_max: usize,
     setup: OpaqueSetup,
     accounts: BTreeMap<String, (Identity, Vec<u8>)>,
-    sessions: BTreeMap<[u8; 32], DeviceKey>,
+    sessions: BTreeMap<[u8; 32], (DeviceKey, Identity)>,
     pending: BTreeMap<usize, PendingLogin>,
     /// Nodes that are logged in.
-    logged_in: BTreeSet<usize>,
+    logged_in: BTreeMap<usize, Identity>,
     pub(in crate::tests) boxes: BTreeMap<Vec<u8>, Box>,
+    /// Recovery bundles by the hash of their token: whose each is, its version, and it.
+    pub(in crate::tests) bundles: BTreeMap<Vec<u8>, (Identity, u64, Bytes)>,
     /// Questions for deliveries that wait.
     waiting: Vec<(usize, u32, CallId, Vec<u8>)>,
 }
@@ -63,8 +66,9 @@ impl World {
             accounts: BTreeMap::new(),
             sessions: BTreeMap::new(),
             pending: BTreeMap::new(),
-            logged_in: BTreeSet::new(),
+            logged_in: BTreeMap::new(),
             boxes: BTreeMap::new(),
+            bundles: BTreeMap::new(),
             waiting: Vec::new(),
         });
         let hex = |byte: u8| format!("{byte:02x}").repeat(32);

@@ -41,8 +41,11 @@ impl Office {
             return Some(Err(Failure::forbidden("this node is no relay")));
         }
         let Some((node, run, call)) = caller else {
-            assert_eq!(method, Method::Enqueue, "nobody logs in on an anonymous connection");
-            return Some(self.enqueue(&read(payload)));
+            return Some(match method {
+                Method::Enqueue => self.enqueue(&read(payload)),
+                Method::FetchRecoveryBundle => self.fetch_bundle(&read(payload)),
+                _ => panic!("{method:?} on an anonymous connection"),
+            });
         };
         Some(match method {
             Method::OpaqueRegisterStart => self.register_start(&read(payload)),
@@ -50,7 +53,7 @@ impl Office {
             Method::OpaqueLoginStart => self.login_start(node, &read(payload)),
             Method::OpaqueLoginFinish => self.login_finish(node, &read(payload), exporter),
             Method::ResumeSession => self.resume(node, &read(payload), exporter),
-            _ if !self.logged_in.contains(&node) => Err(Failure::unauthorized("log in first")),
+            _ if !self.logged_in.contains_key(&node) => Err(Failure::unauthorized("log in first")),
             Method::RegisterMailbox => {
                 let request: v1::RegisterMailboxRequest = read(payload);
                 self.boxes.entry(request.mailbox).or_default();
@@ -60,6 +63,8 @@ impl Office {
                 self.boxes.remove(&read::<v1::RevokeMailboxRequest>(payload).mailbox);
                 Ok(Bytes::new())
             }
+            Method::StoreRecoveryBundle => self.store_bundle(self.logged_in[&node], &read(payload)),
+            Method::DeleteRecoveryBundle => self.delete_bundle(self.logged_in[&node], &read(payload)),
             Method::SetDeliveryTokens => self.set_tokens(&read(payload)),
             Method::FetchWait => {
                 let mailbox = read::<v1::FetchWaitRequest>(payload).mailbox;
@@ -113,9 +118,10 @@ impl Office {
         let device = DeviceKey::try_from(request.device_id.as_slice()).unwrap();
         let key = self.pending.remove(&node).unwrap().finish(&request.finalization).unwrap();
         verify_login(&device, &key, &exporter, &request.device_signature).unwrap();
+        let identity = Identity::try_from(request.identity_key.as_slice()).unwrap();
         let token = sha256(&[&request.finalization]);
-        self.sessions.insert(session_token_hash(&token), device);
-        self.logged_in.insert(node);
+        self.sessions.insert(session_token_hash(&token), (device, identity));
+        self.logged_in.insert(node, identity);
         let transparency = Some(self.keys());
         let session_token = token.to_vec();
         Ok(write(&v1::OpaqueLoginFinishResponse { session_token, expires_at_ms: 1, transparency }))
@@ -128,11 +134,11 @@ impl Office {
         exporter: [u8; 32],
     ) -> Result<Bytes, Failure> {
         let hash = session_token_hash(request.session_token.as_slice().try_into().unwrap());
-        let Some(device) = self.sessions.get(&hash) else {
+        let Some((device, identity)) = self.sessions.get(&hash) else {
             return Err(Failure::unauthorized("the session has ended: log in again"));
         };
         verify_session(device, &hash, &exporter, &request.device_signature).unwrap();
-        self.logged_in.insert(node);
+        self.logged_in.insert(node, *identity);
         let transparency = Some(self.keys());
         Ok(write(&v1::ResumeSessionResponse { expires_at_ms: 2, transparency, ..Default::default() }))
     }
@@ -201,6 +207,6 @@ fn read<R: Message + Default>(payload: Bytes) -> R {
     R::decode(payload).unwrap()
 }
 
-fn write(message: &impl Message) -> Bytes {
+pub(super) fn write(message: &impl Message) -> Bytes {
     message.encode_to_vec().into()
 }
