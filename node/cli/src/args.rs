@@ -8,7 +8,8 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::{
     backup::BackupCommand, completions::CompletionsArgs, completions::ManArgs, contact::ContactCommand,
     events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, mesh::MeshCommand,
-    read::ReadArgs, relay::RelayArgs, role::RoleArgs, send::SendArgs, status::StatusArgs, trace::TraceArgs,
+    read::ReadArgs, recovery::RecoveryCommand, relay::RelayArgs, role::RoleArgs, send::SendArgs,
+    status::StatusArgs, trace::TraceArgs,
 };
 use crate::demo::DemoArgs;
 
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Backups: create, verify, restore.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Recovery codes, by which you come back when every device is lost: setup, list, revoke, use.
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
     /// Print completions for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them into a directory.

@@ -10,6 +10,7 @@ pub(crate) mod identity;
 pub(crate) mod invite;
 pub(crate) mod mesh;
 pub(crate) mod read;
+pub(crate) mod recovery;
 pub(crate) mod relay;
 pub(crate) mod role;
 pub(crate) mod send;

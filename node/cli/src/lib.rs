@@ -93,6 +93,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Events(args) => commands::events::run(context, args).await,
         Command::Trace(args) => commands::trace::run(context, args).await,
         Command::Backup(command) => commands::backup::run(context, command).await,
+        Command::Recovery(command) => commands::recovery::run(context, command).await,
         Command::Completions(args) => commands::completions::completions(context, args),
         Command::Man(args) => commands::completions::man(context, args),
         Command::Demo(args) => demo::run(context, args).await,

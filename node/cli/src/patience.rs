@@ -49,6 +49,12 @@ fn limit_of(method: Method, payload: &Bytes) -> Duration {
         Method::WaitMailboxRelay => {
             wait(v1::WaitMailboxRelayRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
         }
+        Method::ShowRecovery => {
+            wait(v1::ShowRecoveryRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
+        }
+        Method::WaitRecoveryUse => {
+            wait(v1::WaitRecoveryUseRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
+        }
         Method::CreateBackup | Method::VerifyBackup | Method::RestoreBackup => BACKUP_LIMIT,
         _ => ORDINARY_LIMIT,
     }

@@ -23,6 +23,14 @@ pub(crate) struct PasswordArgs {
     pub(crate) password_file: Option<PathBuf>,
 }
 
+/// Where a recovery code comes from, never from an argument.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CodeArgs {
+    /// Take the code from the first line of this file, instead of asking or of QPQ_RECOVERY_CODE.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) code_file: Option<PathBuf>,
+}
+
 /// Whether a new passphrase is chosen, or a known one given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Passphrase {
@@ -62,7 +70,14 @@ pub(crate) fn password(args: &PasswordArgs, kind: Passphrase) -> Result<Zeroizin
     Source { what: "password", file: args.password_file.as_deref(), variable: "QPQ_PASSWORD" }.read(kind)
 }
 
-/// Where a secret that a person chose is looked for.
+/// The recovery code: from the file named, else from `QPQ_RECOVERY_CODE`, else asked for on the terminal.
+pub(crate) fn recovery_code(args: &CodeArgs) -> Result<Zeroizing<String>, Error> {
+    let source = Source { what: "code", file: args.code_file.as_deref(), variable: "QPQ_RECOVERY_CODE" };
+    let code = source.read(Passphrase::Known)?;
+    Ok(Zeroizing::new(String::from_utf8_lossy(&code).into_owned()))
+}
+
+/// Where a secret that a person holds is looked for.
 struct Source<'a> {
     what: &'static str,
     file: Option<&'a Path>,
@@ -94,7 +109,12 @@ impl Source<'_> {
                 format!("no {what}: give --{what}-file FILE or set {variable} where nobody can be asked");
             return Err(Error::Usage(hint));
         }
-        let first = ask_hidden(if *what == "password" { "Password: " } else { "Passphrase: " })?;
+        let prompt = match *what {
+            "password" => "Password: ",
+            "code" => "Recovery code: ",
+            _ => "Passphrase: ",
+        };
+        let first = ask_hidden(prompt)?;
         if kind == Passphrase::New && first != ask_hidden("The same again: ")? {
             return Err(Error::Usage(format!("the two {what}s differ")));
         }
@@ -104,7 +124,7 @@ impl Source<'_> {
 
 fn ask_hidden(prompt: &str) -> Result<Zeroizing<String>, Error> {
     let answer = rpassword::prompt_password(prompt);
-    answer.map(Zeroizing::new).map_err(|source| Error::System { what: "reading the passphrase", source })
+    answer.map(Zeroizing::new).map_err(|source| Error::System { what: "reading the answer", source })
 }
 
 fn read_first_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {

@@ -15,6 +15,7 @@ mod messages;
 mod node;
 mod people;
 mod places;
+mod recovery;
 mod relays;
 mod script;
 mod status;
