@@ -24,7 +24,7 @@ const CONTRACT: [(u16, &str, &str); 127] = [
     (300, "UploadKeyPackage", "S"),
     (301, "FetchKeyPackage", "S/N"),
     (302, "UploadHybridKey", "S"),
-    (303, "FetchHybridKey", "S/N"),
+    (303, "FetchHybridKey", "S/N/T"),
     (304, "FetchHybridKeys", "S/N"),
     (400, "CreateChannel", "S"),
     (410, "RemoveMember", "S"),

@@ -28,5 +28,5 @@ mod waits;
 pub(crate) use expiry::{Expiry, empty};
 pub(crate) use key::{Contents, QueueKey};
 pub(crate) use mailboxes::{close_mailboxes, drop_channel};
-pub(crate) use tokens::{TOKEN_BYTES, hash_field};
+pub(crate) use tokens::{TOKEN_BYTES, hash_field, owner_of_token};
 pub(crate) use waits::{Wait, Waits};

@@ -9,37 +9,42 @@
 //!
 //! ```text
 //! version (1) = 1 | flags (1) | identity (32) | node (32) | token (16) | name | group's name, if it is a group link
-//!   | count (1) | addresses | the first 4 bytes of BLAKE3 of all before
+//!   | count (1) | addresses | mailbox, if the link names one | the first 4 bytes of BLAKE3 of all before
 //! version (1) = 1 | flags (1) = 4 | key of the topic (32) | name of the topic | the first 4 bytes of BLAKE3 of all before
 //! name    = length - 1 (1) | UTF-8
 //! address = 4 (1) | IPv4 (4) | port (2)   or   6 (1) | IPv6 (16) | port (2)
-//! flags   = 1: reusable, 2: group link, 4: topic link (alone)
+//! mailbox = pin of the relay (32) | id (32) | secret (32) | count (1) | places
+//! place   = length (1) | host and port
+//! flags   = 1: reusable, 2: group link, 4: topic link (alone), 8: names a mailbox
 //! ```
+//!
+//! The mailbox is where a request may be left while the node that answers is not reached, with tokens that follow from the
+//! secret: those of [`DeliveryTokens`](crate::delivery_token::DeliveryTokens) from number 0 on,
+//! [`LINK_DELIVERY_TOKENS`] of them.
 //!
 //! A link is a bearer token and carries no signature: whoever can change it could as well pass on a link of
 //! their own. What it promises is proven when the node answers.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::str::FromStr;
 
-use qpq_proto::limits::PROFILE_ADDRESSES_MAX;
-
 use crate::encoding::Reader;
-use crate::ids::{Identity, NodeKey};
 use crate::relay_link;
 use crate::text::check_name;
 use crate::topic::TopicKey;
 
 pub use error::{LinkError, LinkKind};
+pub use invitation::Invitation;
+pub use mailbox::{LINK_DELIVERY_TOKENS, LinkMailbox};
 
 mod addresses;
 mod error;
 pub(crate) mod groups;
+mod invitation;
+mod mailbox;
 mod names;
 mod secrecy;
 
-use addresses::{put_addresses, read_addresses};
 use names::checked_name;
 pub(crate) use names::{put_name, read_name};
 
@@ -67,23 +72,6 @@ pub enum Link {
         /// The topic's name, as [`check_name`] gives it.
         name: String,
     },
-}
-
-/// Who invites, and by which token they know that they did.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Invitation {
-    /// The person who invites.
-    pub identity: Identity,
-    /// The node that answers.
-    pub node: NodeKey,
-    /// Random; whoever shows it was invited.
-    pub token: [u8; LINK_TOKEN_BYTES],
-    /// The link may be followed more than once; requests must then be accepted.
-    pub reusable: bool,
-    /// The person's name, as [`check_name`] gives it.
-    pub name: String,
-    /// Where the node may be reached, at most [`PROFILE_ADDRESSES_MAX`].
-    pub addresses: Vec<SocketAddr>,
 }
 
 impl Link {
@@ -203,57 +191,10 @@ impl Link {
                 Ok(Self::Topic { key, name: checked_name(name)? })
             };
         }
-        if flags & !(FLAG_REUSABLE | FLAG_GROUP) != 0 {
+        if flags & !(FLAG_REUSABLE | FLAG_GROUP | FLAG_MAILBOX) != 0 {
             return Err(LinkError::UnknownFlags(flags));
         }
         Invitation::read(&mut reader, flags)
-    }
-}
-
-impl Invitation {
-    fn encode(&self, group: Option<&String>) -> Vec<u8> {
-        let reusable = if self.reusable { FLAG_REUSABLE } else { 0 };
-        let mut bytes = vec![VERSION, reusable | group.map_or(0, |_| FLAG_GROUP)];
-        bytes.extend_from_slice(self.identity.as_bytes());
-        bytes.extend_from_slice(self.node.as_bytes());
-        bytes.extend_from_slice(&self.token);
-        put_name(&mut bytes, &self.name);
-        if let Some(group) = group {
-            put_name(&mut bytes, group);
-        }
-        put_addresses(&mut bytes, &self.addresses);
-        bytes
-    }
-
-    /// Reads what follows the flags.
-    fn read(reader: &mut Reader<'_>, flags: u8) -> Result<Link, LinkError> {
-        let identity = Identity::from_bytes(reader.array()?);
-        let node = NodeKey::from_bytes(reader.array()?);
-        let token = reader.array()?;
-        let name = read_name(reader)?;
-        let group = if flags & FLAG_GROUP == 0 { None } else { Some(read_name(reader)?) };
-        let addresses = read_addresses(reader)?;
-        if reader.remaining() > 0 {
-            return Err(LinkError::TooLong);
-        }
-        let reusable = flags & FLAG_REUSABLE != 0;
-        let name = checked_name(name)?;
-        let invitation = Self { identity, node, token, reusable, name, addresses };
-        match group {
-            None => Ok(Link::Contact(invitation)),
-            Some(group) => Ok(Link::Group { invitation, group: checked_name(group)? }),
-        }
-    }
-
-    fn checked(mut self) -> Result<Self, LinkError> {
-        self.name = check_name(&self.name)?;
-        if self.addresses.len() > PROFILE_ADDRESSES_MAX {
-            return Err(LinkError::AddressCount(self.addresses.len()));
-        }
-        for address in &mut self.addresses {
-            *address = SocketAddr::new(address.ip(), address.port());
-        }
-        Ok(self)
     }
 }
 
@@ -295,6 +236,7 @@ const VERSION: u8 = 1;
 const FLAG_REUSABLE: u8 = 1;
 const FLAG_GROUP: u8 = 2;
 const FLAG_TOPIC: u8 = 4;
+const FLAG_MAILBOX: u8 = 8;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,8 @@ pub(crate) struct Findings {
     pub(crate) data_dir: PathBuf,
     /// The key file; none with a passphrase.
     pub(crate) key_file: Option<PathBuf>,
+    /// Whether the node connects with other nodes.
+    pub(crate) has_peers: bool,
     /// Addresses at which peers can reach the node.
     pub(crate) addresses: Vec<SocketAddr>,
     /// Discovery: what is set, and why it does not work, if it does not.
@@ -59,6 +61,10 @@ pub(crate) fn checks(findings: &Findings) -> Vec<Check> {
     }
     checks.push(check_rollback(findings.is_rolled_back));
     checks.extend(findings.is_log_older.map(check_log));
+    if !findings.has_peers {
+        checks.push(ok("peers", "the node connects with relays alone, as the settings say"));
+        return checks;
+    }
     checks.push(check_addresses(&findings.addresses));
     checks.push(check_discovery(&findings.discovery));
     if !findings.packet_relays.is_empty() {

@@ -1,19 +1,21 @@
 //! A node from its start to its end.
 //!
 //! ```text
-//! start  database ─ engine ─ peers ─ owner's socket ─ direct listener
+//! start  database ─ engine ─ peers, if it has any ─ owner's socket ─ direct listener
 //! stop   refuse new calls, finish those under way ─ peers ─ last commit ─ socket
 //! ```
 
 mod configured;
+mod reached;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use qpq_engine::Input;
-use qpq_net::socket::{self, ListenError, SocketServer};
+use qpq_net::socket::{ListenError, SocketServer};
 use qpq_net::{PeerConfig, Peers, Pushes, Service};
+use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::Limits;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -32,11 +34,12 @@ use crate::paths::{self, PathError};
 use crate::relay_clients::RelayClients;
 use crate::relaying::{RelayRole, carry_out};
 use crate::service::{NodeService, NodeState, Writer};
-use crate::settings::Settings;
+use crate::settings::{PeerConnections, Settings};
 use crate::waking::Waking;
-use crate::wiring::{Networks, forward};
+use crate::wiring::Networks;
 pub(crate) use configured::passphrase_cost_of;
 use configured::{discovery_of, limits_of, peer_config, static_peers_of};
+use reached::{listen, shut_down, start_peers};
 
 /// A node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,9 @@ pub(crate) struct Node {
     state: Arc<NodeState>,
     writer: Writer,
     writer_end: oneshot::Receiver<ActorEnd>,
-    peers: Arc<Peers>,
+    /// None for a node without peers.
+    peers: Option<Arc<Peers>>,
+    node_key: NodeKey,
     socket: SocketServer,
     /// What the line of readiness says about the direct listener.
     ready: String,
@@ -88,7 +93,7 @@ pub(crate) struct Node {
     static_peers: watch::Sender<StaticPeers>,
     interpreting: JoinHandle<()>,
     relaying: JoinHandle<()>,
-    forwarding: JoinHandle<()>,
+    forwarding: Option<JoinHandle<()>>,
     /// The endpoint of metrics and health, if there is one; it serves until this is dropped.
     #[expect(dead_code, reason = "kept for its end")]
     metrics: Option<MetricsServer>,
@@ -112,6 +117,7 @@ impl Node {
         let (settings_in, settings_out) = watch::channel(settings.clone());
         let pushes = Pushes::new(&limits);
         let config = PeerConfig { pushes: pushes.clone(), ..peer_config(settings, &found, &limits) };
+        let node_key = found.node_secret.public();
         let relay = RelayRole::new(&found, &limits, &pushes);
         let objects = Folder::new(&data_dir, &found.node_secret.0);
         let state = Arc::new(NodeState {
@@ -130,24 +136,21 @@ impl Node {
             roles: watch::Sender::new(found.roles),
         });
         let service: Arc<dyn Service> = Arc::new(NodeService::new(writer.clone(), Arc::clone(&state)));
-        let (peers, peer_events) = Peers::start(config, Arc::clone(&service)).await?;
-        let peers = Arc::new(peers);
-        // Set once, here.
-        let _ = state.peers.set(Arc::downgrade(&peers));
-        writer.give(Input::AddressesChanged(peers.addresses())).await;
-
+        let (peers, forwarding) = match settings.peers {
+            PeerConnections::On => start_peers(config, &service, &state, &writer).await?,
+            PeerConnections::Off => (None, None),
+        };
         let static_peers = watch::Sender::new(static_peers_of(settings));
         let relays = RelayClients::new(writer.clone(), limits.clone());
-        let networks = Networks { peers: Arc::clone(&peers), relays };
+        let networks = Networks { peers: peers.clone(), relays };
         let interpreter = Interpreter::new(networks, writer.clone(), newest_event, limits.clone());
         let interpreting = tokio::spawn(interpreter.run(effects_out, static_peers.subscribe()));
-        let forwarding = tokio::spawn(forward(peer_events, writer.clone()));
         let objects = Objects::new(state.objects.clone(), report_blobs(&writer));
         let waking = Waking::start(settings.relay_push, &limits.relay, &writer);
         let relaying = tokio::spawn(carry_out(relay_effects_out, pushes, objects, waking));
         let listening = listen(settings, &socket_path, &writer, &state, service, limits).await;
         if listening.is_err() {
-            peers.shutdown().await;
+            shut_down(peers.as_deref()).await;
         }
         let (socket, metrics, ready) = listening?;
         Ok(Self {
@@ -155,6 +158,7 @@ impl Node {
             writer,
             writer_end,
             peers,
+            node_key,
             socket,
             ready,
             socket_path,
@@ -169,10 +173,11 @@ impl Node {
 
     /// The one line that tells that the node serves.
     pub(crate) fn ready_line(&self) -> String {
-        let addresses: Vec<_> = self.peers.addresses().iter().map(ToString::to_string).collect();
+        let addresses = self.peers.as_ref().map(|peers| peers.addresses()).unwrap_or_default();
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         format!(
             "ready node={} addresses={} socket={}{}",
-            self.peers.node_key(),
+            self.node_key,
             addresses.join(","),
             self.socket_path.display(),
             self.ready
@@ -183,8 +188,9 @@ impl Node {
     pub(crate) fn apply(&self, settings: &Settings) {
         self.settings.send_replace(settings.clone());
         self.static_peers.send_replace(static_peers_of(settings));
-        self.peers.set_discovery(discovery_of(settings));
-        let (peers, relays) = (Arc::clone(&self.peers), settings.packet_relays.clone());
+        let Some(peers) = self.peers.clone() else { return };
+        peers.set_discovery(discovery_of(settings));
+        let relays = settings.packet_relays.clone();
         tokio::spawn(async move { peers.set_packet_relays(&relays).await });
     }
 
@@ -200,10 +206,10 @@ impl Node {
 
     /// Takes leave of the peers of a node whose writer has ended.
     pub(crate) async fn abandon(self) {
-        self.forwarding.abort();
+        self.forwarding.iter().for_each(JoinHandle::abort);
         self.interpreting.abort();
         self.relaying.abort();
-        self.peers.shutdown().await;
+        shut_down(self.peers.as_deref()).await;
     }
 
     /// Stops the node in order.
@@ -218,10 +224,10 @@ impl Node {
         self.writer.stop();
         let end = self.writer_end.await.unwrap_or(ActorEnd::Panicked);
         // The interpreters end with the writer.
-        self.forwarding.abort();
+        self.forwarding.iter().for_each(JoinHandle::abort);
         let _ = timeout(SHUTDOWN_PATIENCE, self.relaying).await;
         let _ = timeout(SHUTDOWN_PATIENCE, self.interpreting).await;
-        self.peers.shutdown().await;
+        shut_down(self.peers.as_deref()).await;
         // The socket is removed even if somebody does not read an answer.
         let _ = timeout(SHUTDOWN_PATIENCE, self.socket.shutdown()).await;
         end
@@ -273,27 +279,6 @@ fn acknowledge_rollback(core: &mut open::NodeCore) -> Result<(), StartError> {
         return Err(StartError::RollbackUnhandled);
     }
     core.storage.acknowledge_rollback().map_err(|error| StartError::Writer(error.into()))
-}
-
-/// Opens what programs reach the node by.
-async fn listen(
-    settings: &Settings,
-    socket_path: &Path,
-    writer: &Writer,
-    state: &Arc<NodeState>,
-    service: Arc<dyn Service>,
-    limits: Limits,
-) -> Result<(SocketServer, Option<MetricsServer>, String), StartError> {
-    let pushes = state.relay.pushes();
-    let socket = socket::serve(socket_path, Arc::clone(&service), limits).await?;
-    state.relay.listen(settings, writer, service).await.map_err(Box::new)?;
-    let mut ready = state.relay.listening().await.map(|listening| listening.ready()).unwrap_or_default();
-    let metrics = match settings.metrics_listen {
-        Some(listen) => Some(MetricsServer::start(listen, Arc::clone(state), pushes).await?),
-        None => None,
-    };
-    ready.extend(metrics.as_ref().map(MetricsServer::ready));
-    Ok((socket, metrics, ready))
 }
 
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

@@ -29,7 +29,7 @@ use crate::machine::{NodeMachine, Relaying};
 use crate::private_file::{self, PrivateFileError};
 use crate::relaying::RELAY;
 use crate::room::Room;
-use crate::settings::{Custody, Neighbours, Settings};
+use crate::settings::{Custody, Neighbours, PeerConnections, Settings};
 use crate::unlock::{Unlock, UnlockError};
 
 /// What a node keeps cannot be opened.
@@ -155,6 +155,7 @@ pub(crate) fn open(
         node: node_secret.public(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: limits.clone(),
+        has_peers: settings.peers == PeerConnections::On,
         seeks_strangers: settings.neighbours == Neighbours::Open,
         is_rolled_back,
         custody_is_volatile: settings.custody == Custody::Ram,

@@ -202,7 +202,10 @@ impl NodeService {
         let named = self.state.settings.borrow().relay_places.clone();
         let places = match named.is_empty() {
             false => named,
-            true => relay_link::places(listening.address, &self.state.peers()?.addresses()),
+            true => {
+                let own = self.state.peers().map(|peers| peers.addresses()).unwrap_or_default();
+                relay_link::places(listening.address, &own)
+            }
         };
         Some(relay_link::make(listening, &keys.log_key, places, invitation)?.to_string())
     }

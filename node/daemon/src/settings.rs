@@ -26,7 +26,8 @@ pub(crate) use declare::{Effect, Key};
 pub use domain::DomainName;
 pub use load::{Flags, Loaded, Origin, SettingsError};
 pub use value::{
-    Custody, Discovery, LogFormat, Neighbours, Packets, Profile, Push, Registration, StaticPeer,
+    Custody, Discovery, LogFormat, Neighbours, Packets, PeerConnections, Profile, Push, Registration,
+    StaticPeer,
 };
 
 settings! {
@@ -47,6 +48,10 @@ settings! {
     /// File with a passphrase that seals the database instead of a key file; "-" asks on the terminal.
     /// A service may hand it over as the systemd credential `qpq-passphrase` instead.
     passphrase_file: Option<PathBuf> = None, Restart, example "/run/secrets/qpq-passphrase";
+
+    /// Whether the node connects with other nodes: "on", or "off", only with relays, which then keep all that goes to it and
+    /// from it. Without peers it listens for none, finds none and carries nothing.
+    peers: PeerConnections = PeerConnections::On, Restart, example "off";
 
     /// UDP addresses for connections with peers; port 0 lets the system choose.
     listen: Vec<SocketAddr> = vec![

@@ -8,6 +8,7 @@ use qpq_store::DATABASE_FILE;
 
 use crate::diagnose::{self, DiscoveryFinding, Findings};
 use crate::service::NodeState;
+use crate::settings::Discovery;
 
 /// Adds it to what the engine says.
 pub(crate) fn complete(response: &mut NodeStatusResponse, node: &NodeState) {
@@ -18,7 +19,10 @@ pub(crate) fn complete(response: &mut NodeStatusResponse, node: &NodeState) {
         .as_ref()
         .map(|peers| peers.addresses().iter().map(ToString::to_string).collect())
         .unwrap_or_default();
-    response.discovery = node.settings.borrow().discovery.to_string();
+    response.discovery = match peers.is_some() {
+        true => node.settings.borrow().discovery.to_string(),
+        false => Discovery::Off.to_string(),
+    };
     response.storage_bytes =
         std::fs::metadata(node.data_dir.join(DATABASE_FILE)).map_or(0, |file| file.len());
     merge_peers(&mut response.peers, states);
@@ -81,6 +85,7 @@ pub(crate) fn findings(node: &NodeState) -> Findings {
         wall_ms: node.clock.now().wall_ms,
         data_dir: node.data_dir.clone(),
         key_file: node.key_file.clone(),
+        has_peers: node.peers.get().is_some(),
         addresses: peers.as_ref().map(|peers| peers.addresses()).unwrap_or_default(),
         discovery,
         packet_relays: peers.as_ref().map(|peers| peers.packet_relays()).unwrap_or_default(),

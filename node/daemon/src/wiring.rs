@@ -7,7 +7,7 @@ use bytes::Bytes;
 use qpq_engine::{CallFailure, Input, RelayKey, RelayLine};
 use qpq_net::{PeerEvent, Peers};
 use qpq_proto::ids::NodeKey;
-use qpq_proto::{CallError, Method};
+use qpq_proto::{CallError, Method, TransportErrorKind};
 use tokio::sync::mpsc;
 
 use crate::effects::{Inputs, Network};
@@ -23,23 +23,30 @@ impl Inputs for Writer {
 /// Peers, and relays at which there are mailboxes.
 #[derive(Debug, Clone)]
 pub(crate) struct Networks {
-    /// The peers.
-    pub(crate) peers: Arc<Peers>,
+    /// The peers; none for a node that connects with relays alone.
+    pub(crate) peers: Option<Arc<Peers>>,
     /// The relays.
     pub(crate) relays: RelayClients,
 }
 
 impl Network for Networks {
     async fn call(&self, node: NodeKey, method: Method, payload: Bytes) -> Result<Bytes, CallError> {
-        self.peers.call(node, method, payload).await
+        match &self.peers {
+            Some(peers) => peers.call(node, method, payload).await,
+            None => Err(CallError::transport(TransportErrorKind::Unreachable, "this node has no peers")),
+        }
     }
 
     fn want(&self, node: NodeKey, addresses: Vec<SocketAddr>) {
-        self.peers.want(node, addresses);
+        if let Some(peers) = &self.peers {
+            peers.want(node, addresses);
+        }
     }
 
     fn release(&self, node: NodeKey) {
-        self.peers.release(node);
+        if let Some(peers) = &self.peers {
+            peers.release(node);
+        }
     }
 
     fn want_relay(&self, relay: RelayKey, places: Vec<String>) {

@@ -1,7 +1,7 @@
 //! What the owner does with contacts.
 
 use qpq_crypto::{
-    link::{Invitation, Link, LinkError},
+    link::{Invitation, Link, LinkError, LinkMailbox},
     safety::SafetyNumber,
 };
 use qpq_proto::{
@@ -35,7 +35,7 @@ impl Engine {
     ) -> Result<AddContactResponse, Failure> {
         let me = self.me()?.identity.public();
         let invitation = parse_link(&request.link)?.into_contact().map_err(link_failure)?;
-        let Invitation { identity, node, token, name, addresses, .. } = invitation;
+        let Invitation { identity, node, token, name, addresses, mailbox, .. } = invitation;
         if identity == me {
             return Err(Failure::bad_request(
                 "link",
@@ -44,7 +44,7 @@ impl Engine {
         }
         let known = self.person(cx, identity.as_bytes())?;
         match known.as_ref().map(PersonRecord::standing) {
-            Some(Standing::Accepted) => return self.ask_contact_again(cx, known, token),
+            Some(Standing::Accepted) => return self.ask_contact_again(cx, known, token, mailbox),
             Some(Standing::Blocked) => return Err(already(&known, "is blocked")),
             Some(Standing::Pending) => {
                 let name = known.map(|person| person.name).unwrap_or_default();
@@ -77,7 +77,7 @@ impl Engine {
         person.is_refused = false;
         self.save_person(cx, &person)?;
         self.log_contact(cx, &person.identity)?;
-        self.start_request(cx, &person)?;
+        self.start_request_by(cx, &person, mailbox.as_ref())?;
         Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)?) })
     }
 
@@ -87,6 +87,7 @@ impl Engine {
         cx: &mut Context<'_>,
         known: Option<PersonRecord>,
         token: [u8; 16],
+        mailbox: Option<LinkMailbox>,
     ) -> Result<AddContactResponse, Failure> {
         let Some(mut person) = known.filter(|person| person.token.is_empty()) else {
             return Err(Failure::conflict("an earlier request to this contact is still open"));
@@ -95,24 +96,8 @@ impl Engine {
         person.is_renewing = true;
         person.request_sealed = false;
         self.save_person(cx, &person)?;
-        self.start_request(cx, &person)?;
+        self.start_request_by(cx, &person, mailbox.as_ref())?;
         Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)?) })
-    }
-
-    /// Seals a request, or asks for what it lacks as soon as the person's node is there.
-    pub(crate) fn start_request(
-        &mut self,
-        cx: &mut Context<'_>,
-        person: &PersonRecord,
-    ) -> Result<(), Failure> {
-        self.want(cx, person);
-        if !person.hybrid_key.is_empty() {
-            return Ok(self.seal_request(cx, person.clone())?);
-        }
-        if let Some(node) = person.node_keys().into_iter().find(|node| self.peers.is_connected(node)) {
-            self.ask_hybrid_key(cx, person, node);
-        }
-        Ok(())
     }
 
     pub(crate) fn accept_contact(

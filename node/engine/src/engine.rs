@@ -3,12 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use bytes::Bytes;
-use qpq_crypto::passphrase::PassphraseCost;
-use qpq_proto::{
-    Failure, Method, Service, dispatch,
-    ids::{Identity, NodeKey},
-    limits::Limits,
-};
+use qpq_proto::{Failure, Method, Service, dispatch, ids::Identity, limits::Limits};
 use rand_core::CryptoRng;
 
 use crate::{
@@ -29,33 +24,14 @@ use crate::{
     topics::OwnPosts,
 };
 
+mod config;
 mod moments;
 mod steps;
+pub use config::Config;
 use steps::{if_refused, not_taken};
 
 /// When what failed inside is tried again, ms.
 const RETRY_MS: u64 = 1_000;
-
-/// What the engine is told once.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// This node's key.
-    pub node: NodeKey,
-    /// Version of the program, for `status`.
-    pub version: String,
-    /// Limits of the profile in use.
-    pub limits: Limits,
-    /// Whether nodes of strangers on the local network are sought as neighbours.
-    pub seeks_strangers: bool,
-    /// Whether storage was found to be an older copy of itself, and [`Input::Started`] has not been committed
-    /// since.
-    pub is_rolled_back: bool,
-    /// Whether what is carried for others is kept in memory only, and lost at a restart.
-    pub custody_is_volatile: bool,
-    /// What stretching the password of an account at a relay costs. An account is opened only with the cost with which
-    /// it was registered: [`qpq_crypto::opaque::OPAQUE_COST`], but in tests.
-    pub password_cost: PassphraseCost,
-}
 
 /// The person's half of a node. See the crate's documentation.
 pub struct Engine {

@@ -8,6 +8,8 @@
 //!      joins, sends what waited
 //! ```
 //!
+//! Where alice's link names a mailbox, and her node is not connected, both ways lead through relays (`relays/asking`).
+//!
 //! Introductions are sealed to the receiver's hybrid key and signed by the sender's device, whose list the
 //! identity signed. The link carries the identity key, so that nobody in between can put himself in its place.
 //! If both ask each other at once, either may be first: an acceptance says that a request of its sender is under way
@@ -33,6 +35,7 @@ use crate::{
 };
 
 mod requests;
+pub(crate) use requests::is_hybrid_key_of;
 
 /// Who introduced itself, with what it proved.
 pub(crate) struct Introduced {
@@ -127,6 +130,7 @@ impl Engine {
         }
         let was_contact = known.as_ref().map_or(Standing::Member, PersonRecord::standing);
         let mut person = self.learn_contact(cx, from, known, &profile)?;
+        self.learn_mailboxes(cx, from.identity.as_bytes(), &request.mailboxes)?;
         let is_wanted =
             !invitation.reusable || matches!(was_contact, Standing::Requested | Standing::Accepted);
         if !is_wanted {

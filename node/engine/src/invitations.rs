@@ -2,8 +2,11 @@
 //!
 //! A one-time link is used up by the first request that bears its token, and that request is accepted by itself;
 //! requests through a reusable link wait for the owner. Lifetimes run in the node's own time.
+//!
+//! A one-time contact link of somebody who has a mailbox names it, with tokens for a few deliveries: the two need not be
+//! there at the same time to become contacts.
 
-use qpq_crypto::link::{self, Link};
+use qpq_crypto::link::{self, Link, LinkMailbox};
 use qpq_proto::{
     Failure,
     v1::{
@@ -34,7 +37,7 @@ pub(crate) struct Wanted<'a> {
 
 impl Engine {
     pub(crate) fn create_invitation(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         request: &CreateInvitationRequest,
     ) -> Result<CreateInvitationResponse, Failure> {
@@ -48,7 +51,7 @@ impl Engine {
     }
 
     pub(crate) fn make_invitation(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         wanted: &Wanted<'_>,
     ) -> Result<InvitationRecord, Failure> {
@@ -61,6 +64,8 @@ impl Engine {
             return Err(Failure::quota("there are too many open invitations: revoke some first"));
         }
         let token = cx.random::<16>();
+        let mailbox = if wanted.reusable || wanted.group.is_some() { None } else { self.link_mailbox(cx)? };
+        let is_untold = mailbox.is_some();
         let lifetime_s = match (wanted.lifetime_s, wanted.reusable) {
             (0, true) => 0,
             (0, false) => LIFETIME_DEFAULT_S,
@@ -76,13 +81,22 @@ impl Engine {
             expires_node_ms: ends(cx.node_ms),
             used: 0,
             conversation: wanted.group.map(|group| group.id.clone()).unwrap_or_default(),
-            link: self.link(token, wanted)?.to_string(),
+            link: self.link(token, wanted, mailbox)?.to_string(),
+            is_untold,
         };
         tables::save(cx.tx, INVITATIONS, tables::key(&token), &record)?;
+        if is_untold {
+            self.grant_soon(cx.now);
+        }
         Ok(record)
     }
 
-    fn link(&self, token: [u8; 16], wanted: &Wanted<'_>) -> Result<Link, Failure> {
+    fn link(
+        &self,
+        token: [u8; 16],
+        wanted: &Wanted<'_>,
+        mailbox: Option<LinkMailbox>,
+    ) -> Result<Link, Failure> {
         let me = self.me()?;
         let invitation = link::Invitation {
             identity: me.identity.public(),
@@ -91,6 +105,7 @@ impl Engine {
             reusable: wanted.reusable,
             name: me.name.clone(),
             addresses: self.addresses.iter().copied().take(crate::people::ADDRESSES_MAX).collect(),
+            mailbox,
         };
         Ok(match wanted.group {
             None => Link::Contact(invitation),
@@ -121,16 +136,15 @@ impl Engine {
     }
 
     pub(crate) fn revoke_invitation(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         request: &RevokeInvitationRequest,
     ) -> Result<RevokeInvitationResponse, Failure> {
         let key = tables::key(&request.invitation);
-        if cx.tx.get(INVITATIONS, key)?.is_none() {
-            return Err(Failure::not_found(
-                "there is no such invitation: `qpq invite list` shows the open ones",
-            ));
-        }
+        let record: Option<InvitationRecord> = tables::load(cx.tx, INVITATIONS, key)?;
+        let missing = "there is no such invitation: `qpq invite list` shows the open ones";
+        let record = record.ok_or_else(|| Failure::not_found(missing))?;
+        self.revoke_link_tokens(cx, &record)?;
         cx.tx.delete(INVITATIONS, key)?;
         Ok(RevokeInvitationResponse {})
     }

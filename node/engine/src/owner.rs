@@ -3,7 +3,7 @@
 use qpq_proto::{Failure, services, v1};
 use zeroize::Zeroize;
 
-use crate::{context::Context, engine::Engine};
+use crate::{context::Context, engine::Engine, input::Caller};
 
 /// Methods whose handler takes the context and the request by reference.
 macro_rules! methods {
@@ -221,9 +221,12 @@ impl<'a> services::Delivery<Context<'a>> for Engine {
 impl<'a> services::Keys<Context<'a>> for Engine {
     fn fetch_hybrid_key(
         &mut self,
-        _: &mut Context<'a>,
+        context: &mut Context<'a>,
         request: v1::FetchHybridKeyRequest,
     ) -> Result<v1::FetchHybridKeyResponse, Failure> {
+        if matches!(context.caller, Caller::Public) {
+            return Err(Failure::forbidden("this node keeps no mailboxes: connect as a node"));
+        }
         Engine::fetch_hybrid_key(self, &request)
     }
 }

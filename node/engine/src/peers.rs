@@ -220,6 +220,7 @@ impl Engine {
         for identity in self.owners_of_node(cx, node)? {
             if let Some(person) = self.learn_where(cx, &identity, &[address.to_owned()])? {
                 self.ask_hybrid_key(cx, &person, node);
+                self.ask_directly(cx, person)?;
             }
             self.recipient_reachable(cx, &identity)?;
         }
@@ -256,6 +257,9 @@ impl Engine {
                 self.mesh_answered(cx, generation, call, method, result)
             }
             Some(Purpose::HybridKey { person }) => self.hybrid_key_answered(cx, &person, result),
+            Some(Purpose::MailedHybridKey { person, mailbox }) => {
+                self.hybrid_key_fetched(cx, &person, &mailbox, result)
+            }
             Some(Purpose::Mail { stream, recipient, ordinal, mailbox, token }) => {
                 let mailed = Mailed {
                     stream: &stream,

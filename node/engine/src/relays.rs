@@ -40,14 +40,17 @@ use crate::{
 };
 
 mod arrive;
+mod asking;
 mod attempt;
 mod connection;
 mod grants;
+mod invited;
 mod known;
 mod leave;
 mod line;
 mod owner;
 mod pauses;
+mod progress;
 mod session;
 mod stretching;
 
@@ -101,9 +104,14 @@ pub(crate) enum RelayStep {
     },
     Resume,
     Mailbox,
-    /// Tells the relay of tokens for these contacts.
+    /// Tells the relay of tokens for these contacts, and for those who hold these invitations.
     Tokens {
         contacts: Vec<Vec<u8>>,
+        invitations: Vec<Vec<u8>>,
+    },
+    /// Gives the relay this person's hybrid key of that sequence, for those who are invited.
+    HybridKey {
+        sequence: u64,
     },
     Fetch,
     Acknowledge,
@@ -204,7 +212,7 @@ impl Engine {
 
     /// Wants, after a start, the relays at which this person is logged in.
     pub(crate) fn want_relays(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
-        self.relays.quiet_until_ms = cx.now.monotonic_ms + DIRECT_FIRST_MS;
+        self.relays.quiet_until_ms = cx.now.monotonic_ms + self.direct_first_ms();
         for record in self.relay_records(cx)? {
             let Some(relay) = key_of(&record.pin).filter(|_| !record.session_token.is_empty()) else {
                 continue;
@@ -230,6 +238,11 @@ impl Engine {
     /// Whether this person is logged in at a relay, and by which round.
     pub(crate) fn ready_round(&self, relay: RelayKey) -> Option<u64> {
         self.relays.lines.get(&relay).filter(|line| line.stage == Stage::Ready).map(|line| line.round)
+    }
+
+    /// How long a connection with a person's own node is waited for before a relay is called, ms.
+    pub(crate) fn direct_first_ms(&self) -> u64 {
+        if self.config.has_peers { DIRECT_FIRST_MS } else { 0 }
     }
 
     /// The effect of a call between this person and a relay.

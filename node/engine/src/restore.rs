@@ -115,7 +115,7 @@ impl Engine {
             if person.standing() == Standing::Accepted && !person.hybrid_key.is_empty() {
                 // The token only pairs request and answer; what admits the request is the newer device list.
                 person.token = cx.random::<16>().to_vec();
-                self.seal_request(cx, person.clone())?;
+                self.seal_request(cx, person.clone(), Vec::new())?;
                 self.want(cx, &person);
             }
         }

@@ -190,7 +190,8 @@ impl<T: Transport> Client<T> {
         self.call(Method::UploadHybridKey, request).await
     }
 
-    /// Somebody's hybrid public key.
+    /// Somebody's hybrid public key. Whoever neither is logged in nor is a node shows a token of a mailbox of that person's,
+    /// which is not used up by it: there is nothing to be had twice.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.

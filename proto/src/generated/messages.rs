@@ -690,7 +690,7 @@ pub struct Profile {
     pub hybrid_sequence: u64,
 }
 /// Asks to become a contact.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ContactRequest {
     /// Token of the invitation, 16 bytes.
@@ -699,6 +699,9 @@ pub struct ContactRequest {
     /// Who asks.
     #[prost(message, optional, tag = "2")]
     pub profile: ::core::option::Option<Profile>,
+    /// Where the answer may be left, with tokens that the relay knows, at most 3.
+    #[prost(message, repeated, tag = "3")]
+    pub mailboxes: ::prost::alloc::vec::Vec<Mailbox>,
 }
 /// Says yes to a contact request.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1509,6 +1512,12 @@ pub struct FetchHybridKeyRequest {
     /// Whose, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// A mailbox of that person's, 32 bytes; only with a token.
+    #[prost(bytes = "vec", tag = "2")]
+    pub mailbox: ::prost::alloc::vec::Vec<u8>,
+    /// A delivery token of that mailbox, 32 bytes; empty for callers who are known.
+    #[prost(bytes = "vec", tag = "3")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
 }
 /// A hybrid public key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3896,6 +3905,12 @@ pub struct ListMailboxRelaysResponse {
     /// In order of preference.
     #[prost(message, repeated, tag = "1")]
     pub relays: ::prost::alloc::vec::Vec<MailboxRelay>,
+    /// What this node is about to tell or give to relays, be they its person's or a contact's: calls, messages and requests.
+    #[prost(uint32, tag = "2")]
+    pub under_way: u32,
+    /// Contacts for whom something waits that no relay of theirs takes at present.
+    #[prost(uint32, tag = "3")]
+    pub held_up: u32,
 }
 /// A relay that keeps what comes while this node is away.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3924,6 +3939,9 @@ pub struct MailboxRelay {
     /// Contacts who know the mailbox.
     #[prost(uint32, tag = "8")]
     pub contacts: u32,
+    /// What it held when the present connection began is here and has been looked at.
+    #[prost(bool, tag = "9")]
+    pub fetched: bool,
 }
 /// Asks for accounts of the relay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -43,7 +43,8 @@ pub enum Method {
     FetchKeyPackage = 301,
     /// Publishes the caller's hybrid public key. Conflict if the sequence is not above the one held.
     UploadHybridKey = 302,
-    /// Somebody's hybrid public key.
+    /// Somebody's hybrid public key. Whoever neither is logged in nor is a node shows a token of a mailbox of that person's,
+    /// which is not used up by it: there is nothing to be had twice.
     FetchHybridKey = 303,
     /// Several people's hybrid public keys.
     FetchHybridKeys = 304,
@@ -961,7 +962,7 @@ impl Method {
             | Self::AuditKeyTransparency
             | Self::FetchRecoveryBundle
             | Self::Health => Access::of(&[CallerClass::Public]),
-            Self::Enqueue | Self::BatchEnqueue | Self::DownloadBlob => {
+            Self::Enqueue | Self::BatchEnqueue | Self::FetchHybridKey | Self::DownloadBlob => {
                 Access::of(&[CallerClass::Session, CallerClass::Node, CallerClass::Token])
             }
             Self::Fetch
@@ -988,11 +989,9 @@ impl Method {
             | Self::StoreRecoveryBundle
             | Self::DeleteRecoveryBundle
             | Self::DeleteAccount => Access::of(&[CallerClass::Session]),
-            Self::FetchKeyPackage
-            | Self::FetchHybridKey
-            | Self::FetchHybridKeys
-            | Self::PublishEndpoint
-            | Self::ResolveEndpoint => Access::of(&[CallerClass::Session, CallerClass::Node]),
+            Self::FetchKeyPackage | Self::FetchHybridKeys | Self::PublishEndpoint | Self::ResolveEndpoint => {
+                Access::of(&[CallerClass::Session, CallerClass::Node])
+            }
             Self::BanUser | Self::UnbanUser | Self::ListReports | Self::ListBanned => {
                 Access::of(&[CallerClass::Administrator])
             }

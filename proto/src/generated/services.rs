@@ -296,7 +296,8 @@ pub trait Keys<C> {
         Err(Failure::not_offered(Method::UploadHybridKey))
     }
 
-    /// Somebody's hybrid public key.
+    /// Somebody's hybrid public key. Whoever neither is logged in nor is a node shows a token of a mailbox of that person's,
+    /// which is not used up by it: there is nothing to be had twice.
     ///
     /// # Errors
     /// `Forbidden` unless implemented; otherwise as the implementation says.

@@ -13,6 +13,7 @@ use qpq_proto::v1::{
 use crate::context::Context;
 use crate::input::RelayError;
 use crate::keys::records::HybridKeyRecord;
+use crate::queues;
 use crate::relay::Relay;
 use crate::storage::Transaction;
 use crate::tables::{self, HYBRID_KEYS, key};
@@ -54,6 +55,9 @@ impl Relay {
         request: &FetchHybridKeyRequest,
     ) -> Result<FetchHybridKeyResponse, Failure> {
         let identity = identity_field("identity_key", &request.identity_key)?;
+        if !cx.call()?.is_known() && !is_invited(cx, identity, request)? {
+            return Err(Failure::forbidden("this person's key is given to those who show one of its tokens"));
+        }
         load(cx.tx, identity)?
             .map(FetchHybridKeyResponse::from)
             .ok_or_else(|| Failure::not_found("no hybrid key of this person is held here"))
@@ -76,6 +80,16 @@ impl Relay {
         let keys: Result<_, Failure> = asked.iter().map(find).collect();
         Ok(FetchHybridKeysResponse { keys: keys? })
     }
+}
+
+/// Whether a stranger shows a token of a mailbox of the person's. It may show it again: only a delivery uses it up.
+fn is_invited(
+    cx: &Context<'_>,
+    identity: Identity,
+    request: &FetchHybridKeyRequest,
+) -> Result<bool, RelayError> {
+    let owner = queues::owner_of_token(cx.tx, &request.mailbox, &request.token)?;
+    Ok(owner.is_some_and(|owner| owner == identity.as_bytes()))
 }
 
 impl From<HybridKeyRecord> for FetchHybridKeyResponse {

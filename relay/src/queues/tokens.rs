@@ -5,6 +5,7 @@
 use qpq_crypto::digest::sha256;
 use qpq_proto::Failure;
 
+use crate::input::RelayError;
 use crate::records::MailboxRecord;
 use crate::sets;
 use crate::storage::Transaction;
@@ -33,6 +34,18 @@ pub(super) fn take(tx: &mut dyn Transaction, mailbox: &[u8], token: &[u8]) -> Re
     record.tokens = record.tokens.saturating_sub(1);
     tables::save(tx, MAILBOXES, key(mailbox), &record)?;
     Ok(true)
+}
+
+/// Whose mailbox it is, if it has this token, which is not used up.
+pub(crate) fn owner_of_token(
+    tx: &dyn Transaction,
+    mailbox: &[u8],
+    token: &[u8],
+) -> Result<Option<Vec<u8>>, RelayError> {
+    let record: Option<MailboxRecord> = tables::load(tx, MAILBOXES, key(mailbox))?;
+    let Some(record) = record else { return Ok(None) };
+    let has_token = sets::contains(tx, TOKENS, &all_of(mailbox, &record), &sha256(&[token]))?;
+    Ok(has_token.then(|| record.owner.clone()))
 }
 
 /// Under which all tokens of a mailbox lie.

@@ -18,6 +18,7 @@ fn relay(state: &str) -> v1::MailboxRelay {
         session_ends_at_ms: 7,
         received: 0,
         contacts: 1,
+        fetched: false,
     }
 }
 

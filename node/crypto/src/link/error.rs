@@ -95,6 +95,9 @@ pub enum LinkError {
     /// More than [`PROFILE_ADDRESSES_MAX`].
     #[error("link has {0} addresses, more than {PROFILE_ADDRESSES_MAX}")]
     AddressCount(usize),
+    /// No relay's place, or none at all, or too many.
+    #[error("link says badly where the relay of its mailbox listens")]
+    Places,
     /// Neither IPv4 nor IPv6.
     #[error("link has an address of the unknown family {0}")]
     AddressFamily(u8),

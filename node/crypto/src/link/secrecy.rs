@@ -26,6 +26,7 @@ impl fmt::Debug for Invitation {
             .field("reusable", &self.reusable)
             .field("name", &self.name)
             .field("addresses", &self.addresses)
+            .field("mailbox", &self.mailbox)
             .finish_non_exhaustive()
     }
 }

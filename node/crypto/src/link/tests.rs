@@ -1,9 +1,14 @@
-use std::net::SocketAddrV6;
+use std::net::{SocketAddr, SocketAddrV6};
 
 use proptest::prelude::*;
+use qpq_proto::limits::PROFILE_ADDRESSES_MAX;
 
 use super::*;
+use crate::ids::{Identity, NodeKey};
 use crate::text::NameError;
+
+mod mailbox;
+use mailbox::mailed;
 
 fn invitation() -> Invitation {
     Invitation {
@@ -13,6 +18,7 @@ fn invitation() -> Invitation {
         reusable: false,
         name: "alice".to_owned(),
         addresses: vec!["192.0.2.7:5001".parse().unwrap(), "[2001:db8::7]:5001".parse().unwrap()],
+        mailbox: None,
     }
 }
 
@@ -42,7 +48,7 @@ const NAME_AT: usize = 1 + 1 + 32 + 32 + 16;
 
 #[test]
 fn links_are_read_back() {
-    for link in [contact(), group(), topic()] {
+    for link in [contact(), group(), topic(), mailed()] {
         assert_eq!(link.to_string().parse(), Ok(link));
     }
 }
@@ -224,12 +230,20 @@ fn any_link() -> impl Strategy<Value = Link> {
     let addresses = proptest::collection::vec(any::<SocketAddr>(), 0..=PROFILE_ADDRESSES_MAX);
     let name = "[a-zA-Z0-9\u{e6}\u{5c71}][a-z0-9._-]{0,20}";
     let kind = proptest::option::of(proptest::option::of(name));
-    (keys, name, addresses, kind).prop_map(|(keys, name, addresses, kind)| {
+    let places = proptest::collection::vec("[a-z]{1,9}\\.example:[1-9][0-9]{0,3}", 1..=4);
+    let mailbox = proptest::option::of((any::<([u8; 32], [u8; 32], [u8; 32])>(), places));
+    (keys, name, addresses, kind, mailbox).prop_map(|(keys, name, addresses, kind, mailbox)| {
         let Some(group) = kind else { return Link::topic(TopicKey::from_bytes(&keys.0), &name).unwrap() };
         let (identity, node, token, reusable) = keys;
         let identity = Identity::from_bytes(identity);
         let node = NodeKey::from_bytes(node);
-        let invitation = Invitation { identity, node, token, reusable, name, addresses };
+        let mailbox = mailbox.map(|((pin, mailbox, secret), places)| LinkMailbox {
+            pin,
+            mailbox,
+            secret,
+            places: places.iter().map(|place| place.parse().unwrap()).collect(),
+        });
+        let invitation = Invitation { identity, node, token, reusable, name, addresses, mailbox };
         match group {
             None => Link::contact(invitation).unwrap(),
             Some(group) => Link::group(invitation, &group).unwrap(),

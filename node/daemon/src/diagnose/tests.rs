@@ -7,6 +7,7 @@ fn findings(data_dir: &Path) -> Findings {
         wall_ms: 1_767_225_600_000,
         data_dir: data_dir.to_owned(),
         key_file: None,
+        has_peers: true,
         addresses: vec![([127, 0, 0, 1], 4433).into()],
         discovery: DiscoveryFinding::Working { in_sight: 2 },
         packet_relays: Vec::new(),
@@ -101,6 +102,17 @@ fn what_is_gone_fails() {
     let gone = Path::new("/nonexistent/qpq");
     assert_eq!(check_disk(gone).outcome, "fail");
     assert_eq!(check_private("key-file", gone, "600").outcome, "fail");
+}
+
+#[test]
+fn a_node_without_peers_misses_neither_addresses_nor_peers() {
+    let directory = private_directory();
+    let (addresses, discovery) = (Vec::new(), DiscoveryFinding::Off);
+    let alone = Findings { has_peers: false, addresses, discovery, ..findings(directory.path()) };
+    let found = checks(&alone);
+    let last = found.last().unwrap();
+    assert_eq!((last.name.as_str(), last.outcome.as_str()), ("peers", "ok"));
+    assert!(found.iter().all(|check| !matches!(check.name.as_str(), "listen" | "discovery")));
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         path("socket", "/s"),
         path("key_file", "/k"),
         path("passphrase_file", "-"),
+        ("peers", "off".into(), one("off")),
         ("listen", "127.0.0.1:0, [::1]:7".into(), Raw::Many(vec!["127.0.0.1:0".into(), "[::1]:7".into()])),
         ("rpc_listen", "127.0.0.1:5001".into(), one("127.0.0.1:5001")),
         path("rpc_certificate_file", "/c"),

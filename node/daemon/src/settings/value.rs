@@ -13,7 +13,9 @@ use qpq_net::PacketRelay;
 use qpq_proto::ids::NodeKey;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-pub use choices::{Custody, Discovery, LogFormat, Neighbours, Packets, Profile, Push, Registration};
+pub use choices::{
+    Custody, Discovery, LogFormat, Neighbours, Packets, PeerConnections, Profile, Push, Registration,
+};
 
 /// A value as a source has it, before its setting's type reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +107,18 @@ macro_rules! single_value {
         }
     )+ };
 }
-single_value!(Discovery, Neighbours, Profile, Custody, Registration, Push, Packets, LogFormat, Targets);
+single_value!(
+    PeerConnections,
+    Discovery,
+    Neighbours,
+    Profile,
+    Custody,
+    Registration,
+    Push,
+    Packets,
+    LogFormat,
+    Targets
+);
 
 /// A peer that is always kept connected.
 #[derive(Debug, Clone, PartialEq, Eq)]

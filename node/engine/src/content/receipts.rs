@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a receipt waits for others, ms.
 const RECEIPTS_AFTER_MS: u64 = 2_000;
+/// The same on a node that has no peers, and perhaps not long to live, ms.
+const RECEIPTS_AFTER_WITHOUT_PEERS_MS: u64 = 100;
 /// Content ids in one receipt.
 pub(super) const RECEIPT_IDS_MAX: usize = 256;
 /// Content ids that go along with another content.
@@ -64,7 +66,7 @@ impl Engine {
         what: Received,
     ) -> Result<(), EngineError> {
         if tables::all::<ReceiptsRecord>(cx.tx, RECEIPTS)?.is_empty() {
-            self.outbox.plan(cx.now.monotonic_ms + RECEIPTS_AFTER_MS, Task::Receipts);
+            self.receipts_soon(cx);
         }
         let key = sender_key(&conversation.id, to.as_bytes());
         let known: Option<ReceiptsRecord> = tables::load(cx.tx, RECEIPTS, tables::key(&key))?;
@@ -97,9 +99,15 @@ impl Engine {
     /// Receipts that the last run left.
     pub(crate) fn plan_receipts(&mut self, cx: &Context<'_>) -> Result<(), EngineError> {
         if !tables::all::<ReceiptsRecord>(cx.tx, RECEIPTS)?.is_empty() {
-            self.outbox.plan(cx.now.monotonic_ms + RECEIPTS_AFTER_MS, Task::Receipts);
+            self.receipts_soon(cx);
         }
         Ok(())
+    }
+
+    fn receipts_soon(&mut self, cx: &Context<'_>) {
+        let after_ms =
+            if self.config.has_peers { RECEIPTS_AFTER_MS } else { RECEIPTS_AFTER_WITHOUT_PEERS_MS };
+        self.outbox.plan(cx.now.monotonic_ms + after_ms, Task::Receipts);
     }
 
     fn send_receipt(&mut self, cx: &mut Context<'_>, record: &ReceiptsRecord) -> Result<(), EngineError> {

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use prost::Message as _;
+use qpq_crypto::link::LinkMailbox;
 use qpq_proto::{
-    Method,
+    Failure, Method,
     ids::{Identity, NodeKey},
-    v1::{ContactRequest, FetchHybridKeyRequest, FetchHybridKeyResponse, introduction},
+    v1::{ContactRequest, FetchHybridKeyRequest, FetchHybridKeyResponse, Mailbox, introduction},
 };
 
 use crate::{
@@ -19,16 +20,62 @@ use crate::{
 use super::verify_hybrid_key;
 
 impl Engine {
+    /// Begins to ask, by the mailbox that the link names if the person's node is not connected before.
+    pub(crate) fn start_request_by(
+        &mut self,
+        cx: &mut Context<'_>,
+        person: &PersonRecord,
+        mailbox: Option<&LinkMailbox>,
+    ) -> Result<(), Failure> {
+        let Some(mailbox) = mailbox else { return self.start_request(cx, person) };
+        self.note_link_mailbox(cx, person, mailbox)?;
+        if self.is_node_connected(person) {
+            return self.start_request(cx, person);
+        }
+        self.want(cx, person);
+        Ok(self.mail_soon(cx, &person.identity)?)
+    }
+
+    /// Seals a request, or asks for what it lacks as soon as the person's node is there.
+    pub(crate) fn start_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        person: &PersonRecord,
+    ) -> Result<(), Failure> {
+        self.want(cx, person);
+        if !person.hybrid_key.is_empty() {
+            return Ok(self.seal_request(cx, person.clone(), Vec::new())?);
+        }
+        if let Some(node) = person.node_keys().into_iter().find(|node| self.peers.is_connected(node)) {
+            self.ask_hybrid_key(cx, person, node);
+        }
+        Ok(())
+    }
+
     /// Asks a node for its person's hybrid key if a request to that person waits for it.
     pub(crate) fn ask_hybrid_key(&mut self, cx: &mut Context<'_>, person: &PersonRecord, node: NodeKey) {
-        let is_needed = !person.token.is_empty() && !person.request_sealed && person.hybrid_key.is_empty();
+        let is_unsealed = !person.token.is_empty() && !person.request_sealed;
+        let is_needed = is_unsealed && person.hybrid_key.is_empty();
         let purpose = Purpose::HybridKey { person: person.identity.clone() };
         if !is_needed || self.peers.is_under_way(&purpose) {
             return;
         }
-        let request = FetchHybridKeyRequest { identity_key: person.identity.clone() };
+        let identity_key = person.identity.clone();
+        let request = FetchHybridKeyRequest { identity_key, ..FetchHybridKeyRequest::default() };
         let payload = Bytes::from(request.encode_to_vec());
         cx.effects.push(self.peers.call(node, Method::FetchHybridKey, payload, purpose));
+    }
+
+    /// A person's node is connected whom a relay was to be asked for: the request goes directly.
+    pub(crate) fn ask_directly(
+        &mut self,
+        cx: &mut Context<'_>,
+        person: PersonRecord,
+    ) -> Result<(), EngineError> {
+        match person.is_asked_by_mail() {
+            true => self.seal_request(cx, person, Vec::new()),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn hybrid_key_answered(
@@ -37,7 +84,7 @@ impl Engine {
         identity: &[u8],
         result: Result<Bytes, CallFailure>,
     ) -> Result<(), EngineError> {
-        let Some(mut person) = self.person(cx, identity)? else { return Ok(()) };
+        let Some(person) = self.person(cx, identity)? else { return Ok(()) };
         // Unreachable: asked again when the node is connected again.
         let response = match result {
             Ok(response) => FetchHybridKeyResponse::decode(response).ok(),
@@ -48,21 +95,36 @@ impl Engine {
         let Some(response) = authentic else {
             return self.request_failed(cx, person, "the node in the link does not serve that person");
         };
+        let person = self.keep_hybrid_key(cx, person, response)?;
+        match person.request_sealed {
+            true => Ok(()),
+            false => self.seal_request(cx, person, Vec::new()),
+        }
+    }
+
+    /// Keeps a person's hybrid key, which is authentic.
+    pub(crate) fn keep_hybrid_key(
+        &self,
+        cx: &mut Context<'_>,
+        mut person: PersonRecord,
+        response: FetchHybridKeyResponse,
+    ) -> Result<PersonRecord, EngineError> {
         person.hybrid_key = response.hybrid_public_key;
         person.hybrid_signature = response.signature;
         person.hybrid_sequence = response.sequence;
         self.save_person(cx, &person)?;
-        self.seal_request(cx, person)
+        Ok(person)
     }
 
-    /// Seals and queues the request to a person whose hybrid key is known.
+    /// Seals and queues the request to a person whose hybrid key is known. The answer may be left in these mailboxes.
     pub(crate) fn seal_request(
         &mut self,
         cx: &mut Context<'_>,
         mut person: PersonRecord,
+        mailboxes: Vec<Mailbox>,
     ) -> Result<(), EngineError> {
         let profile = self.profile(cx).map_err(|error| EngineError::Internal(error.message))?;
-        let request = ContactRequest { token: person.token.clone(), profile: Some(profile) };
+        let request = ContactRequest { token: person.token.clone(), profile: Some(profile), mailboxes };
         let introduction = super::introduction(cx, introduction::Kind::Request(request));
         self.ship_introduction(cx, &person, &introduction, &person.joining)
             .map_err(|error| EngineError::Internal(error.message))?;
@@ -93,7 +155,7 @@ impl Engine {
     }
 }
 
-pub(super) fn is_hybrid_key_of(identity: &[u8], response: &FetchHybridKeyResponse) -> bool {
+pub(crate) fn is_hybrid_key_of(identity: &[u8], response: &FetchHybridKeyResponse) -> bool {
     let Ok(identity) = Identity::try_from(identity) else { return false };
     verify_hybrid_key(identity, &response.hybrid_public_key, response.sequence, &response.signature)
 }

@@ -149,7 +149,7 @@ impl Engine {
     }
 
     /// Streams with entries that a person reads, the person's own first.
-    pub(super) fn streams_of(
+    pub(crate) fn streams_of(
         &mut self,
         cx: &mut Context<'_>,
         recipient: &[u8],

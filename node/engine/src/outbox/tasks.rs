@@ -38,7 +38,7 @@ impl Engine {
         match task {
             Task::Retry(recipient) => {
                 self.pump_later(&recipient);
-                Ok(())
+                self.ask_by_mail(cx, &recipient)
             }
             Task::Offer(stream, recipient) => {
                 self.offer_due(cx.now, &stream, &recipient);

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Mesh { generation: u64, call: qpq_mesh::CallId, method: Method },
     /// Fetches the hybrid key of a person whose link we hold.
     HybridKey { person: Vec<u8> },
+    /// The same from the relay of a mailbox that the link names.
+    MailedHybridKey { person: Vec<u8>, mailbox: Vec<u8> },
     /// Leaves an entry of a stream of the outbox in a mailbox of the recipient's.
     Mail { stream: Stream, recipient: Vec<u8>, ordinal: u64, mailbox: Vec<u8>, token: Vec<u8> },
     /// Something between this person and a relay, over the connection of that round.
@@ -34,7 +36,11 @@ impl Purpose {
             Self::Delivery { stream, recipient, .. } | Self::Mail { stream, recipient, .. } => {
                 Some((recipient.clone(), stream.clone()))
             }
-            Self::Mesh { .. } | Self::HybridKey { .. } | Self::Relay { .. } | Self::Recovery { .. } => None,
+            Self::Mesh { .. }
+            | Self::HybridKey { .. }
+            | Self::MailedHybridKey { .. }
+            | Self::Relay { .. }
+            | Self::Recovery { .. } => None,
         }
     }
 }
@@ -52,6 +58,16 @@ impl Peers {
         self.calls.values().any(|call| match call {
             Purpose::Relay { relay: of, round: over, step: RelayStep::Bundle(_) } => {
                 *of == relay && *over == round
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a relay is being told of something over the connection of a round, and has not answered.
+    pub(crate) fn is_telling_relay(&self, relay: RelayKey, round: u64) -> bool {
+        self.calls.values().any(|call| match call {
+            Purpose::Relay { relay: called, round: over, step } => {
+                (*called, *over) == (relay, round) && *step != RelayStep::Fetch
             }
             _ => false,
         })

@@ -132,6 +132,7 @@ fn link() -> String {
         reusable: false,
         name,
         addresses: Vec::new(),
+        mailbox: None,
     };
     qpq_crypto::link::Link::Contact(invitation).to_string()
 }

@@ -163,6 +163,9 @@ pub(crate) struct InvitationRecord {
     pub conversation: Vec<u8>,
     #[prost(string, tag = "8")]
     pub link: String,
+    /// The link names a mailbox whose relay does not know the link's tokens yet.
+    #[prost(bool, tag = "9")]
+    pub is_untold: bool,
 }
 
 /// Key packages somebody made for this person's use.

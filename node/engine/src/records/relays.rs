@@ -47,6 +47,9 @@ pub(crate) struct RelayRecord {
     /// Those of them that were of no use.
     #[prost(uint64, tag = "13")]
     pub useless: u64,
+    /// Which of this person's hybrid keys the relay gives to those who are invited; 0 for none.
+    #[prost(uint64, tag = "14")]
+    pub hybrid_sequence: u64,
 }
 
 impl fmt::Debug for RelayRecord {

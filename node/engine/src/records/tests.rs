@@ -72,8 +72,9 @@ fn people() {
         used: 600,
         conversation: two(7),
         link: "qpq:".into(),
+        is_untold: true,
     };
-    reads("0a020101100118ac0220900328f40330d8043a02070742047170713a", &invitation);
+    reads("0a020101100118ac0220900328f40330d8043a02070742047170713a4801", &invitation);
     reads("0a0201010a020202", &KeyPackagesRecord { packages: vec![two(1), two(2)] });
     reads("0a020101", &NameRecord { target: two(1) });
 }

@@ -222,6 +222,8 @@ impl Engine {
         record.log_key = log_key;
         record.session_token = answer.session_token;
         record.session_ends_at_ms = answer.expires_at_ms;
+        // The account may be another than before.
+        record.hybrid_sequence = 0;
         self.save_relay(cx, &record)?;
         self.relays.attempts.remove(&relay);
         self.bundles_may_change(cx.now);

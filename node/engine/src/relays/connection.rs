@@ -106,7 +106,10 @@ impl Engine {
             RelayStep::Attempt { number } => self.attempt_answered(cx, relay, number, result),
             RelayStep::Resume => self.resumed(cx, relay, result),
             RelayStep::Mailbox => self.mailbox_registered(cx, relay, result),
-            RelayStep::Tokens { contacts } => self.tokens_told(cx, relay, &contacts, result),
+            RelayStep::Tokens { contacts, invitations } => {
+                self.tokens_told(cx, relay, (&contacts, &invitations), result)
+            }
+            RelayStep::HybridKey { sequence } => self.hybrid_key_uploaded(cx, relay, sequence, result),
             RelayStep::Fetch => self.mail_fetched(cx, relay, result),
             RelayStep::Acknowledge => self.mail_acknowledged(cx, relay, result),
             RelayStep::Bundle(step) => self.bundle_kept(cx, relay, &step, result),

@@ -44,8 +44,17 @@ impl Engine {
     /// Looks, soon, for contacts who need tokens.
     pub(crate) fn grant_soon(&mut self, now: Now) {
         if !std::mem::replace(&mut self.relays.is_grant_planned, true) {
-            self.outbox.plan(now.monotonic_ms + GRANT_AFTER_MS, Task::Grants);
+            let after_ms = if self.config.has_peers { GRANT_AFTER_MS } else { 0 };
+            self.outbox.plan(now.monotonic_ms + after_ms, Task::Grants);
         }
+    }
+
+    /// Forgets which tokens a contact has.
+    pub(super) fn forget_grants(&self, cx: &mut Context<'_>, contact: &[u8]) -> Result<(), EngineError> {
+        for record in self.relay_records(cx)? {
+            cx.tx.delete(GRANTS, tables::key(&sender_key(&record.pin, contact)))?;
+        }
+        Ok(())
     }
 
     /// There is a conversation with a contact, by which it can be told. One that starts anew has lost what it had.
@@ -56,9 +65,7 @@ impl Engine {
         is_renewal: bool,
     ) -> Result<(), EngineError> {
         if is_renewal {
-            for record in self.relay_records(cx)? {
-                cx.tx.delete(GRANTS, tables::key(&sender_key(&record.pin, contact)))?;
-            }
+            self.forget_grants(cx, contact)?;
         }
         self.grant_soon(cx.now);
         Ok(())
@@ -105,7 +112,8 @@ impl Engine {
                 break;
             }
         }
-        if contacts.is_empty() {
+        let invitations = self.untold_invitations(cx, &record, &mut add_hashes)?;
+        if contacts.is_empty() && invitations.is_empty() {
             return Ok(());
         }
         self.save_relay(cx, &record)?;
@@ -115,7 +123,7 @@ impl Engine {
             revoke_hashes: Vec::new(),
         };
         self.relays.line(relay).is_granting = true;
-        let step = RelayStep::Tokens { contacts };
+        let step = RelayStep::Tokens { contacts, invitations };
         self.call_own_relay(cx, relay, request(Method::SetDeliveryTokens, &set), step);
         Ok(())
     }
@@ -125,7 +133,7 @@ impl Engine {
         &mut self,
         cx: &mut Context<'_>,
         relay: RelayKey,
-        contacts: &[Vec<u8>],
+        (contacts, invitations): (&[Vec<u8>], &[Vec<u8>]),
         result: Result<Bytes, CallFailure>,
     ) -> Result<(), EngineError> {
         let line = self.relays.line(relay);
@@ -135,11 +143,16 @@ impl Engine {
                 for contact in contacts {
                     self.tell_contact(cx, relay, contact)?;
                 }
+                self.invitations_told(cx, invitations)?;
                 self.grant_soon(cx.now);
                 Ok(())
             }
             Err(CallFailure::Refused(failure)) if failure.status == Status::QuotaExceeded => {
                 line.has_enough_tokens = true;
+                // Whoever of them is to be asked is asked without.
+                for contact in contacts {
+                    self.outbox.plan(cx.now.monotonic_ms, Task::Retry(contact.clone()));
+                }
                 Ok(())
             }
             Err(failure) => {
@@ -172,7 +185,10 @@ impl Engine {
             tokens: numbers.map(|number| tokens.token(number).to_vec()).collect(),
             preference: record.preference,
         };
-        self.say_mailboxes(cx, contact, Mailboxes { mailboxes: vec![mailbox], gone: Vec::new() })
+        match self.person(cx, contact)?.filter(PersonRecord::is_asked_by_mail) {
+            Some(person) => self.seal_request(cx, person, vec![mailbox]),
+            None => self.say_mailboxes(cx, contact, Mailboxes { mailboxes: vec![mailbox], gone: Vec::new() }),
+        }
     }
 
     /// Tells a contact of mailboxes, in the conversation of the two.
@@ -211,13 +227,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Contacts with whom there is a conversation.
-    fn contacts_to_tell(&self, cx: &Context<'_>) -> Result<Vec<PersonRecord>, EngineError> {
+    /// Contacts with whom there is a conversation, and those who are asked by mail to become some.
+    fn contacts_to_tell(&mut self, cx: &Context<'_>) -> Result<Vec<PersonRecord>, EngineError> {
         let mut people: Vec<PersonRecord> = tables::all(cx.tx, PEOPLE)?;
-        people.retain(is_told);
+        people.retain(|person| is_told(person) || person.is_asked_by_mail());
         people.sort_by_key(|person| person.added_at_ms);
         let mut told = Vec::new();
         for person in people {
+            if person.is_asked_by_mail() {
+                if self.asks_by_mail(cx, &person)? {
+                    told.push(person);
+                }
+                continue;
+            }
             let conversation = self.conversation(cx, &person.conversation)?;
             if conversation.is_some_and(|conversation| conversation.stage() == ConversationStage::Open) {
                 told.push(person);

@@ -14,12 +14,11 @@ use qpq_proto::{
 
 use super::MAILBOXES_TOLD_MAX;
 use crate::{
-    content::sender_key,
     context::Context,
     engine::Engine,
     input::EngineError,
     records::{ConversationRecord, Kind, MailboxRecord, MailboxesRecord, SpendingRecord, Standing},
-    tables::{self, GRANTS, MAILBOXES},
+    tables::{self, MAILBOXES},
 };
 
 /// Tokens in one message.
@@ -53,16 +52,31 @@ impl Engine {
         if conversation.kind() != Kind::Direct || person.standing() != Standing::Accepted {
             return Ok(());
         }
-        let mut record = self.mailboxes(cx, from.as_bytes())?;
         let gone: Vec<&Vec<u8>> = said.gone.iter().take(GONE_MAX).collect();
+        let mut record = self.mailboxes(cx, from.as_bytes())?;
         record.mailboxes.retain(|known| !gone.contains(&&known.mailbox));
-        for mailbox in said.mailboxes.iter().take(MAILBOXES_TOLD_MAX).filter(|mailbox| is_fit(mailbox)) {
+        self.save_mailboxes(cx, &record)?;
+        Ok(self.learn_mailboxes(cx, from.as_bytes(), &said.mailboxes)?)
+    }
+
+    /// Somebody says, or a link says, where its deliveries may be left.
+    pub(crate) fn learn_mailboxes(
+        &mut self,
+        cx: &mut Context<'_>,
+        person: &[u8],
+        mailboxes: &[Mailbox],
+    ) -> Result<(), EngineError> {
+        if mailboxes.is_empty() {
+            return Ok(());
+        }
+        let mut record = self.mailboxes(cx, person)?;
+        for mailbox in mailboxes.iter().take(MAILBOXES_TOLD_MAX).filter(|mailbox| is_fit(mailbox)) {
             record.learn(mailbox);
         }
         record.mailboxes.sort_by_key(|mailbox| mailbox.preference);
         record.mailboxes.truncate(MAILBOXES_TOLD_MAX);
         self.save_mailboxes(cx, &record)?;
-        self.pump_later(from.as_bytes());
+        self.pump_later(person);
         Ok(())
     }
 
@@ -107,11 +121,20 @@ impl Engine {
         cx: &mut Context<'_>,
         person: &[u8],
     ) -> Result<(), EngineError> {
-        for record in self.relay_records(cx)? {
-            cx.tx.delete(GRANTS, tables::key(&sender_key(&record.pin, person)))?;
-        }
+        self.forget_grants(cx, person)?;
         let none = MailboxesRecord { identity: person.to_vec(), mailboxes: Vec::new() };
         self.save_mailboxes(cx, &none)
+    }
+
+    /// The first of somebody's mailboxes that may be used now.
+    pub(super) fn mailbox_now<'a>(
+        &self,
+        cx: &Context<'_>,
+        record: &'a MailboxesRecord,
+    ) -> Option<&'a MailboxRecord> {
+        let now_ms = cx.now.monotonic_ms;
+        let is_paused = |id: &[u8]| self.relays.pauses.get(id).is_some_and(|pauses| pauses.until_ms > now_ms);
+        record.mailboxes.iter().find(|mailbox| mailbox.is_usable() && !is_paused(&mailbox.mailbox))
     }
 
     /// Chooses a mailbox and a token for a delivery, and writes down that the token is used for it.

@@ -14,7 +14,7 @@ use qpq_proto::{
     v1::{Content, EnqueueRequest, EnqueueResponse, content},
 };
 
-use super::{DIRECT_FIRST_MS, decoded, key_of, known::Chosen};
+use super::{decoded, key_of, known::Chosen};
 use crate::{
     context::Context,
     engine::Engine,
@@ -41,7 +41,7 @@ impl Engine {
     /// Looks after somebody who can be reached by a relay, unless its node is connected until then.
     pub(crate) fn mail_soon(&mut self, cx: &Context<'_>, person: &[u8]) -> Result<(), EngineError> {
         if self.reachable_by_mail(cx)?.contains(person) {
-            self.outbox.plan(cx.now.monotonic_ms + DIRECT_FIRST_MS, Task::Retry(person.to_vec()));
+            self.outbox.plan(cx.now.monotonic_ms + self.direct_first_ms(), Task::Retry(person.to_vec()));
         }
         Ok(())
     }
@@ -123,7 +123,11 @@ impl Engine {
     }
 
     /// Tries again when the first of somebody's mailboxes may be used again.
-    fn mail_when_pauses_end(&mut self, cx: &Context<'_>, recipient: &[u8]) -> Result<(), EngineError> {
+    pub(super) fn mail_when_pauses_end(
+        &mut self,
+        cx: &Context<'_>,
+        recipient: &[u8],
+    ) -> Result<(), EngineError> {
         let record = self.mailboxes(cx, recipient)?;
         let pauses = record.mailboxes.iter().filter_map(|mailbox| self.relays.pauses.get(&mailbox.mailbox));
         let ends = pauses.map(|pauses| pauses.until_ms).filter(|until_ms| *until_ms > cx.now.monotonic_ms);
@@ -223,7 +227,7 @@ impl Engine {
         }
     }
 
-    fn pause_mailbox(&mut self, cx: &Context<'_>, mailbox: &[u8], at_least_ms: u64) {
+    pub(super) fn pause_mailbox(&mut self, cx: &Context<'_>, mailbox: &[u8], at_least_ms: u64) {
         let pauses = self.relays.pauses.entry(mailbox.to_vec()).or_default();
         pauses.extend(cx.now.monotonic_ms, at_least_ms);
     }

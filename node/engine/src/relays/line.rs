@@ -21,6 +21,8 @@ pub(super) struct Line {
     pub stuck: (u64, u32),
     /// When deliveries were asked for last, monotonic ms.
     pub asked_ms: u64,
+    /// What the relay held when the connection began was fetched.
+    pub is_caught_up: bool,
     /// The relay is being told of tokens.
     pub is_granting: bool,
     /// It holds as many tokens as it will.

@@ -127,14 +127,19 @@ impl Engine {
         Ok(WaitMailboxRelayResponse { relay: Some(view) })
     }
 
-    pub(crate) fn list_mailbox_relays(&self, cx: &Context<'_>) -> Result<ListMailboxRelaysResponse, Failure> {
+    pub(crate) fn list_mailbox_relays(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<ListMailboxRelaysResponse, Failure> {
         let mut relays = Vec::new();
         for record in self.relay_records(cx)? {
             if let Some(relay) = key_of(&record.pin) {
                 relays.extend(self.relay_view(cx, relay)?);
             }
         }
-        Ok(ListMailboxRelaysResponse { relays })
+        let mut response = ListMailboxRelaysResponse { relays, ..ListMailboxRelaysResponse::default() };
+        self.show_progress(cx, &mut response)?;
+        Ok(response)
     }
 
     /// Gives a mailbox up: at the relay if it is reached, and to the contacts who know it.
@@ -211,6 +216,7 @@ impl Engine {
             _ if record.session_token.is_empty() => ("logged-out", "the session has ended: log in again"),
             Some(Stage::Ready) => ("ready", ""),
             Some(Stage::Connected) => ("connecting", ""),
+            Some(Stage::Offline) if line.is_some_and(|line| line.reason.is_empty()) => ("connecting", ""),
             Some(Stage::Offline) | None => ("offline", "the relay is not reached"),
         };
         let reason =
@@ -224,6 +230,7 @@ impl Engine {
             session_ends_at_ms: record.session_ends_at_ms,
             received: record.received,
             contacts: u32::try_from(self.contacts_of_relay(cx, &record.pin)?.len()).unwrap_or(u32::MAX),
+            fetched: self.has_fetched(relay),
         }))
     }
 

@@ -128,6 +128,7 @@ impl Engine {
         line.stage = Stage::Ready;
         line.reason.clear();
         self.log_relay(cx, relay)?;
+        self.upload_hybrid_key(cx, relay, &record);
         self.grant_soon(cx.now);
         self.keep_bundles(cx, relay)?;
         self.fetch_mail(cx, relay)
@@ -169,7 +170,8 @@ impl Engine {
             mailbox: record.mailbox.clone(),
             channel_id: Vec::new(),
             limit: FETCH_MAX,
-            timeout_ms: FETCH_WAIT_MS,
+            // At first what there is, so that it is known when all of that is here.
+            timeout_ms: if line.is_caught_up { FETCH_WAIT_MS } else { 0 },
         };
         self.call_own_relay(cx, relay, request(Method::FetchWait, &fetch), RelayStep::Fetch);
         Ok(())
@@ -187,6 +189,9 @@ impl Engine {
             Err(failure) => return self.step_failed(cx, relay, &failure),
         };
         let line = self.relays.line(relay);
+        if envelopes.is_empty() && !std::mem::replace(&mut line.is_caught_up, true) {
+            return self.fetch_mail(cx, relay);
+        }
         if envelopes.is_empty() {
             let since_ms = cx.now.monotonic_ms.saturating_sub(line.asked_ms);
             match FETCH_PAUSE_MS.saturating_sub(since_ms) {

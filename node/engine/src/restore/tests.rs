@@ -149,6 +149,7 @@ fn a_rollback_is_dealt_with_once() {
         node,
         version: "test".into(),
         limits,
+        has_peers: true,
         seeks_strangers: false,
         is_rolled_back: true,
         custody_is_volatile: false,

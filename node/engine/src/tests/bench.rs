@@ -159,6 +159,7 @@ fn open(node: NodeKey, memory: &mut Memory) -> Engine {
             node,
             version,
             limits,
+            has_peers: true,
             seeks_strangers: false,
             is_rolled_back: false,
             custody_is_volatile: false,

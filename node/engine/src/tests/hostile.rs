@@ -173,7 +173,7 @@ fn changes_are_taken_only_from_their_author_and_only_if_allowed() {
 fn a_node_serves_only_its_own_person() {
     let mut world = World::friends(&["alice", "bob", "carol"]);
     for identity_key in [identity(&mut world, BOB), Vec::new(), vec![0; 31], vec![0; 32]] {
-        let request = v1::FetchHybridKeyRequest { identity_key };
+        let request = v1::FetchHybridKeyRequest { identity_key, ..Default::default() };
         let answer = world.bring(BOB, ALICE, Method::FetchHybridKey, request.encode_to_vec().into());
         assert_eq!(answer.unwrap_err().status, Status::NotFound);
     }

@@ -79,7 +79,11 @@ impl Stranger {
     }
 
     fn request(&self, name: &str, token: &[u8]) -> v1::Introduction {
-        let request = v1::ContactRequest { token: token.to_vec(), profile: Some(self.profile(name)) };
+        let request = v1::ContactRequest {
+            token: token.to_vec(),
+            profile: Some(self.profile(name)),
+            mailboxes: Vec::new(),
+        };
         v1::Introduction { sent_at_ms: 1, kind: Some(Kind::Request(request)) }
     }
 
@@ -102,7 +106,8 @@ impl Stranger {
     fn link(&self) -> String {
         let (identity, node, token) = (self.identity().public(), self.node(), [self.0; 16]);
         let (name, addresses) = ("bob".into(), Vec::new());
-        Link::Contact(Invitation { identity, node, token, reusable: false, name, addresses }).to_string()
+        Link::Contact(Invitation { identity, node, token, reusable: false, name, addresses, mailbox: None })
+            .to_string()
     }
 }
 

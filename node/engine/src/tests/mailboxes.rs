@@ -5,6 +5,7 @@ use qpq_proto::{Method, Status, v1};
 use super::world::World;
 
 mod crashes;
+mod invited;
 mod sessions;
 
 const ALICE: usize = 0;

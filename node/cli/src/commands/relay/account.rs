@@ -210,6 +210,7 @@ mod tests {
             session_ends_at_ms: 5,
             received: 1,
             contacts: 2,
+            fetched: true,
         })
     }
 

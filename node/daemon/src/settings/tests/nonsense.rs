@@ -31,6 +31,7 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         ("socket", vec![], "a path"),
         ("key_file", vec![], "a path"),
         ("passphrase_file", vec![], "a path"),
+        ("peers", vec!["On", "none", "0"], "\"on\" or \"off\""),
         ("listen", addresses(), ADDRESS),
         ("rpc_listen", addresses(), ADDRESS),
         ("rpc_certificate_file", vec![], "a path"),
@@ -207,6 +208,7 @@ fn every_order_of_sources_ends_with_the_strongest() {
         let other = match name {
             "listen" => "127.0.0.1:9".to_owned(),
             "rpc_listen" => "127.0.0.1:9".to_owned(),
+            "peers" => "on".to_owned(),
             "discovery" | "neighbours" => "open".to_owned(),
             "static_peers" => format!("{NODE}@127.0.0.1:9"),
             "profile" => "server".to_owned(),

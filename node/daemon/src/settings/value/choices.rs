@@ -40,6 +40,15 @@ macro_rules! choice {
 }
 
 choice! {
+    /// Whether a node connects with others.
+    PeerConnections, "\"on\" or \"off\"":
+    /// It does.
+    On = "on",
+    /// With relays alone.
+    Off = "off"
+}
+
+choice! {
     /// How a node finds others on the local network.
     Discovery, "\"open\" or \"off\"":
     /// It announces itself and listens for others.

@@ -104,6 +104,7 @@ fn open(memory: &mut Memory) -> Engine {
             node,
             version: "test".into(),
             limits,
+            has_peers: true,
             seeks_strangers: false,
             is_rolled_back: false,
             custody_is_volatile: false,

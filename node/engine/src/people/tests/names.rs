@@ -56,6 +56,7 @@ pub(super) fn link(who: u8, name: &str) -> String {
         reusable: false,
         name: name.into(),
         addresses,
+        mailbox: None,
     };
     Link::Contact(invitation).to_string()
 }

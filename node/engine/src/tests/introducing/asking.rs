@@ -135,7 +135,7 @@ fn a_contact_is_not_added_while_a_group_is_asked_for_through_it() {
     let mut bench = Bench::of("alice");
     let (identity, node, token) = (BOB.identity().public(), BOB.node(), [9; 16]);
     let (name, addresses) = ("bob".into(), Vec::new());
-    let invitation = Invitation { identity, node, token, reusable: false, name, addresses };
+    let invitation = Invitation { identity, node, token, reusable: false, name, addresses, mailbox: None };
     let link = Link::Group { invitation, group: "village".into() }.to_string();
     bench.owner::<v1::JoinGroupResponse>(Method::JoinGroup, &v1::JoinGroupRequest { link }).unwrap();
     let request = v1::AddContactRequest { link: BOB.link(), name: String::new() };

@@ -55,6 +55,7 @@ pub(super) fn open(
         node: key,
         version: "test".into(),
         limits: Limits::SERVER,
+        has_peers: true,
         seeks_strangers: true,
         is_rolled_back,
         custody_is_volatile,

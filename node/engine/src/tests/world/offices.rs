@@ -28,6 +28,8 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) is_no_relay: bool,
     /// How many calls of each method it was given.
     pub(in crate::tests) calls: BTreeMap<&'static str, usize>,
+    /// Gives out another's hybrid key than is asked for.
+    pub(in crate::tests) is_forging: bool,
     /// Most tokens of a mailbox.
     pub(in crate::tests) tokens_max: usize,
     setup: OpaqueSetup,
@@ -39,6 +41,8 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) boxes: BTreeMap<Vec<u8>, Box>,
     /// Recovery bundles by the hash of their token: whose each is, its version, and it.
     pub(in crate::tests) bundles: BTreeMap<Vec<u8>, (Identity, u64, Bytes)>,
+    /// In the order in which they came.
+    pub(in crate::tests) hybrid_keys: Vec<v1::FetchHybridKeyResponse>,
     /// Questions for deliveries that wait.
     waiting: Vec<(usize, u32, CallId, Vec<u8>)>,
 }
@@ -60,6 +64,7 @@ impl World {
             is_up: true,
             is_silent: false,
             is_no_relay: false,
+            is_forging: false,
             calls: BTreeMap::new(),
             tokens_max: 1_024,
             setup: OpaqueSetup::generate(&mut rng(7, number)),
@@ -69,6 +74,7 @@ impl World {
             logged_in: BTreeMap::new(),
             boxes: BTreeMap::new(),
             bundles: BTreeMap::new(),
+            hybrid_keys: Vec::new(),
             waiting: Vec::new(),
         });
         let hex = |byte: u8| format!("{byte:02x}").repeat(32);

@@ -93,6 +93,7 @@ fn group_links_are_for_groups() {
         reusable: false,
         name: "bob".into(),
         addresses: Vec::new(),
+        mailbox: None,
     };
     let link = Link::group(invitation, "village").unwrap().to_string();
     let refused = subscribe(&mut bench, &link).unwrap_err();

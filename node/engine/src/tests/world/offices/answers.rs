@@ -10,7 +10,7 @@ use qpq_crypto::{
 use qpq_proto::{
     Failure, Method,
     ids::{DeviceKey, Identity},
-    v1,
+    v1::{self, UploadHybridKeyRequest},
 };
 
 use super::{super::rng, Office};
@@ -44,6 +44,7 @@ impl Office {
             return Some(match method {
                 Method::Enqueue => self.enqueue(&read(payload)),
                 Method::FetchRecoveryBundle => self.fetch_bundle(&read(payload)),
+                Method::FetchHybridKey => self.fetch_key(&read(payload)),
                 _ => panic!("{method:?} on an anonymous connection"),
             });
         };
@@ -66,9 +67,18 @@ impl Office {
             Method::StoreRecoveryBundle => self.store_bundle(self.logged_in[&node], &read(payload)),
             Method::DeleteRecoveryBundle => self.delete_bundle(self.logged_in[&node], &read(payload)),
             Method::SetDeliveryTokens => self.set_tokens(&read(payload)),
+            Method::UploadHybridKey => {
+                let UploadHybridKeyRequest { hybrid_public_key, signature, sequence } = read(payload);
+                let key = v1::FetchHybridKeyResponse { hybrid_public_key, signature, sequence };
+                self.hybrid_keys.push(key);
+                Ok(Bytes::new())
+            }
             Method::FetchWait => {
-                let mailbox = read::<v1::FetchWaitRequest>(payload).mailbox;
+                let v1::FetchWaitRequest { mailbox, timeout_ms, .. } = read(payload);
                 let answer = self.waiting_in(&mailbox);
+                if timeout_ms == 0 {
+                    return Some(Ok(answer.unwrap_or_default()));
+                }
                 if answer.is_none() {
                     self.waiting.push((node, run, call, mailbox));
                 }
@@ -160,8 +170,23 @@ impl Office {
         if tokens.len() + request.add_hashes.len() > self.tokens_max {
             return Err(Failure::quota("a mailbox holds no more tokens"));
         }
+        let hash = |bytes: &Vec<u8>| <[u8; 32]>::try_from(bytes.as_slice()).unwrap();
+        tokens.retain(|held| !request.revoke_hashes.iter().any(|revoked| hash(revoked) == *held));
         tokens.extend(request.add_hashes.iter().map(|hash| <[u8; 32]>::try_from(hash.as_slice()).unwrap()));
         Ok(write(&v1::SetDeliveryTokensResponse { held: u32::try_from(tokens.len()).unwrap() }))
+    }
+
+    /// Any of the keys held that is that person's.
+    fn fetch_key(&self, request: &v1::FetchHybridKeyRequest) -> Result<Bytes, Failure> {
+        let tokens = self.boxes.get(&request.mailbox).map(|mailbox| &mailbox.tokens);
+        if !tokens.is_some_and(|tokens| tokens.contains(&sha256(&[&request.token]))) {
+            return Err(Failure::forbidden("this person's key is given to those who show one of its tokens"));
+        }
+        let mut held = self.hybrid_keys.iter().rev();
+        let found = held.find(|key| {
+            self.is_forging || crate::introductions::is_hybrid_key_of(&request.identity_key, key)
+        });
+        found.map(write).ok_or_else(|| Failure::not_found("no hybrid key of this person is held here"))
     }
 
     fn enqueue(&mut self, request: &v1::EnqueueRequest) -> Result<Bytes, Failure> {
