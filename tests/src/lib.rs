@@ -20,6 +20,7 @@
 mod binaries;
 mod command;
 pub mod lab;
+mod light;
 mod node;
 mod person;
 mod process;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use binaries::{daemon_binary, line_binary};
 pub use command::{Lines, Output};
+pub use light::LightPerson;
 pub use node::{Node, Options};
 pub use person::{Person, befriend, group_of};
 pub use relay_user::{RelayAddress, RelayUser, delivery};

@@ -12,6 +12,7 @@ use crate::commands::{
     status::StatusArgs, trace::TraceArgs,
 };
 use crate::demo::DemoArgs;
+use crate::light::{LightLoginArgs, LightRegisterArgs};
 
 /// Talk to people nearby and far away, end-to-end encrypted, through the node on this machine (qpqd).
 ///
@@ -25,6 +26,10 @@ pub(crate) struct Cli {
     /// The node's socket itself, wherever it is.
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH", env = "QPQ_SOCKET", hide_env_values = true)]
     pub(crate) socket: Option<PathBuf>,
+    /// Do without a daemon: run a node for this command alone, whose messages this relay keeps. Stands before the
+    /// command; the node lies in a directory of its own.
+    #[arg(long = "relay", id = "light-relay", help_heading = EVERYWHERE, value_name = "LINK", env = "QPQ_RELAY", hide_env_values = true)]
+    pub(crate) relay: Option<String>,
     /// Print JSON: an object with a schema, one a line where there are several.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
@@ -64,6 +69,10 @@ pub(crate) enum Command {
     Role(RoleArgs),
     /// Relays: the one that this node is, and those that keep your messages.
     Relay(RelayArgs),
+    /// Make an account at the relay of --relay, and an identity if there is none.
+    Register(LightRegisterArgs),
+    /// Log in at the relay of --relay.
+    Login(LightLoginArgs),
     /// Chat at a prompt.
     Chat,
     /// Look for what is wrong, and say what helps.

@@ -12,22 +12,13 @@ mod node;
 mod report;
 mod story;
 
-use std::ffi::OsString;
-use std::io;
 use std::path::Path;
-use std::process::ExitCode;
-use std::thread;
-
-use rustix::process::{Signal, getpid, kill_process};
-use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 
 use self::cast::Cast;
 use self::report::Report;
 use crate::context::Context;
 use crate::exit::{Error, Exit};
-
-/// The hidden first argument that makes this program a node.
-pub(crate) const DAEMON_COMMAND: &str = "__daemon";
+use crate::interruption::Interruption;
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
@@ -35,17 +26,6 @@ pub(crate) struct DemoArgs {
     /// Keep the directory of the three nodes, to look into it afterwards.
     #[arg(long)]
     pub(crate) keep: bool,
-}
-
-/// Is a node until its standard input closes, so that it never outlives the program that started it.
-pub(crate) fn run_daemon(args: Vec<OsString>) -> ExitCode {
-    thread::spawn(|| {
-        // An error means the same as the end: nobody holds the other side.
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        // The daemon takes this for the usual request to end; there is nobody to report a failure to.
-        let _ = kill_process(getpid(), Signal::TERM);
-    });
-    qpqd::run(args.into_iter().skip(2))
 }
 
 /// Plays the story. Success means that all of it happened, so that somebody who stops reading does not see it.
@@ -104,33 +84,6 @@ fn last_lines(path: &Path, count: usize) -> String {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
-/// The signals by which the person or the system wants the demo to end; taken before there is anything to clean up.
-struct Interruption {
-    interrupt: Signals,
-    terminate: Signals,
-    /// The terminal is closed.
-    hang_up: Signals,
-}
-
-impl Interruption {
-    fn new() -> Result<Self, Error> {
-        let taken = |kind| signal(kind).map_err(|source| Error::System { what: "taking signals", source });
-        Ok(Self {
-            interrupt: taken(SignalKind::interrupt())?,
-            terminate: taken(SignalKind::terminate())?,
-            hang_up: taken(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
 }
 
 const LOG_LINES_SHOWN: usize = 12;

@@ -4,7 +4,7 @@
 //! whatever it does, another program can do over the same socket.
 //!
 //! ```text
-//!  args ──► commands ──► connect ──► method table of qpqd
+//!  args ──► commands ──► connect ──► method table of qpqd, or of a node started for the command (light)
 //!              │
 //!              └──► views ──► output (people, or JSON)
 //! ```
@@ -15,6 +15,7 @@
 
 mod args;
 mod chat;
+mod child;
 mod commands;
 mod connect;
 mod context;
@@ -22,6 +23,8 @@ mod demo;
 mod durations;
 mod exit;
 mod follow;
+mod interruption;
+mod light;
 mod output;
 mod patience;
 mod printable;
@@ -42,8 +45,8 @@ use crate::output::Output;
 /// 6 denied, 70 a defect.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|first| first == demo::DAEMON_COMMAND) {
-        return demo::run_daemon(args);
+    if args.get(1).is_some_and(|first| first == child::DAEMON_COMMAND) {
+        return child::run_daemon(args);
     }
     let cli = match Cli::read(args) {
         Ok(cli) => cli,
@@ -55,7 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         output: Output::new(cli.json),
         assume_yes: cli.yes,
     };
-    match start(&context, cli.command) {
+    match start(&context, cli.relay, cli.command) {
         Ok(()) => Exit::Ok.into(),
         Err(error) => {
             context.output.error(&error);
@@ -64,12 +67,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn start(context: &Context, command: Command) -> Result<(), Error> {
+fn start(context: &Context, relay: Option<String>, command: Command) -> Result<(), Error> {
+    match relay.filter(|_| light::needs_node(&command)) {
+        Some(link) => on_runtime(light::run(context, link, command)),
+        None => on_runtime(dispatch(context, command)),
+    }
+}
+
+/// Waits for something on this thread.
+fn on_runtime(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| Error::System { what: "starting", source })?;
-    let outcome = runtime.block_on(dispatch(context, command));
+    let outcome = runtime.block_on(work);
     // A thread that still waits for a line from standard input must not keep the program.
     runtime.shutdown_background();
     outcome
@@ -88,6 +99,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Mesh(command) => commands::mesh::run(context, command).await,
         Command::Role(args) => commands::role::run(context, args).await,
         Command::Relay(args) => commands::relay::run(context, args).await,
+        Command::Register(_) | Command::Login(_) => Err(without_relay()),
         Command::Chat => chat::run(context).await,
         Command::Doctor => commands::doctor::run(context).await,
         Command::Events(args) => commands::events::run(context, args).await,
@@ -98,6 +110,14 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Man(args) => commands::completions::man(context, args),
         Command::Demo(args) => demo::run(context, args).await,
     }
+}
+
+fn without_relay() -> Error {
+    Error::Usage(
+        "this needs a relay: `qpq --relay LINK register --username NAME`; with a daemon it is `qpq relay register LINK \
+         --username NAME`"
+            .to_owned(),
+    )
 }
 
 /// Help and version are answers; anything else that clap says is wrong usage.

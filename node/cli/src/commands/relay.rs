@@ -72,9 +72,9 @@ pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error>
         RelayCommand::Status => status(context).await,
         RelayCommand::Invite { uses, expires } => invite(context, uses, expires).await,
         RelayCommand::Register { account, invitation } => {
-            account::register(context, account, invitation).await
+            account::register(context, account.link, account.account, invitation).await
         }
-        RelayCommand::Login(args) => account::log_in(context, args).await,
+        RelayCommand::Login(args) => account::log_in(context, args.link, args.account).await,
         RelayCommand::Leave { relay } => account::leave(context, relay).await,
         RelayCommand::List => account::list(context).await,
         RelayCommand::Administration(command) => administration::run(context, command).await,

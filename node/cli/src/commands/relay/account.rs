@@ -20,6 +20,13 @@ use crate::views::{count, hex};
 pub(crate) struct AccountArgs {
     /// The link to the relay, as `qpq relay status` or `qpq relay invite` print it there.
     pub(crate) link: String,
+    #[command(flatten)]
+    pub(crate) account: Account,
+}
+
+/// An account at a relay.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Account {
     /// The account's name.
     #[arg(long, value_name = "NAME")]
     pub(crate) username: String,
@@ -40,24 +47,26 @@ pub(crate) fn parse_invitation(text: &str) -> Result<[u8; 32], &'static str> {
     bytes.try_into().map_err(|_| "an invitation is 64 hexadecimal digits")
 }
 
-pub(super) async fn register(
+/// Makes an account at a relay, and waits until that keeps what comes.
+pub(crate) async fn register(
     context: &Context,
-    args: AccountArgs,
+    link: String,
+    args: Account,
     invitation: Option<[u8; 32]>,
 ) -> Result<(), Error> {
     let daemon = context.daemon().await?;
     let password = password(&args.password, Passphrase::New)?.to_vec();
     let invitation = invitation.map(|token| token.to_vec()).unwrap_or_default();
-    let request =
-        v1::RegisterAtRelayRequest { link: args.link, username: args.username, password, invitation };
+    let request = v1::RegisterAtRelayRequest { link, username: args.username, password, invitation };
     let begun = daemon.register_at_relay(&request).await?;
     wait(context, &daemon, required(begun.relay, "the relay")?, args.timeout).await
 }
 
-pub(super) async fn log_in(context: &Context, args: AccountArgs) -> Result<(), Error> {
+/// Logs in at a relay, and waits until that keeps what comes.
+pub(crate) async fn log_in(context: &Context, link: String, args: Account) -> Result<(), Error> {
     let daemon = context.daemon().await?;
     let password = password(&args.password, Passphrase::Known)?.to_vec();
-    let request = v1::LoginAtRelayRequest { link: args.link, username: args.username, password };
+    let request = v1::LoginAtRelayRequest { link, username: args.username, password };
     let begun = daemon.login_at_relay(&request).await?;
     wait(context, &daemon, required(begun.relay, "the relay")?, args.timeout).await
 }
