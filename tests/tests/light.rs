@@ -181,8 +181,9 @@ fn one_command_at_a_time_and_a_signal_ends_it_in_order() {
     assert!(nodes_over(&alice.data_dir()).is_empty());
     assert!(!alice.data_dir().join("qpqd.sock").exists(), "the node tidied up");
 
-    let killed = following(&alice);
+    let mut killed = following(&alice);
     signal(&killed, Signal::KILL);
+    killed.wait().unwrap();
     alice.ok(&["id"]);
     assert!(nodes_over(&alice.data_dir()).is_empty());
 }

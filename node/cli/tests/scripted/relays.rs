@@ -86,7 +86,7 @@ fn a_password_is_never_an_argument_and_not_asked_for_without_a_terminal() {
 
 #[test]
 fn relays_are_listed_and_left() {
-    let listed = v1::ListMailboxRelaysResponse { relays: vec![relay("ready")] };
+    let listed = v1::ListMailboxRelaysResponse { relays: vec![relay("ready")], ..Default::default() };
     let (for_people, for_programs) =
         both(&Script::default().answering(Method::ListMailboxRelays, &listed), &["relay", "list"]);
     assert!(for_people.starts_with("relay.example:5001 as alice is ready\n"), "{for_people}");

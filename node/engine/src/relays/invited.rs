@@ -122,7 +122,7 @@ impl Engine {
 
     /// The relay has answered whether it takes the key. One that has none yet is given it over the next connection.
     pub(super) fn hybrid_key_uploaded(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         relay: RelayKey,
         sequence: u64,
