@@ -20,6 +20,18 @@ fn the_command_line_is_consistent() {
 }
 
 #[test]
+fn recovery_is_understood() {
+    for line in [
+        "recovery setup --timeout 5m --yes",
+        "recovery list",
+        "recovery revoke 8",
+        "recovery use qpq://relay/x --code-file code",
+    ] {
+        command(line);
+    }
+}
+
+#[test]
 fn what_is_understood() {
     for line in [
         "init --name alice",
@@ -60,10 +72,6 @@ fn what_is_understood() {
         "relay administrator add bob",
         "relay administrator remove bob",
         "relay audit --refused --limit 10",
-        "recovery setup --timeout 5m --yes",
-        "recovery list",
-        "recovery revoke 8",
-        "recovery use qpq://relay/x --code-file code",
         "group create picnic @bob @carol",
         "group list",
         "group invite #picnic @bob @carol --wait",
