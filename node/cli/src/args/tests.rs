@@ -32,6 +32,20 @@ fn recovery_is_understood() {
 }
 
 #[test]
+fn a_relay_stands_before_the_command() {
+    let token = "0c".repeat(32);
+    for (line, relay) in [
+        (format!("--relay qpq:x register --username alice --invitation {token}"), Some("qpq:x")),
+        ("--relay qpq:x login --username alice --password-file /tmp/p".to_owned(), Some("qpq:x")),
+        ("--relay qpq:x --data-dir /tmp/light send @bob hello".to_owned(), Some("qpq:x")),
+        ("status".to_owned(), None),
+    ] {
+        assert_eq!(parse(&line).unwrap().relay.as_deref(), relay, "{line}");
+    }
+    assert!(parse("status --relay qpq:x").is_err());
+}
+
+#[test]
 fn what_is_understood() {
     for line in [
         "init --name alice",
@@ -60,9 +74,6 @@ fn what_is_understood() {
         "read @bob --follow",
         "read #picnic --since 12 --peek",
         "read #picnic --last 20",
-        "--relay qpq://relay/x register --username alice --invitation 0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c",
-        "--relay qpq://relay/x login --username alice --password-file /tmp/p",
-        "--relay qpq://relay/x --data-dir /tmp/light send @bob hello",
         "relay users",
         "relay ban bob",
         "relay ban @bob --reason spam --for 7d",
