@@ -12,7 +12,6 @@ use qpq_proto::{
 };
 use zeroize::Zeroizing;
 
-use super::Refused;
 use crate::{
     context::Context,
     engine::Engine,
@@ -221,7 +220,7 @@ impl Engine {
             }
             CallFailure::Refused(refused) => (refused.message.clone(), refused.retry_after_ms),
         };
-        let refused = self.recovery.refused.entry(relay).or_insert_with(Refused::default);
+        let refused = self.recovery.refused.entry(relay).or_default();
         refused.pauses.extend(cx.now.monotonic_ms, retry_after_ms);
         refused.reason = reason;
         let pause_ms = refused.pauses.until_ms - cx.now.monotonic_ms;
