@@ -15,7 +15,7 @@ fn a_mailbox_is_somewhere_and_says_so_in_one_way() {
     let end = bytes.len() - 4;
     let place = |text: &str| {
         let mut bytes = bytes[..end].to_vec();
-        let first = end - (1 + 17 + 1 + 18 + 1);
+        let first = end - (1 + 18 + 1 + 18 + 1);
         bytes.truncate(first);
         bytes.push(1);
         bytes.push(u8::try_from(text.len()).unwrap());
