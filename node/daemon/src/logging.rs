@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -25,13 +25,13 @@ impl LogControl {
     /// From now on, only what passes this filter is logged.
     pub(crate) fn set_filter(&self, filter: Targets) {
         // It fails only when the subscriber is gone, and with it every log.
-        let _ = self.0.reload(filter);
+        let _ = self.0.reload(without_goodbyes(filter));
     }
 }
 
 /// Starts logging for the process. A process that logs already, such as a test's, goes on as it does.
 pub(crate) fn start(filter: Targets, format: LogFormat, environment: &Environment) -> LogControl {
-    let (filter, handle) = reload::Layer::new(filter);
+    let (filter, handle) = reload::Layer::new(without_goodbyes(filter));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<_> + Send + Sync> = match format {
         LogFormat::Json => lines.json().boxed(),
@@ -45,6 +45,14 @@ pub(crate) fn start(filter: Targets, format: LogFormat, environment: &Environmen
     };
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     LogControl(handle)
+}
+
+/// The same without what iroh calls an error when a node stops, unless somebody wants to know what iroh does.
+fn without_goodbyes(filter: Targets) -> Targets {
+    match filter.iter().any(|(target, _)| target.starts_with("iroh::")) {
+        true => filter,
+        false => filter.with_target("iroh::socket::transports::relay", LevelFilter::OFF),
+    }
 }
 
 /// Lines that begin with the priority, as journald reads it from standard error (sd-daemon(3)); it adds the

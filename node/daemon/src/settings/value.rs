@@ -219,6 +219,4 @@ pub(crate) fn default_log_filter() -> Targets {
         .with_targets(ours.map(|target| (target, LevelFilter::INFO)))
         // It calls what strangers send it errors.
         .with_target("iroh_relay", LevelFilter::OFF)
-        // It calls it an error that the node stops.
-        .with_target("iroh::socket::transports::relay", LevelFilter::OFF)
 }
