@@ -124,7 +124,12 @@ mod tests {
     fn the_filter_can_be_changed() {
         let (filter, handle) = reload::Layer::new("error".parse::<Targets>().unwrap());
         let _registry = tracing_subscriber::registry().with(filter);
-        LogControl(handle.clone()).set_filter("debug".parse().unwrap());
-        assert_eq!(handle.with_current(ToString::to_string).unwrap(), "debug");
+        for (wanted, in_force) in [
+            ("debug", "iroh::socket::transports::relay=off,debug"),
+            ("iroh::socket=debug,error", "iroh::socket=debug,error"),
+        ] {
+            LogControl(handle.clone()).set_filter(wanted.parse().unwrap());
+            assert_eq!(handle.with_current(ToString::to_string).unwrap(), in_force);
+        }
     }
 }
