@@ -2,27 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Child;
 
-use qpq_tests::{LightPerson, Node, Options};
+use qpq_tests::{LightPerson, Node, relay_by_invitation, relay_link};
 use rustix::process::{Pid, Signal, kill_process};
 
 const PASSWORD: &str = "correct horse battery staple";
-
-/// A relay at which people register with an invitation, at a port that is the same after a restart.
-fn relay() -> Node {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let environment = vec![("QPQ_RPC_LISTEN".to_owned(), format!("127.0.0.1:{port}"))];
-    let node = Node::start_with("relay", Options { environment, ..Options::default() });
-    node.ok(&["role", "relay", "on"]);
-    node
-}
-
-fn link(relay: &Node) -> String {
-    relay.ok(&["relay", "status"])["link"].as_str().unwrap().to_owned()
-}
 
 /// What `register` or `login` answers.
 fn account(person: &LightPerson, verb: &str, password: &str) -> qpq_tests::Output {
@@ -38,7 +24,7 @@ fn person(name: &str, relay: &Node) -> LightPerson {
     let registered = account(&person, "register", PASSWORD).expect_status(0);
     assert!(registered.stderr.contains(&format!("You are {name} from now on")), "{}", registered.stderr);
     assert_eq!(registered.json()["state"], "ready");
-    person.relink(&link(relay));
+    person.relink(&relay_link(relay));
     person
 }
 
@@ -88,7 +74,7 @@ fn following(person: &LightPerson) -> Child {
 
 #[test]
 fn two_without_a_daemon_become_contacts_and_talk_alone_and_in_a_group() {
-    let relay = relay();
+    let relay = relay_by_invitation("relay");
     let (alice, bob) = (person("alice", &relay), person("bob", &relay));
     befriend(&alice, &bob);
     send(&alice, "@bob", "hello bob");
@@ -110,7 +96,7 @@ fn two_without_a_daemon_become_contacts_and_talk_alone_and_in_a_group() {
 
 #[test]
 fn whoever_is_killed_while_sending_nothing_is_lost_and_nothing_comes_twice() {
-    let relay = relay();
+    let relay = relay_by_invitation("relay");
     let (alice, bob) = (person("alice", &relay), person("bob", &relay));
     befriend(&alice, &bob);
     let mut queued = Vec::new();
@@ -147,7 +133,7 @@ fn await_node(person: &LightPerson, child: &mut Child) {
 
 #[test]
 fn what_a_relay_that_is_gone_does_not_take_goes_out_with_the_next_command() {
-    let mut relay = relay();
+    let mut relay = relay_by_invitation("relay");
     let (alice, bob) = (person("alice", &relay), person("bob", &relay));
     befriend(&alice, &bob);
     relay.kill9();
@@ -163,7 +149,7 @@ fn what_a_relay_that_is_gone_does_not_take_goes_out_with_the_next_command() {
 
 #[test]
 fn one_command_at_a_time_and_a_signal_ends_it_in_order() {
-    let relay = relay();
+    let relay = relay_by_invitation("relay");
     let alice = person("alice", &relay);
     let mut first = following(&alice);
     let mut second = alice.start(&["id"]);
@@ -190,8 +176,8 @@ fn one_command_at_a_time_and_a_signal_ends_it_in_order() {
 
 #[test]
 fn what_goes_wrong_is_said_in_words() {
-    let relay = relay();
-    let good = link(&relay);
+    let relay = relay_by_invitation("relay");
+    let good = relay_link(&relay);
     let (start, rest) = good.split_at("qpq://relay/".len());
     let other_pin = format!("{start}{}{}", "ab".repeat(32), &rest[64..]);
     let mut alice = LightPerson::new("alice", &other_pin);

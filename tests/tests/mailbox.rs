@@ -1,26 +1,9 @@
 //! Relays that keep what comes while a person's node is away: the two who talk never run at the same time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::UdpSocket;
-
-use qpq_tests::{Node, Options, Person, befriend};
+use qpq_tests::{Node, Person, befriend, relay_by_invitation, relay_link};
 
 const PASSWORD: &str = "correct horse battery staple";
-
-/// A relay at which people register with an invitation.
-fn relay(name: &str) -> Node {
-    // A port that is the same after a restart, as a relay's is.
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let environment = vec![("QPQ_RPC_LISTEN".to_owned(), format!("127.0.0.1:{port}"))];
-    let node = Node::start_with(name, Options { environment, ..Options::default() });
-    node.ok(&["role", "relay", "on"]);
-    node
-}
-
-/// The link to a relay, without an invitation.
-fn link(relay: &Node) -> String {
-    relay.ok(&["relay", "status"])["link"].as_str().unwrap().to_owned()
-}
 
 fn invitation(relay: &Node) -> String {
     relay.ok(&["relay", "invite"])["link"].as_str().unwrap().to_owned()
@@ -77,7 +60,7 @@ fn people(relays: &[&Node]) -> (Person, Person) {
 
 #[test]
 fn two_who_are_never_there_at_the_same_time_talk() {
-    let relay = relay("relay");
+    let relay = relay_by_invitation("relay");
     let (mut alice, mut bob) = people(&[&relay]);
     assert!(bob.terminate().success());
     let waited = ["send", "@bob", "hello", "--wait", "sent", "--timeout", "60s"];
@@ -103,7 +86,7 @@ fn two_who_are_never_there_at_the_same_time_talk() {
 
 #[test]
 fn whoever_is_killed_nothing_is_lost_and_nothing_comes_twice() {
-    let mut relay = relay("relay");
+    let mut relay = relay_by_invitation("relay");
     let (mut alice, mut bob) = people(&[&relay]);
     let said: Vec<String> = (0..8).map(|number| format!("number {number}")).collect();
     bob.kill9();
@@ -132,7 +115,7 @@ fn whoever_is_killed_nothing_is_lost_and_nothing_comes_twice() {
 
 #[test]
 fn a_relay_that_is_gone_is_replaced_by_the_next() {
-    let (mut first, second) = (relay("first"), relay("second"));
+    let (mut first, second) = (relay_by_invitation("first"), relay_by_invitation("second"));
     let (mut alice, mut bob) = people(&[&first, &second]);
     assert!(bob.terminate().success());
     first.kill9();
@@ -147,14 +130,14 @@ fn a_relay_that_is_gone_is_replaced_by_the_next() {
         let found = relays.iter().find(|relay| link.contains(relay["pin"].as_str().unwrap()));
         found.unwrap()["state"].as_str().unwrap().to_owned()
     };
-    assert_eq!(state(&link(&second)), "ready");
+    assert_eq!(state(&relay_link(&second)), "ready");
     first.run_again();
-    bob.until("the first relay is back", || (state(&link(&first)) == "ready").then_some(()));
+    bob.until("the first relay is back", || (state(&relay_link(&first)) == "ready").then_some(()));
 }
 
 #[test]
 fn a_mailbox_that_was_given_up_is_not_used() {
-    let relay = relay("relay");
+    let relay = relay_by_invitation("relay");
     let (alice, mut bob) = people(&[&relay]);
     let pin = bob.ok(&["relay", "list"])["relays"][0]["pin"].as_str().unwrap().to_owned();
     assert_eq!(bob.ok(&["relay", "leave", &pin[..8], "--yes"])["reached"], true);
@@ -167,11 +150,11 @@ fn a_mailbox_that_was_given_up_is_not_used() {
 
 #[test]
 fn what_goes_wrong_is_said_in_words() {
-    let relay = relay("relay");
+    let relay = relay_by_invitation("relay");
     let bob = Person::new("bob");
     let used = invitation(&relay);
     account(&bob, "register", &used, PASSWORD).expect_status(0);
-    let good = link(&relay);
+    let good = relay_link(&relay);
     let (start, rest) = good.split_at("qpq://relay/".len());
     let other_pin = format!("{start}{}{}", "ab".repeat(32), &rest[64..]);
     let other_log = format!("{start}{}/{}{}", &rest[..64], "ab".repeat(32), &rest[129..]);

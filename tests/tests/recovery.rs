@@ -1,25 +1,9 @@
 //! Coming back with a code on paper: every device is gone, and what is left is the code and a relay.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::UdpSocket;
-
-use qpq_tests::{DEADLINE, Node, Options, Output, Person, befriend, group_of};
+use qpq_tests::{DEADLINE, Node, Output, Person, befriend, group_of, relay_by_invitation, relay_link};
 
 const PASSWORD: &str = "correct horse battery staple";
-
-/// A relay at which people register with an invitation.
-fn relay(name: &str) -> Node {
-    // A port that is the same after a restart, as a relay's is.
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let environment = vec![("QPQ_RPC_LISTEN".to_owned(), format!("127.0.0.1:{port}"))];
-    let node = Node::start_with(name, Options { environment, ..Options::default() });
-    node.ok(&["role", "relay", "on"]);
-    node
-}
-
-fn link(relay: &Node) -> String {
-    relay.ok(&["relay", "status"])["link"].as_str().unwrap().to_owned()
-}
 
 /// Writes a secret into a file of a node's, and gives the path.
 fn secret(node: &Node, name: &str, text: &str) -> String {
@@ -69,7 +53,7 @@ fn safety_number(node: &Node, contact: &str) -> String {
 
 #[test]
 fn whoever_has_lost_every_device_comes_back_with_a_code() {
-    let relay = relay("relay");
+    let relay = relay_by_invitation("relay");
     let (alice, bob) = (Person::new("alice"), Person::new("bob"));
     register(&alice, &relay);
     befriend(&alice, &bob);
@@ -83,7 +67,7 @@ fn whoever_has_lost_every_device_comes_back_with_a_code() {
     assert!(codes.iter().all(|code| !log.contains(code.as_str())), "{log}");
     drop(alice);
 
-    let link = link(&relay);
+    let link = relay_link(&relay);
     let again = Node::start("alice again");
     let recovered = use_code(&again, &link, &codes[2]).expect_status(0).json();
     assert_eq!((&recovered["identity"], &recovered["name"]), (&identity, &"alice".into()));
@@ -114,7 +98,7 @@ fn whoever_has_lost_every_device_comes_back_with_a_code() {
 
 #[test]
 fn whoever_is_killed_while_setting_up_has_codes_that_work_or_those_before() {
-    let relay = relay("relay");
+    let relay = relay_by_invitation("relay");
     let mut alice = Person::new("alice");
     register(&alice, &relay);
     let before = set_up(&alice);
@@ -129,7 +113,7 @@ fn whoever_is_killed_while_setting_up_has_codes_that_work_or_those_before() {
         let new = after["codes"][0].as_str().unwrap();
         let works = |code: &str| {
             let node = Node::start("fresh");
-            use_code(&node, &link(&relay), code).status
+            use_code(&node, &relay_link(&relay), code).status
         };
         let outcome = (works(new), works(&before[0]));
         assert!(outcome == (0, 1) || outcome == (1, 0), "{outcome:?}");
@@ -141,14 +125,14 @@ fn whoever_is_killed_while_setting_up_has_codes_that_work_or_those_before() {
 
 #[test]
 fn whoever_is_killed_while_coming_back_is_back_or_uses_the_code_again() {
-    let relay = relay("relay");
+    let relay = relay_by_invitation("relay");
     let alice = Person::new("alice");
     register(&alice, &relay);
     let codes = set_up(&alice);
     await_kept(&alice, 8);
     drop(alice);
     let mut again = Node::start("alice again");
-    let link = link(&relay);
+    let link = relay_link(&relay);
     let file = secret(&again, "code", &codes[0]);
     let using = again.follow(&["recovery", "use", &link, "--code-file", &file]);
     again.strike();
@@ -165,13 +149,13 @@ fn whoever_is_killed_while_coming_back_is_back_or_uses_the_code_again() {
 
 #[test]
 fn what_goes_wrong_is_said_in_words() {
-    let mut relay = relay("relay");
+    let mut relay = relay_by_invitation("relay");
     let alice = Person::new("alice");
     let none = alice.qpq(&["recovery", "setup"]).expect_status(1);
     assert!(none.stderr.contains("qpq relay register"), "{}", none.stderr);
     register(&alice, &relay);
     let codes = set_up(&alice);
-    let good = link(&relay);
+    let good = relay_link(&relay);
     let (start, rest) = good.split_at("qpq://relay/".len());
     let other_pin = format!("{start}{}{}", "ab".repeat(32), &rest[64..]);
     let fresh = Node::start("fresh");

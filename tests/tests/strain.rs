@@ -10,23 +10,10 @@ use qpq_proto::ids::Identity;
 use qpq_proto::v1::{AckRequest, FetchRequest, FetchWaitRequest};
 use qpq_proto::{CallError, Client, Status};
 use qpq_tests::lab::Lab;
-use qpq_tests::{Node, Options, RelayAddress, RelayUser, delivery};
+use qpq_tests::{RelayAddress, RelayUser, delivery, relay_for_all};
 use tokio::runtime::Runtime;
 
 type Connection = Client<DirectClient>;
-
-/// A relay at which everybody may register.
-fn relay() -> Node {
-    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let environment = vec![
-        set("QPQ_RPC_LISTEN", "127.0.0.1:0"),
-        set("QPQ_RELAY_REGISTRATION", "open"),
-        set("QPQ_CONNECTIONS_PER_ADDRESS", "4096"),
-    ];
-    let node = Node::start_with("relay", Options { environment, ..Options::default() });
-    node.ok(&["role", "relay", "on"]);
-    node
-}
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -79,7 +66,7 @@ fn a_full_disk_refuses_more_and_has_room_again_by_itself() {
         command.args(words).args(is_mount.then(std::env::temp_dir));
         assert!(command.status().unwrap().success(), "{command:?}");
     }
-    let mut node = relay();
+    let mut node = relay_for_all("relay");
     let people: Vec<_> = (1..=PEOPLE).map(RelayUser::new).collect();
     let mailboxes: Vec<_> = people.iter().map(RelayUser::identity).collect();
     let sent = runtime().block_on(async {
@@ -124,7 +111,7 @@ fn a_full_disk_refuses_more_and_has_room_again_by_itself() {
 #[test]
 fn who_takes_nothing_is_in_nobodys_way() {
     const DELIVERIES: u64 = 3_000;
-    let node = relay();
+    let node = relay_for_all("relay");
     let (stuck, bob) = (RelayUser::new(1), RelayUser::new(2));
     runtime().block_on(async {
         let relay = RelayAddress::of(&node).unwrap();
