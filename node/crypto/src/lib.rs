@@ -14,6 +14,7 @@
 //! | [`topic`] | keys of broadcast topics, and signed posts |
 //! | [`opaque`], [`account`] | accounts of a relay: passwords, and what is signed to use one |
 //! | [`vrf`], [`transparency`] | the log in which a relay shows everybody the same identity behind a name |
+//! | [`work`] | what somebody unknown spends before it is served |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`recovery`] | codes on paper, and what a relay keeps for them |
 //! | [`key_value`] | the storage on which OpenMLS's state is kept |
@@ -45,3 +46,4 @@ pub mod text;
 pub mod topic;
 pub mod transparency;
 pub mod vrf;
+pub mod work;

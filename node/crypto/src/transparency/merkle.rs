@@ -120,11 +120,43 @@ pub fn verify_subtree_consistency(
     root: &LogHash,
     path: &[LogHash],
 ) -> Result<(), ProofError> {
-    if end > size {
+    if start == end && end <= size {
+        return verify_empty(subtree_root, path);
+    }
+    let (subtree_hash, hash) = fold_consistency(start, end, size, subtree_root, path)?;
+    if subtree_hash == *subtree_root && hash == *root { Ok(()) } else { Err(ProofError::Root) }
+}
+
+/// The root that a tree of `size` entries with this root has at `from` entries, as a proof of consistency shows it: whoever
+/// makes a tree cannot show two. `complete` is taken for it where the path leaves it out, as it does where `from` is a
+/// power of two.
+///
+/// # Errors
+/// [`ProofError`] where the path does not lead to the root.
+pub fn shown_root(
+    from: u64,
+    size: u64,
+    root: &LogHash,
+    path: &[LogHash],
+    complete: &LogHash,
+) -> Result<LogHash, ProofError> {
+    if from == 0 || from > size {
         return Err(ProofError::Range);
     }
-    if start == end {
-        return verify_empty(subtree_root, path);
+    let (shown, hash) = fold_consistency(0, from, size, complete, path)?;
+    if hash == *root { Ok(shown) } else { Err(ProofError::Root) }
+}
+
+/// The roots of the subtree and of the tree to which a path leads.
+fn fold_consistency(
+    start: u64,
+    end: u64,
+    size: u64,
+    subtree_root: &LogHash,
+    path: &[LogHash],
+) -> Result<(LogHash, LogHash), ProofError> {
+    if end > size {
+        return Err(ProofError::Range);
     }
     check_subtree(start, end)?;
     let (mut first, mut node, mut last) = (start, end - 1, size - 1);
@@ -152,10 +184,7 @@ pub fn verify_subtree_consistency(
         }
         (first, node, last) = (first >> 1, node >> 1, last >> 1);
     }
-    if last != 0 {
-        return Err(ProofError::Length);
-    }
-    if subtree_hash == *subtree_root && hash == *root { Ok(()) } else { Err(ProofError::Root) }
+    if last == 0 { Ok((subtree_hash, hash)) } else { Err(ProofError::Length) }
 }
 
 fn verify_empty(root: &LogHash, path: &[LogHash]) -> Result<(), ProofError> {

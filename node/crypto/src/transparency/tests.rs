@@ -1,4 +1,5 @@
 mod checkpoints;
+mod evidence;
 mod heads;
 mod histories;
 mod logs;

@@ -5,8 +5,9 @@ use qpq_proto::v1;
 
 use super::answer::{Consistency, LookupAnswer, NewestEntry};
 use super::entry::{LogEntry, Revocation, Subject, Value};
+use super::evidence::{Evidence, Grown};
 use super::head::TreeHead;
-use super::merkle::LogHash;
+use super::merkle::{LogHash, shown_root};
 use super::prefix::{PREFIX_PATH_MAX, PrefixLeaf};
 use super::view::{LogKeys, LogView};
 use super::violation::Violation;
@@ -93,6 +94,35 @@ impl LogView {
         let claim = revocation.as_ref().map(|revocation| (1, Value::Revocation(revocation)));
         self.check_lookup(Subject::Revocation(identity), claim, &lookup)?;
         Ok(revocation)
+    }
+}
+
+impl LogView {
+    /// What an answer that was refused is worth as evidence: the newest head that was seen, and the one of the answer, with
+    /// what the answer says of how the log grew. Nothing where the answer has no head that the relay signed, or only the one
+    /// that was seen.
+    pub fn evidence(
+        &self,
+        head: Option<&v1::TreeHead>,
+        consistency: Option<&v1::ConsistencyProof>,
+        inclusion: Option<&v1::InclusionProof>,
+    ) -> Option<Evidence> {
+        let keys = self.keys();
+        let seen = self.newest()?.clone();
+        let shown = TreeHead::try_from(head?).ok().filter(|shown| {
+            shown.verify(&keys.relay, &keys.log).is_ok() && (shown.size, shown.root) != (seen.size, seen.root)
+        })?;
+        let path = consistency.and_then(|proof| Consistency::try_from(proof).ok()).map(|proof| proof.path);
+        // Where the path of a proof leaves out the root that it starts from, the proof of an entry may have it.
+        let beside =
+            inclusion.and_then(|proof| hashes(&proof.path, INCLUSION_PATH_MAX, "inclusion.path").ok());
+        let grown = path.and_then(|path| {
+            let mut candidates = beside.iter().flatten().chain([&seen.root]);
+            let root = candidates
+                .find_map(|root| shown_root(seen.size, shown.size, &shown.root, &path, root).ok())?;
+            Some(Grown { root, path })
+        });
+        Some(Evidence { relay: keys.relay.clone(), log: keys.log, seen, shown, grown })
     }
 }
 
