@@ -6,7 +6,7 @@ use prost::Message;
 use crate::Method;
 use crate::limits::{FAILURE_FIELD_BYTES_MAX, FAILURE_MESSAGE_BYTES_MAX};
 use crate::status::Status;
-use crate::v1::ErrorDetail;
+use crate::v1::{ErrorDetail, WorkChallenge};
 
 /// A call that was answered with a status other than `Ok`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,8 @@ pub struct Failure {
     pub retry_after_ms: u64,
     /// The request's field that is at fault; empty if none is.
     pub field: String,
+    /// The work that the caller has to do first, where that is why it was refused.
+    pub work: Option<WorkChallenge>,
 }
 
 impl Failure {
@@ -39,6 +41,12 @@ impl Failure {
     #[must_use]
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(Status::Forbidden, message)
+    }
+
+    /// The caller has to do some work first.
+    #[must_use]
+    pub fn work_needed(work: WorkChallenge) -> Self {
+        Self { work: Some(work), ..Self::forbidden("this takes some work, which was not done") }
     }
 
     /// There is no such thing.
@@ -102,6 +110,7 @@ impl Failure {
             message: truncated(&self.message, FAILURE_MESSAGE_BYTES_MAX).to_owned(),
             retry_after_ms: self.retry_after_ms,
             field: truncated(&self.field, FAILURE_FIELD_BYTES_MAX).to_owned(),
+            work: self.work.clone(),
         }
         .encode_to_vec()
         .into()
@@ -124,13 +133,17 @@ impl Failure {
             message: printable(&detail.message, FAILURE_MESSAGE_BYTES_MAX),
             retry_after_ms: detail.retry_after_ms,
             field: printable(&detail.field, FAILURE_FIELD_BYTES_MAX),
+            work: detail.work.filter(|work| work.challenge.len() == WORK_CHALLENGE_BYTES),
         }
     }
 
     fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after_ms: 0, field: String::new() }
+        Self { status, message: message.into(), retry_after_ms: 0, field: String::new(), work: None }
     }
 }
+
+/// Bytes of a challenge.
+const WORK_CHALLENGE_BYTES: usize = 16;
 
 /// Longest encoded detail that is decoded at all: room for later fields, but not for a flood.
 const DETAIL_BYTES_MAX: usize = 4 * (FAILURE_MESSAGE_BYTES_MAX + FAILURE_FIELD_BYTES_MAX);

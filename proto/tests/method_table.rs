@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 127] = [
+const CONTRACT: [(u16, &str, &str); 130] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),
@@ -121,6 +121,9 @@ const CONTRACT: [(u16, &str, &str); 127] = [
     (1212, "WaitMailboxRelay", "O"),
     (1213, "LeaveRelay", "O"),
     (1214, "ListMailboxRelays", "O"),
+    (1215, "FindUser", "O"),
+    (1216, "WaitUser", "O"),
+    (1217, "ShowRelayProof", "O"),
     (1220, "ListRelayUsers", "O"),
     (1221, "SetRelayAdministrator", "O"),
     (1222, "BanRelayUser", "O"),

@@ -17,6 +17,7 @@ mod register;
 mod secrets;
 mod session_records;
 mod users;
+mod work;
 
 use qpq_crypto::text::{check_name, fold_name};
 use qpq_proto::Failure;
@@ -29,6 +30,21 @@ use crate::tables::{self, ACCOUNTS, key};
 pub(crate) use login::Logins;
 pub(crate) use secrets::Secrets;
 pub(crate) use session_records::end_sessions;
+pub(crate) use work::WorkSecret;
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever has an invitation.
+    Closed,
+    /// Everybody.
+    Open,
+    /// Whoever has done some work for it, or has an invitation.
+    Work {
+        /// Leading zero bits that are to be found, at most 30.
+        bits: u8,
+    },
+}
 
 /// The account of an identity.
 pub(crate) fn account(tx: &dyn Transaction, identity: &[u8]) -> Result<Option<AccountRecord>, RelayError> {

@@ -8,7 +8,8 @@ use rand_core::CryptoRng;
 
 use bytes::Bytes;
 
-use crate::accounts::{Logins, Secrets};
+pub use crate::accounts::Registration;
+use crate::accounts::{Logins, Secrets, WorkSecret};
 use crate::admission::{CallRates, admit, takes_room};
 use crate::audit::Refusals;
 use crate::blobs::Blobs;
@@ -43,15 +44,6 @@ pub struct Config {
     pub signed_trees: Vec<SignedTree>,
 }
 
-/// Who may register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Registration {
-    /// Whoever has an invitation.
-    Closed,
-    /// Everybody.
-    Open,
-}
-
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Config").field("node", &self.node.public()).finish_non_exhaustive()
@@ -64,6 +56,7 @@ pub struct Relay {
     pub(crate) limits: RelayLimits,
     pub(crate) registration: Registration,
     pub(crate) secrets: Secrets,
+    pub(crate) work: WorkSecret,
     /// The name under which the log's tree heads are signed.
     pub(crate) origin: String,
     pub(crate) logins: Logins,
@@ -127,6 +120,7 @@ impl Relay {
             node,
             registration,
             secrets,
+            work: WorkSecret::generate(rng),
             logins: Logins::default(),
             sessions: Sessions::default(),
             waits: Waits::default(),

@@ -20,6 +20,7 @@ mod moderation;
 mod people;
 mod queues;
 mod recovery;
+mod work;
 mod world;
 
 pub(crate) use memory::Memory;

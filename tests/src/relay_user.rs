@@ -122,6 +122,7 @@ impl RelayUser {
             identity_key: self.identity().to_vec(),
             proof_of_possession: proof.to_vec(),
             invitation,
+            ..OpaqueRegisterFinishRequest::default()
         };
         relay.opaque_register_finish(&finish).await?;
         Ok(())

@@ -51,6 +51,7 @@ mod relay_clients;
 #[path = "relay_clients/absent.rs"]
 mod relay_clients;
 mod relay_link;
+mod relay_proof;
 mod relaying;
 mod room;
 mod service;
@@ -76,6 +77,7 @@ use supervise::{Exit, Supervisor, complain};
 pub use arguments::command;
 pub use diagnose::check_disk;
 pub use environment::Environment;
+pub use relay_proof::{RelayProof, check_relay_proof};
 
 /// Runs the program `qpqd` with these arguments and returns its exit code: 0 after a stop that was asked for, 1 if
 /// the node cannot run, 2 for settings that cannot be used, 70 for a bug.

@@ -109,6 +109,19 @@ impl LongPoll for v1::WaitRecoveryUseRequest {
     }
 }
 
+impl LongPoll for v1::WaitUserRequest {
+    const METHOD: Method = Method::WaitUser;
+    const TIMEOUT_MS_MAX: u64 = OWNER_WAIT_MS_MAX;
+    type Response = v1::WaitUserResponse;
+
+    fn timeout_ms(&mut self) -> &mut u32 {
+        &mut self.timeout_ms
+    }
+    fn is_final(response: &Self::Response) -> bool {
+        response.found.as_ref().is_none_or(|found| found.state != "asking")
+    }
+}
+
 /// What ends the waiting.
 #[derive(Debug, Clone)]
 pub(crate) struct Wakeups {

@@ -29,7 +29,7 @@ use crate::machine::{NodeMachine, Relaying};
 use crate::private_file::{self, PrivateFileError};
 use crate::relaying::RELAY;
 use crate::room::Room;
-use crate::settings::{Custody, Neighbours, PeerConnections, Settings};
+use crate::settings::{Custody, Neighbours, PeerConnections, Registration, Settings, WorkBits};
 use crate::unlock::{Unlock, UnlockError};
 
 /// What a node keeps cannot be opened.
@@ -165,7 +165,7 @@ pub(crate) fn open(
     let relaying = Relaying {
         node: node_secret.0.clone(),
         limits: limits.relay.clone(),
-        registration: settings.relay_registration.into(),
+        registration: registration_of(settings),
         domain: settings.relay_domain.as_ref().map(ToString::to_string).unwrap_or_default(),
         heads,
         push: settings.relay_push,
@@ -244,6 +244,21 @@ pub(crate) const NODE_TABLE: Table = Table("node");
 /// The certificate of the direct listener that the node made, and its private key, as PEM.
 pub(crate) const CERTIFICATE: Key<'static> = Key { prefix: b"direct-certificate", ordinal: 0 };
 const NODE_KEY: Key<'static> = Key { prefix: b"node-key", ordinal: 0 };
+
+/// Who may register.
+fn registration_of(settings: &Settings) -> qpq_relay::Registration {
+    match settings.relay_registration {
+        Registration::Closed => qpq_relay::Registration::Closed,
+        Registration::Open => qpq_relay::Registration::Open,
+        Registration::Work => {
+            let bits = settings.relay_work_bits.map_or(WORK_BITS, |WorkBits(bits)| bits);
+            qpq_relay::Registration::Work { bits }
+        }
+    }
+}
+
+/// Work of about two seconds on a laptop.
+const WORK_BITS: u8 = 24;
 
 #[cfg(test)]
 mod tests;

@@ -97,6 +97,7 @@ impl NodeService {
             Method::WaitMailboxRelay => self.wait::<v1::WaitMailboxRelayRequest>(payload).await,
             Method::ShowRecovery => self.wait::<v1::ShowRecoveryRequest>(payload).await,
             Method::WaitRecoveryUse => self.wait::<v1::WaitRecoveryUseRequest>(payload).await,
+            Method::WaitUser => self.wait::<v1::WaitUserRequest>(payload).await,
             Method::SetRole => self.set_role(payload).await,
             Method::CreateRelayInvitation if self.state.relay.is_on() => {
                 self.invite_to_relay(caller, payload).await

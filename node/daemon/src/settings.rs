@@ -27,7 +27,7 @@ pub use domain::DomainName;
 pub use load::{Flags, Loaded, Origin, SettingsError};
 pub use value::{
     Custody, Discovery, LogFormat, Neighbours, Packets, PeerConnections, Profile, Push, Registration,
-    StaticPeer,
+    StaticPeer, WorkBits,
 };
 
 settings! {
@@ -94,8 +94,12 @@ settings! {
     custody: Custody = Custody::Disk, Restart, example "ram";
 
     /// Who may register on this node while it has the role relay: "closed", whoever has an invitation
-    /// (`qpq relay invite`), or "open", everybody who can reach it.
+    /// (`qpq relay invite`), "open", everybody who can reach it, or "work", also whoever has its computer work for it.
     relay_registration: Registration = Registration::Closed, Restart, example "open";
+
+    /// How much work that is, in leading zero bits of a hash: 24 is about two seconds on a laptop, and each bit more doubles
+    /// it.
+    relay_work_bits: Option<WorkBits> = None, Restart, example "26";
 
     /// Domain of this node as a relay, under which it signs what its log of names is. Whoever knows the log under another
     /// name takes it for another one. Default: it signs under its node key.

@@ -1,17 +1,13 @@
 //! What the owner does with contacts.
 
-use qpq_crypto::{
-    link::{Invitation, Link, LinkError, LinkMailbox},
-    safety::SafetyNumber,
-};
+use qpq_crypto::safety::SafetyNumber;
 use qpq_proto::{
     Failure,
     ids::Identity,
     v1::{
-        AcceptContactRequest, AcceptContactResponse, AddContactRequest, AddContactResponse,
-        BlockContactRequest, BlockContactResponse, ListContactsResponse, RemoveContactRequest,
-        RemoveContactResponse, RenameContactRequest, RenameContactResponse, VerifyAction,
-        VerifyContactRequest, VerifyContactResponse,
+        AcceptContactRequest, AcceptContactResponse, BlockContactRequest, BlockContactResponse,
+        ListContactsResponse, RemoveContactRequest, RemoveContactResponse, RenameContactRequest,
+        RenameContactResponse, VerifyAction, VerifyContactRequest, VerifyContactResponse,
     },
 };
 
@@ -24,82 +20,13 @@ use crate::{
     tables::{self, CONVERSATIONS, KEY_PACKAGES, PEOPLE},
 };
 
+mod adding;
+pub(crate) use adding::{link_failure, parse_link};
+
 /// Why what waited for a contact will not arrive.
 const REMOVED: &str = "the contact was removed";
 
 impl Engine {
-    pub(crate) fn add_contact(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: &AddContactRequest,
-    ) -> Result<AddContactResponse, Failure> {
-        let me = self.me()?.identity.public();
-        let invitation = parse_link(&request.link)?.into_contact().map_err(link_failure)?;
-        let Invitation { identity, node, token, name, addresses, mailbox, .. } = invitation;
-        if identity == me {
-            return Err(Failure::bad_request(
-                "link",
-                "this is your own invitation: give it to somebody else",
-            ));
-        }
-        let known = self.person(cx, identity.as_bytes())?;
-        match known.as_ref().map(PersonRecord::standing) {
-            Some(Standing::Accepted) => return self.ask_contact_again(cx, known, token, mailbox),
-            Some(Standing::Blocked) => return Err(already(&known, "is blocked")),
-            Some(Standing::Pending) => {
-                let name = known.map(|person| person.name).unwrap_or_default();
-                let accept = AcceptContactRequest { name };
-                return Ok(AddContactResponse { contact: self.accept_contact(cx, &accept)?.contact });
-            }
-            None | Some(Standing::Member | Standing::Requested) => {}
-        }
-        if known.as_ref().is_some_and(|person| !person.joining.is_empty()) {
-            let message =
-                "an earlier request to this person, to join a group, is still open: wait for its answer";
-            return Err(Failure::conflict(message));
-        }
-        self.check_contacts_room(cx)?;
-        let mut person = known.unwrap_or_else(|| PersonRecord {
-            identity: identity.as_bytes().to_vec(),
-            added_at_ms: cx.now.wall_ms,
-            ..PersonRecord::default()
-        });
-        let wanted = if request.name.is_empty() { name } else { checked_name("name", &request.name)? };
-        if person.standing() != Standing::Requested {
-            person.name = self.claim_name(cx, '@', &wanted, identity.as_bytes())?;
-            person.conversation = self.new_conversation(cx, Kind::Direct, identity.as_bytes())?.id;
-        }
-        person.standing = Standing::Requested.into();
-        person.nodes = vec![node.as_bytes().to_vec()];
-        person.learn_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
-        person.token = token.to_vec();
-        person.request_sealed = false;
-        person.is_refused = false;
-        self.save_person(cx, &person)?;
-        self.log_contact(cx, &person.identity)?;
-        self.start_request_by(cx, &person, mailbox.as_ref())?;
-        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)?) })
-    }
-
-    /// Asks a contact for a new direct group, with a link of theirs: they may have removed this person.
-    fn ask_contact_again(
-        &mut self,
-        cx: &mut Context<'_>,
-        known: Option<PersonRecord>,
-        token: [u8; 16],
-        mailbox: Option<LinkMailbox>,
-    ) -> Result<AddContactResponse, Failure> {
-        let Some(mut person) = known.filter(|person| person.token.is_empty()) else {
-            return Err(Failure::conflict("an earlier request to this contact is still open"));
-        };
-        person.token = token.to_vec();
-        person.is_renewing = true;
-        person.request_sealed = false;
-        self.save_person(cx, &person)?;
-        self.start_request_by(cx, &person, mailbox.as_ref())?;
-        Ok(AddContactResponse { contact: Some(self.contact_view(cx, &person)?) })
-    }
-
     pub(crate) fn accept_contact(
         &mut self,
         cx: &mut Context<'_>,
@@ -260,19 +187,4 @@ impl Engine {
         }
         Ok(false)
     }
-}
-
-/// Parses a link that a person pasted.
-pub(crate) fn parse_link(link: &str) -> Result<Link, Failure> {
-    link.parse().map_err(link_failure)
-}
-
-/// Why a link is none, or one that leads elsewhere.
-pub(crate) fn link_failure(error: LinkError) -> Failure {
-    Failure::bad_request("link", error.to_string())
-}
-
-fn already(person: &Option<PersonRecord>, what: &str) -> Failure {
-    let name = person.as_ref().map(|person| person.name.as_str()).unwrap_or_default();
-    Failure::conflict(format!("the person behind this link {what}, as @{name}"))
 }

@@ -11,7 +11,6 @@ use qpq_proto::{
         Disposition, EnqueueRequest, EnqueueResponse, FetchHybridKeyRequest, FetchHybridKeyResponse, Parcel,
     },
 };
-
 use zeroize::Zeroizing;
 
 use crate::{
@@ -22,7 +21,7 @@ use crate::{
     conversations::GroupView,
     engine::Engine,
     group_cache::GroupFailure,
-    input::EngineError,
+    input::{EngineError, RelayKey},
     records::{ConversationRecord, Kind, Stage, Standing},
     routes::{Destination, Recognised},
 };
@@ -37,7 +36,7 @@ const PLACE_LATER_MS: u64 = 5_000;
 pub(crate) const REVOKED_FIELD: &str = "device";
 
 /// Where a delivery came from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Origin<'a> {
     /// The node that brought it directly.
     pub node: Option<NodeKey>,
@@ -46,6 +45,8 @@ pub(crate) struct Origin<'a> {
     pub carried: &'a [Carried],
     /// A relay kept it.
     pub is_mailed: bool,
+    /// In the mailbox of the identity at that relay.
+    pub met_at: Option<RelayKey>,
 }
 
 /// A bundle, and what settles it if it is for this device alone.
@@ -108,7 +109,7 @@ impl Engine {
             Failure::unavailable("the parcel's tag is not known here, or not yet", PLACE_LATER_MS)
         })?;
         let delivery = digest::delivery_id(payload);
-        self.place(cx, Origin { node: Some(node), delivery, carried: &[], is_mailed: false }, &recognised)
+        self.place(cx, Origin { node: Some(node), delivery, ..Origin::default() }, &recognised)
     }
 
     /// Takes a parcel that is for this person, whatever way it came.
@@ -123,7 +124,7 @@ impl Engine {
             return Err(Failure::bad_request("payload", "a piece of a parcel travels as a bundle"));
         }
         match &recognised.destination {
-            Destination::Stranger => self.introduced(cx, &recognised.message),
+            Destination::Stranger => self.introduced(cx, origin.met_at, &recognised.message),
             Destination::Group(group_id) => self.group_message(cx, origin, group_id, &recognised.message),
         }
     }

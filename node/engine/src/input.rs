@@ -15,7 +15,7 @@ use crate::{
 };
 
 mod mail;
-pub use mail::{Mail, MailPlace, RelayKey, RelayLine};
+pub use mail::{Mail, MailPlace, OwnMailbox, RelayKey, RelayLine};
 
 /// The time, as the driver sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,6 +31,7 @@ use crate::{
     context::Context,
     engine::Engine,
     identity::checked_name,
+    input::RelayKey,
     records::{Kind, PersonRecord, Standing},
 };
 
@@ -41,11 +42,18 @@ pub(crate) use requests::is_hybrid_key_of;
 pub(crate) struct Introduced {
     pub identity: Identity,
     pub list: DeviceList,
+    /// At which relay it was left for this person's identity, where it was.
+    pub met_at: Option<RelayKey>,
 }
 
 impl Engine {
     /// Takes a sealed introduction that a peer brought.
-    pub(crate) fn introduced(&mut self, cx: &mut Context<'_>, inner: &[u8]) -> Result<Disposition, Failure> {
+    pub(crate) fn introduced(
+        &mut self,
+        cx: &mut Context<'_>,
+        met_at: Option<RelayKey>,
+        inner: &[u8],
+    ) -> Result<Disposition, Failure> {
         let signed = self.open_introduction(inner)?;
         let me = self.me()?.identity.public();
         let list = DeviceList::decode_and_verify(&signed.device_list).map_err(|error| {
@@ -62,7 +70,7 @@ impl Engine {
         }
         let introduction = Introduction::decode(signed.introduction.as_slice())
             .map_err(|_| Failure::bad_request("payload", "the introduction is malformed"))?;
-        let from = Introduced { identity: list.identity, list };
+        let from = Introduced { identity: list.identity, list, met_at };
         if from.identity == me {
             return Err(Failure::bad_request("payload", "one cannot be one's own contact"));
         }
@@ -105,7 +113,7 @@ impl Engine {
         }
     }
 
-    /// Somebody asks, with the token of one of our links.
+    /// Somebody asks, with the token of one of our links, or by name.
     fn requested(
         &mut self,
         cx: &mut Context<'_>,
@@ -113,14 +121,17 @@ impl Engine {
         known: Option<PersonRecord>,
         request: ContactRequest,
     ) -> Result<(), Failure> {
-        let profile = request.profile.unwrap_or_default();
+        let profile = request.profile.clone().unwrap_or_default();
         check_profile(from.identity, &profile)?;
         if let Some(contact) = known.as_ref().filter(|person| is_new_device(person, from)) {
             let renewed = self.learn_contact(cx, from, Some(contact.clone()), &profile)?;
             self.establish(cx, renewed.clone(), &request.token, true)?;
             return self.renew_in_groups(cx, &renewed);
         }
-        let invitation = self.use_invitation(cx, &request.token)?;
+        let invitation = match request.by_name {
+            true => self.stranger_may_ask(cx, from.met_at, known.as_ref(), &request)?,
+            false => self.use_invitation(cx, &request.token)?,
+        };
         if let Some(mut contact) = known.clone().filter(|person| person.crossing_token == request.token) {
             contact.crossing_token.clear();
             return Ok(self.save_person(cx, &contact)?);
@@ -130,7 +141,15 @@ impl Engine {
         }
         let was_contact = known.as_ref().map_or(Standing::Member, PersonRecord::standing);
         let mut person = self.learn_contact(cx, from, known, &profile)?;
-        self.learn_mailboxes(cx, from.identity.as_bytes(), &request.mailboxes)?;
+        match from.met_at.filter(|_| request.by_name) {
+            Some(relay) => {
+                person.met_at = relay.0.to_vec();
+                self.meet(cx, &person.identity, relay)?;
+            }
+            // A stranger's word for where it may be written to is not taken: it has no invitation.
+            None if request.by_name => {}
+            None => self.learn_mailboxes(cx, from.identity.as_bytes(), &request.mailboxes)?,
+        }
         let is_wanted =
             !invitation.reusable || matches!(was_contact, Standing::Requested | Standing::Accepted);
         if !is_wanted {
@@ -180,7 +199,10 @@ impl Engine {
         }
         self.keep_key_packages(cx, &person, &profile.key_packages)?;
         self.save_person(cx, &person)?;
-        self.want(cx, &person);
+        // A stranger's nodes are not called before it is accepted: that would tell it where this one is.
+        if from.met_at.is_none() || person.is_contact() {
+            self.want(cx, &person);
+        }
         Ok(person)
     }
 

@@ -74,8 +74,8 @@ mod topics;
 pub use carrying::BundleStore;
 pub use engine::{Config, Engine};
 pub use input::{
-    CallFailure, CallId, Caller, Effect, EngineError, Input, Mail, MailPlace, Next, Now, Outcome, RelayKey,
-    RelayLine, Work,
+    CallFailure, CallId, Caller, Effect, EngineError, Input, Mail, MailPlace, Next, Now, Outcome, OwnMailbox,
+    RelayKey, RelayLine, Work,
 };
 pub use relays::{Stretched, Stretching};
 

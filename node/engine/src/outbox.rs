@@ -21,10 +21,7 @@
 //! open it, as when it is welcomed into a later epoch. So it is offered again until the answer is another; the
 //! recipient recognises it, and says what has become of it. What it can no longer open is sealed again.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -33,9 +30,8 @@ use qpq_proto::{Method, ids::NodeKey, v1::EnqueueRequest};
 use crate::{
     context::Context,
     engine::Engine,
-    input::{Effect, EngineError},
+    input::EngineError,
     peers::Purpose,
-    records::PersonRecord,
     tables::{self, PAYLOADS},
 };
 
@@ -241,16 +237,6 @@ impl Engine {
         };
         cx.effects.push(self.peers.call(node, Method::Enqueue, request.encode_to_vec().into(), purpose));
         Ok(true)
-    }
-
-    /// Asks for connections to a person's nodes.
-    pub(crate) fn want(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
-        let nodes: Vec<NodeKey> =
-            person.node_keys().into_iter().filter(|node| *node != self.config.node).collect();
-        let addresses: Vec<SocketAddr> = person.socket_addresses();
-        for node in self.peers.want(&person.identity, &nodes) {
-            cx.effects.push(Effect::Want { node, addresses: addresses.clone() });
-        }
     }
 }
 

@@ -56,6 +56,9 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         broadcast_post(BroadcastPostRequest) -> BroadcastPostResponse;
         read_posts(ReadPostsRequest) -> ReadPostsResponse;
         wait_mailbox_relay(WaitMailboxRelayRequest) -> WaitMailboxRelayResponse;
+        find_user(FindUserRequest) -> FindUserResponse;
+        wait_user(WaitUserRequest) -> WaitUserResponse;
+        show_relay_proof(ShowRelayProofRequest) -> ShowRelayProofResponse;
         leave_relay(LeaveRelayRequest) -> LeaveRelayResponse;
         confirm_recovery(ConfirmRecoveryRequest) -> ConfirmRecoveryResponse;
         revoke_recovery_code(RevokeRecoveryCodeRequest) -> RevokeRecoveryCodeResponse;

@@ -1,6 +1,9 @@
 //! Which nodes are connected, which are wanted, and which calls to them are under way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use bytes::Bytes;
 use qpq_proto::ids::NodeKey;
@@ -8,7 +11,7 @@ use qpq_proto::ids::NodeKey;
 use crate::{
     context::Context,
     engine::Engine,
-    input::{CallFailure, CallId, EngineError},
+    input::{CallFailure, CallId, Effect, EngineError},
     outbox::Stream,
     records::{NameRecord, PersonRecord, Standing},
     relays::Mailed,
@@ -138,6 +141,16 @@ impl Peers {
 }
 
 impl Engine {
+    /// Asks for connections to a person's nodes.
+    pub(crate) fn want(&mut self, cx: &mut Context<'_>, person: &PersonRecord) {
+        let nodes: Vec<NodeKey> =
+            person.node_keys().into_iter().filter(|node| *node != self.config.node).collect();
+        let addresses: Vec<SocketAddr> = person.socket_addresses();
+        for node in self.peers.want(&person.identity, &nodes) {
+            cx.effects.push(Effect::Want { node, addresses: addresses.clone() });
+        }
+    }
+
     /// Wants the nodes of every contact, and of everybody for whom something waits.
     pub(crate) fn want_everybody(&mut self, cx: &mut Context<'_>) -> Result<(), EngineError> {
         let waiting = self.waiting_deliveries(cx)?;

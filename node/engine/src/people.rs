@@ -19,7 +19,7 @@ use crate::{
     context::Context,
     conversations::ConversationId,
     engine::Engine,
-    input::EngineError,
+    input::{EngineError, RelayKey},
     records::{ConversationRecord, Kind, NameRecord, PersonRecord, Standing, Verification},
     tables::{self, CONVERSATIONS, NAMES, PEOPLE},
     topics::TOPIC_SIGIL,
@@ -233,6 +233,10 @@ impl Engine {
             added_at_ms: person.added_at_ms,
             online: person.node_keys().iter().any(|node| self.peers.is_connected(node)),
             suite: with_group.map_or(0, |conversation| conversation.suite),
+            met_at: match <[u8; 32]>::try_from(person.met_at.as_slice()) {
+                Ok(pin) => self.place_of(cx, RelayKey(pin))?,
+                Err(_) => String::new(),
+            },
         })
     }
 

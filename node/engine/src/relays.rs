@@ -35,7 +35,6 @@ use crate::{
     input::{CallFailure, Effect, EngineError, RelayKey, RelayLine},
     peers::Purpose,
     records::{EventRecord, RelayRecord},
-    recovery::BundleStep,
     tables::{self, RELAYS},
 };
 
@@ -43,23 +42,32 @@ mod arrive;
 mod asking;
 mod attempt;
 mod connection;
+mod fetching;
+mod found;
 mod grants;
 mod invited;
 mod known;
 mod leave;
 mod line;
+mod meeting;
+mod names;
 mod owner;
 mod pauses;
 mod progress;
 mod session;
+mod step;
 mod stretching;
+mod watch;
 
 use attempt::Attempt;
 pub(crate) use attempt::place_texts;
+pub(crate) use found::split_address;
 pub(crate) use leave::Mailed;
 use line::{Line, Stage};
+use names::Answers;
 pub(crate) use owner::link_field;
 pub(crate) use pauses::Pauses;
+pub(crate) use step::RelayStep;
 pub use stretching::{Stretched, Stretching};
 
 /// Relays at which one person has mailboxes.
@@ -93,31 +101,8 @@ pub(crate) struct Relays {
     is_grant_planned: bool,
     /// Whose content was opened last.
     opened: Option<Opened>,
-}
-
-/// What a call between this person and a relay is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum RelayStep {
-    /// A step of an attempt to register or to log in.
-    Attempt {
-        number: u64,
-    },
-    Resume,
-    Mailbox,
-    /// Tells the relay of tokens for these contacts, and for those who hold these invitations.
-    Tokens {
-        contacts: Vec<Vec<u8>>,
-        invitations: Vec<Vec<u8>>,
-    },
-    /// Gives the relay this person's hybrid key of that sequence, for those who are invited.
-    HybridKey {
-        sequence: u64,
-    },
-    Fetch,
-    Acknowledge,
-    Revoke,
-    /// Stores or deletes a recovery bundle.
-    Bundle(BundleStep),
+    /// What relays said of the names that the owner asked for.
+    answers: Answers,
 }
 
 /// Whose content was opened, and where that one is told.
@@ -280,6 +265,10 @@ pub(crate) fn not_reached(reason: impl Into<String>) -> Failure {
 
 pub(crate) fn key_of(pin: &[u8]) -> Option<RelayKey> {
     pin.try_into().ok().map(RelayKey)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A request in the form in which it is sent.

@@ -118,6 +118,7 @@ impl Engine {
         let waiting: u64 = self.waiting_deliveries(cx)?.values().sum();
         checks.push(ok("outbox", format!("{waiting} deliveries wait")));
         checks.extend(self.broken_checks(cx)?);
+        checks.extend(self.relay_checks(cx)?);
         Ok(DiagnoseResponse { checks })
     }
 }

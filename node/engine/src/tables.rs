@@ -88,6 +88,8 @@ pub const POST_AUTHORS: Table = Table("post_authors");
 pub const OWN_POSTS: Table = Table("own_posts");
 /// Relays at which this person has a mailbox, by the pin of their certificates.
 pub const RELAYS: Table = Table("relays");
+/// What was seen of those relays' logs of names, by the same pin.
+pub const RELAY_LOGS: Table = Table("relay_logs");
 /// Which tokens of those mailboxes contacts have, by pin and identity key.
 pub const GRANTS: Table = Table("grants");
 /// Mailboxes of contacts at relays of theirs, by identity key.
@@ -140,6 +142,7 @@ pub const ALL: &[Table] = &[
     POST_AUTHORS,
     OWN_POSTS,
     RELAYS,
+    RELAY_LOGS,
     GRANTS,
     MAILBOXES,
     KEPT_MAIL,

@@ -25,6 +25,7 @@ mod malformed;
 pub(crate) mod memory;
 mod mesh;
 mod messaging;
+mod names;
 mod neighbours;
 mod pairs;
 mod people;

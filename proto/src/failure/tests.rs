@@ -8,6 +8,11 @@ fn each_constructor_says_what_happened() {
         (Failure::bad_request("text", "too long"), Status::BadRequest, "too long"),
         (Failure::unauthorized("no session"), Status::Unauthorized, "no session"),
         (Failure::forbidden("another's mailbox"), Status::Forbidden, "another's mailbox"),
+        (
+            Failure::work_needed(WorkChallenge { challenge: vec![7; 16], bits: 20 }),
+            Status::Forbidden,
+            "this takes some work, which was not done",
+        ),
         (Failure::not_found("no such contact"), Status::NotFound, "no such contact"),
         (Failure::rate_limited(1_500), Status::RateLimited, "too many calls"),
         (Failure::conflict("name taken"), Status::Conflict, "name taken"),

@@ -19,7 +19,8 @@ impl<T: Transport> Client<T> {
         self.call(Method::OpaqueRegisterStart, request).await
     }
 
-    /// Completes a registration and binds the name to an identity key. Conflict if the name is taken.
+    /// Completes a registration and binds the name to an identity key. Conflict if the name is taken. Forbidden, with the work
+    /// that is asked for, where that was not done, or was done for a challenge that has run out.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.
@@ -839,7 +840,7 @@ impl<T: Transport> Client<T> {
         self.call(Method::AddContact, request).await
     }
 
-    /// Accepts a contact request that came through a reusable link.
+    /// Accepts a contact request that came through a reusable link, or from somebody who found this person by name.
     ///
     /// # Errors
     /// As the node answers, or as the transport fails.
@@ -1282,6 +1283,33 @@ impl<T: Transport> Client<T> {
         request: &v1::ListMailboxRelaysRequest,
     ) -> Result<v1::ListMailboxRelaysResponse, CallError> {
         self.call(Method::ListMailboxRelays, request).await
+    }
+
+    /// Asks a relay at which there is an account who is behind a name. Answers when it has begun; WaitUser tells what came of it.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn find_user(&self, request: &v1::FindUserRequest) -> Result<v1::FindUserResponse, CallError> {
+        self.call(Method::FindUser, request).await
+    }
+
+    /// Waits until it is known who is behind a name that FindUser asked for, at most timeout_ms.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn wait_user(&self, request: &v1::WaitUserRequest) -> Result<v1::WaitUserResponse, CallError> {
+        self.call(Method::WaitUser, request).await
+    }
+
+    /// What a relay was caught at, as a proof to show to others. NotFound if it was caught at nothing of which there is any.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn show_relay_proof(
+        &self,
+        request: &v1::ShowRelayProofRequest,
+    ) -> Result<v1::ShowRelayProofResponse, CallError> {
+        self.call(Method::ShowRelayProof, request).await
     }
 
     /// The accounts of the relay that this node is, oldest first.

@@ -28,6 +28,20 @@ pub struct ErrorDetail {
     /// The request's field that is at fault, as written in the `.proto`, at most 128 bytes; empty if none is.
     #[prost(string, tag = "3")]
     pub field: ::prost::alloc::string::String,
+    /// The work that the caller has to do first, where that is why it was refused; absent otherwise.
+    #[prost(message, optional, tag = "4")]
+    pub work: ::core::option::Option<WorkChallenge>,
+}
+/// Work that somebody unknown has to do before it is served: to find a nonce for which the BLAKE3 hash of challenge, identity
+/// key and nonce (8 bytes, big-endian) starts with enough zero bits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkChallenge {
+    /// 16 bytes. It is for one name at one relay, and soon runs out.
+    #[prost(bytes = "vec", tag = "1")]
+    pub challenge: ::prost::alloc::vec::Vec<u8>,
+    /// Leading zero bits, at most 64.
+    #[prost(uint32, tag = "2")]
+    pub bits: u32,
 }
 /// A delivery as it waits in a queue.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -366,6 +380,9 @@ pub struct OpaqueRegisterStartResponse {
     /// Who may register.
     #[prost(enumeration = "RegistrationPolicy", tag = "2")]
     pub policy: i32,
+    /// The work that the registration of this name needs; absent where it needs none.
+    #[prost(message, optional, tag = "3")]
+    pub work: ::core::option::Option<WorkChallenge>,
 }
 /// Completes a registration.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -385,6 +402,12 @@ pub struct OpaqueRegisterFinishRequest {
     /// An invitation of the relay's administrators, 32 bytes; empty where everybody may register.
     #[prost(bytes = "vec", tag = "5")]
     pub invitation: ::prost::alloc::vec::Vec<u8>,
+    /// The challenge of the work that was done, 16 bytes; empty where none was.
+    #[prost(bytes = "vec", tag = "6")]
+    pub work_challenge: ::prost::alloc::vec::Vec<u8>,
+    /// The nonce that was found.
+    #[prost(uint64, tag = "7")]
+    pub work_nonce: u64,
 }
 /// Registered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -483,6 +506,8 @@ pub enum RegistrationPolicy {
     Closed = 1,
     /// Everybody.
     Open = 2,
+    /// Whoever has done some work for it, or has an invitation.
+    Work = 3,
 }
 impl RegistrationPolicy {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -494,6 +519,7 @@ impl RegistrationPolicy {
             Self::Unspecified => "REGISTRATION_POLICY_UNSPECIFIED",
             Self::Closed => "REGISTRATION_POLICY_CLOSED",
             Self::Open => "REGISTRATION_POLICY_OPEN",
+            Self::Work => "REGISTRATION_POLICY_WORK",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -502,6 +528,7 @@ impl RegistrationPolicy {
             "REGISTRATION_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
             "REGISTRATION_POLICY_CLOSED" => Some(Self::Closed),
             "REGISTRATION_POLICY_OPEN" => Some(Self::Open),
+            "REGISTRATION_POLICY_WORK" => Some(Self::Work),
             _ => None,
         }
     }
@@ -693,7 +720,7 @@ pub struct Profile {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ContactRequest {
-    /// Token of the invitation, 16 bytes.
+    /// Token of the invitation, 16 bytes. Random where there is none.
     #[prost(bytes = "vec", tag = "1")]
     pub token: ::prost::alloc::vec::Vec<u8>,
     /// Who asks.
@@ -702,6 +729,9 @@ pub struct ContactRequest {
     /// Where the answer may be left, with tokens that the relay knows, at most 3.
     #[prost(message, repeated, tag = "3")]
     pub mailboxes: ::prost::alloc::vec::Vec<Mailbox>,
+    /// There is no invitation: who asks has found the other by name, at a relay of both.
+    #[prost(bool, tag = "4")]
+    pub by_name: bool,
 }
 /// Says yes to a contact request.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2778,10 +2808,10 @@ pub struct RevokeInvitationResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct AddContactRequest {
-    /// The link.
+    /// The link, or NAME@RELAY for somebody whom FindUser has found since this node was started.
     #[prost(string, tag = "1")]
     pub link: ::prost::alloc::string::String,
-    /// Name for the contact on this node; empty for the one in the link.
+    /// Name for the contact on this node; empty for the one in the link, or at the relay.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
 }
@@ -2847,6 +2877,9 @@ pub struct Contact {
     /// MLS cipher suite of the direct conversation, its code point; 0 while there is none.
     #[prost(uint32, tag = "9")]
     pub suite: u32,
+    /// Where the relay listens at which one of the two found the other by name; empty if they met otherwise.
+    #[prost(string, tag = "10")]
+    pub met_at: ::prost::alloc::string::String,
 }
 /// Asks for another name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3942,6 +3975,136 @@ pub struct MailboxRelay {
     /// What it held when the present connection began is here and has been looked at.
     #[prost(bool, tag = "9")]
     pub fetched: bool,
+    /// What was seen of its log of names; absent if nothing was.
+    #[prost(message, optional, tag = "10")]
+    pub log: ::core::option::Option<RelayLog>,
+}
+/// What this node has seen of a relay's log of names.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelayLog {
+    /// The name under which the relay signs it.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Entries of the newest tree that was verified.
+    #[prost(uint64, tag = "2")]
+    pub entries: u64,
+    /// Unix time in ms at which that was signed; 0 if none was seen.
+    #[prost(uint64, tag = "3")]
+    pub signed_at_ms: u64,
+    /// What the relay was caught at, since when nothing of the log is believed; empty if at nothing.
+    #[prost(string, tag = "4")]
+    pub refusal: ::prost::alloc::string::String,
+    /// There is a proof of it that convinces others.
+    #[prost(bool, tag = "5")]
+    pub proven: bool,
+    /// What is wrong with this person's own name there; empty if nothing is.
+    #[prost(string, tag = "6")]
+    pub own_name: ::prost::alloc::string::String,
+}
+/// Asks who is behind a name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FindUserRequest {
+    /// NAME, or NAME@RELAY.
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// Which relay, where `user` does not say it: its link, its host, the name under which it signs its log, or the start of its
+    /// pin. Empty for the only one.
+    #[prost(string, tag = "2")]
+    pub relay: ::prost::alloc::string::String,
+}
+/// Under way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FindUserResponse {
+    /// As far as it is known.
+    #[prost(message, optional, tag = "1")]
+    pub found: ::core::option::Option<FoundUser>,
+}
+/// Waits for an answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitUserRequest {
+    /// As FindUser answered, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub pin: ::prost::alloc::vec::Vec<u8>,
+    /// As FindUser answered.
+    #[prost(string, tag = "2")]
+    pub username: ::prost::alloc::string::String,
+    /// At most so long, milliseconds, at most 3,600,000.
+    #[prost(uint32, tag = "3")]
+    pub timeout_ms: u32,
+}
+/// What is known.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitUserResponse {
+    /// As far as it is known.
+    #[prost(message, optional, tag = "1")]
+    pub found: ::core::option::Option<FoundUser>,
+}
+/// Who is behind a name, as the relay's log proves it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FoundUser {
+    /// SHA-256 of the relay's certificate, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub pin: ::prost::alloc::vec::Vec<u8>,
+    /// Where the relay listens, the first of its places.
+    #[prost(string, tag = "2")]
+    pub place: ::prost::alloc::string::String,
+    /// The name, in the relay's normal form.
+    #[prost(string, tag = "3")]
+    pub username: ::prost::alloc::string::String,
+    /// "asking", "found", "nobody" (the log proves that), "failed" (there is no answer), or "refused" (what the relay shows of its
+    /// log is not believed).
+    #[prost(string, tag = "4")]
+    pub state: ::prost::alloc::string::String,
+    /// Why there is no answer; empty if there is one.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Identity key, 32 bytes; empty unless somebody was found.
+    #[prost(bytes = "vec", tag = "6")]
+    pub identity: ::prost::alloc::vec::Vec<u8>,
+    /// How often the name was set, from 1; 0 if it never was.
+    #[prost(uint64, tag = "7")]
+    pub version: u64,
+    /// The 60 digits that this person and the one found share.
+    #[prost(string, tag = "8")]
+    pub safety_number: ::prost::alloc::string::String,
+    /// Name of the contact with this identity; empty if there is none.
+    #[prost(string, tag = "9")]
+    pub contact: ::prost::alloc::string::String,
+    /// It is this person.
+    #[prost(bool, tag = "10")]
+    pub own: bool,
+    /// The identity has ended.
+    #[prost(bool, tag = "11")]
+    pub revoked: bool,
+    /// Why, as its owner said.
+    #[prost(string, tag = "12")]
+    pub revoked_reason: ::prost::alloc::string::String,
+    /// Unix time in ms by the relay's clock; 0 if it has not ended.
+    #[prost(uint64, tag = "13")]
+    pub revoked_at_ms: u64,
+    /// The log for which this holds.
+    #[prost(message, optional, tag = "14")]
+    pub log: ::core::option::Option<RelayLog>,
+}
+/// Asks for a proof.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowRelayProofRequest {
+    /// The relay, as in FindUser.
+    #[prost(string, tag = "1")]
+    pub relay: ::prost::alloc::string::String,
+}
+/// A proof.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowRelayProofResponse {
+    /// Lines of text.
+    #[prost(string, tag = "1")]
+    pub proof: ::prost::alloc::string::String,
+    /// What the relay was caught at, in words.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// It convinces whoever has the key of the log. Otherwise it holds what the relay signed, which may have an explanation.
+    #[prost(bool, tag = "3")]
+    pub convicts: bool,
 }
 /// Asks for accounts of the relay.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

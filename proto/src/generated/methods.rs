@@ -10,7 +10,8 @@ use crate::access::{Access, CallerClass};
 pub enum Method {
     /// Begins a registration.
     OpaqueRegisterStart = 100,
-    /// Completes a registration and binds the name to an identity key. Conflict if the name is taken.
+    /// Completes a registration and binds the name to an identity key. Conflict if the name is taken. Forbidden, with the work
+    /// that is asked for, where that was not done, or was done for a challenge that has run out.
     OpaqueRegisterFinish = 101,
     /// Begins a login. An unknown name gets a well-formed fake record, in the same time.
     OpaqueLoginStart = 102,
@@ -161,7 +162,7 @@ pub enum Method {
     RevokeInvitation = 1122,
     /// Adds the person behind a link and sends them a contact request.
     AddContact = 1123,
-    /// Accepts a contact request that came through a reusable link.
+    /// Accepts a contact request that came through a reusable link, or from somebody who found this person by name.
     AcceptContact = 1124,
     /// Every contact, in the order of their names.
     ListContacts = 1125,
@@ -246,6 +247,12 @@ pub enum Method {
     LeaveRelay = 1213,
     /// The relays that keep what comes, in the order in which contacts use them.
     ListMailboxRelays = 1214,
+    /// Asks a relay at which there is an account who is behind a name. Answers when it has begun; WaitUser tells what came of it.
+    FindUser = 1215,
+    /// Waits until it is known who is behind a name that FindUser asked for, at most timeout_ms.
+    WaitUser = 1216,
+    /// What a relay was caught at, as a proof to show to others. NotFound if it was caught at nothing of which there is any.
+    ShowRelayProof = 1217,
     /// The accounts of the relay that this node is, oldest first.
     ListRelayUsers = 1220,
     /// Makes an account an administrator of the relay, or lets it be one no more. Its sessions must be resumed.
@@ -394,6 +401,9 @@ impl Method {
         Self::WaitMailboxRelay,
         Self::LeaveRelay,
         Self::ListMailboxRelays,
+        Self::FindUser,
+        Self::WaitUser,
+        Self::ShowRelayProof,
         Self::ListRelayUsers,
         Self::SetRelayAdministrator,
         Self::BanRelayUser,
@@ -527,6 +537,9 @@ impl Method {
             1212 => Self::WaitMailboxRelay,
             1213 => Self::LeaveRelay,
             1214 => Self::ListMailboxRelays,
+            1215 => Self::FindUser,
+            1216 => Self::WaitUser,
+            1217 => Self::ShowRelayProof,
             1220 => Self::ListRelayUsers,
             1221 => Self::SetRelayAdministrator,
             1222 => Self::BanRelayUser,
@@ -674,6 +687,9 @@ impl Method {
             Self::WaitMailboxRelay => "WaitMailboxRelay",
             Self::LeaveRelay => "LeaveRelay",
             Self::ListMailboxRelays => "ListMailboxRelays",
+            Self::FindUser => "FindUser",
+            Self::WaitUser => "WaitUser",
+            Self::ShowRelayProof => "ShowRelayProof",
             Self::ListRelayUsers => "ListRelayUsers",
             Self::SetRelayAdministrator => "SetRelayAdministrator",
             Self::BanRelayUser => "BanRelayUser",
@@ -808,6 +824,9 @@ impl Method {
             Self::WaitMailboxRelay => "wait_mailbox_relay",
             Self::LeaveRelay => "leave_relay",
             Self::ListMailboxRelays => "list_mailbox_relays",
+            Self::FindUser => "find_user",
+            Self::WaitUser => "wait_user",
+            Self::ShowRelayProof => "show_relay_proof",
             Self::ListRelayUsers => "list_relay_users",
             Self::SetRelayAdministrator => "set_relay_administrator",
             Self::BanRelayUser => "ban_relay_user",
@@ -933,6 +952,9 @@ impl Method {
             | Self::WaitMailboxRelay
             | Self::LeaveRelay
             | Self::ListMailboxRelays
+            | Self::FindUser
+            | Self::WaitUser
+            | Self::ShowRelayProof
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1065,6 +1087,9 @@ impl Method {
             | Self::WaitMailboxRelay
             | Self::LeaveRelay
             | Self::ListMailboxRelays
+            | Self::FindUser
+            | Self::WaitUser
+            | Self::ShowRelayProof
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1199,6 +1224,9 @@ impl Method {
             Self::WaitMailboxRelay => "WaitMailboxRelayRequest",
             Self::LeaveRelay => "LeaveRelayRequest",
             Self::ListMailboxRelays => "ListMailboxRelaysRequest",
+            Self::FindUser => "FindUserRequest",
+            Self::WaitUser => "WaitUserRequest",
+            Self::ShowRelayProof => "ShowRelayProofRequest",
             Self::ListRelayUsers => "ListRelayUsersRequest",
             Self::SetRelayAdministrator => "SetRelayAdministratorRequest",
             Self::BanRelayUser => "BanRelayUserRequest",
@@ -1333,6 +1361,9 @@ impl Method {
             Self::WaitMailboxRelay => "WaitMailboxRelayResponse",
             Self::LeaveRelay => "LeaveRelayResponse",
             Self::ListMailboxRelays => "ListMailboxRelaysResponse",
+            Self::FindUser => "FindUserResponse",
+            Self::WaitUser => "WaitUserResponse",
+            Self::ShowRelayProof => "ShowRelayProofResponse",
             Self::ListRelayUsers => "ListRelayUsersResponse",
             Self::SetRelayAdministrator => "SetRelayAdministratorResponse",
             Self::BanRelayUser => "BanRelayUserResponse",
@@ -1459,6 +1490,9 @@ impl Method {
             | Self::WaitMailboxRelay
             | Self::LeaveRelay
             | Self::ListMailboxRelays
+            | Self::FindUser
+            | Self::WaitUser
+            | Self::ShowRelayProof
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1585,6 +1619,9 @@ impl Method {
             | Self::WaitMailboxRelay
             | Self::LeaveRelay
             | Self::ListMailboxRelays
+            | Self::FindUser
+            | Self::WaitUser
+            | Self::ShowRelayProof
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser

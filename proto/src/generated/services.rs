@@ -27,7 +27,8 @@ pub trait Auth<C> {
         Err(Failure::not_offered(Method::OpaqueRegisterStart))
     }
 
-    /// Completes a registration and binds the name to an identity key. Conflict if the name is taken.
+    /// Completes a registration and binds the name to an identity key. Conflict if the name is taken. Forbidden, with the work
+    /// that is asked for, where that was not done, or was done for a challenge that has run out.
     ///
     /// # Errors
     /// `Forbidden` unless implemented; otherwise as the implementation says.
@@ -1380,7 +1381,7 @@ pub trait Owner<C> {
         Err(Failure::not_offered(Method::AddContact))
     }
 
-    /// Accepts a contact request that came through a reusable link.
+    /// Accepts a contact request that came through a reusable link, or from somebody who found this person by name.
     ///
     /// # Errors
     /// `Forbidden` unless implemented; otherwise as the implementation says.
@@ -1916,6 +1917,45 @@ pub trait Owner<C> {
         Err(Failure::not_offered(Method::ListMailboxRelays))
     }
 
+    /// Asks a relay at which there is an account who is behind a name. Answers when it has begun; WaitUser tells what came of it.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn find_user(
+        &mut self,
+        context: &mut C,
+        request: v1::FindUserRequest,
+    ) -> Result<v1::FindUserResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::FindUser))
+    }
+
+    /// Waits until it is known who is behind a name that FindUser asked for, at most timeout_ms.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn wait_user(
+        &mut self,
+        context: &mut C,
+        request: v1::WaitUserRequest,
+    ) -> Result<v1::WaitUserResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::WaitUser))
+    }
+
+    /// What a relay was caught at, as a proof to show to others. NotFound if it was caught at nothing of which there is any.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn show_relay_proof(
+        &mut self,
+        context: &mut C,
+        request: v1::ShowRelayProofRequest,
+    ) -> Result<v1::ShowRelayProofResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ShowRelayProof))
+    }
+
     /// The accounts of the relay that this node is, oldest first.
     ///
     /// # Errors
@@ -2182,6 +2222,11 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::LeaveRelay => answer(method, payload, |request| handler.leave_relay(context, request)),
         Method::ListMailboxRelays => {
             answer(method, payload, |request| handler.list_mailbox_relays(context, request))
+        }
+        Method::FindUser => answer(method, payload, |request| handler.find_user(context, request)),
+        Method::WaitUser => answer(method, payload, |request| handler.wait_user(context, request)),
+        Method::ShowRelayProof => {
+            answer(method, payload, |request| handler.show_relay_proof(context, request))
         }
         Method::ListRelayUsers => {
             answer(method, payload, |request| handler.list_relay_users(context, request))

@@ -20,17 +20,20 @@ use crate::tables::{self, ACCOUNT_ORDER, ACCOUNTS, USERNAMES, at, key};
 impl Relay {
     pub(crate) fn opaque_register_start(
         &self,
-        _: &Context<'_>,
+        cx: &Context<'_>,
         request: &OpaqueRegisterStartRequest,
     ) -> Result<OpaqueRegisterStartResponse, Failure> {
         let username = username_field(&request.username)?;
         let answered = self.secrets.opaque.answer_registration(&username, &request.request);
         let response = answered.map_err(|error| opaque_failure("request", &error))?;
-        let policy = match self.registration {
-            Registration::Closed => RegistrationPolicy::Closed,
-            Registration::Open => RegistrationPolicy::Open,
+        let (policy, work) = match self.registration {
+            Registration::Closed => (RegistrationPolicy::Closed, None),
+            Registration::Open => (RegistrationPolicy::Open, None),
+            Registration::Work { bits } => {
+                (RegistrationPolicy::Work, Some(self.work.challenge(&username, bits, cx.now)))
+            }
         };
-        Ok(OpaqueRegisterStartResponse { response, policy: policy.into() })
+        Ok(OpaqueRegisterStartResponse { response, policy: policy.into(), work })
     }
 
     pub(crate) fn opaque_register_finish(
@@ -41,11 +44,22 @@ impl Relay {
         let username = username_field(&request.username)?;
         let identity = Identity::try_from(request.identity_key.as_slice())
             .map_err(|error| error.in_field("identity_key"))?;
+        if let Registration::Work { bits } = self.registration
+            && request.invitation.is_empty()
+        {
+            let found = (request.work_challenge.as_slice(), request.work_nonce);
+            self.work.check(&username, &identity, bits, found, cx.now)?;
+        }
         check_record(&request.upload).map_err(|error| opaque_failure("upload", &error))?;
         verify_possession(&identity, &username, &request.upload, &request.proof_of_possession)
             .map_err(|error| Failure::bad_request("proof_of_possession", error.to_string()))?;
         // Before anything is told about names: nobody without an invitation learns which are taken.
-        if self.registration == Registration::Closed {
+        let is_invited = match self.registration {
+            Registration::Closed => true,
+            Registration::Open => false,
+            Registration::Work { .. } => !request.invitation.is_empty(),
+        };
+        if is_invited {
             invitations::use_up(cx, &request.invitation)?;
         }
         if cx.tx.get(USERNAMES, key(username.as_bytes()))?.is_some() {

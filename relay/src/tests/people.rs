@@ -11,7 +11,7 @@ use qpq_proto::v1::{
     FetchRequest, FetchResponse, OpaqueLoginFinishRequest, OpaqueLoginFinishResponse,
     OpaqueLoginStartRequest, OpaqueLoginStartResponse, OpaqueRegisterFinishRequest,
     OpaqueRegisterFinishResponse, OpaqueRegisterStartRequest, OpaqueRegisterStartResponse,
-    ResumeSessionRequest, ResumeSessionResponse,
+    ResumeSessionRequest, ResumeSessionResponse, WorkChallenge,
 };
 use qpq_proto::{Failure, Method, Status};
 
@@ -79,20 +79,31 @@ fn cost() -> PassphraseCost {
 }
 
 pub(super) fn register(world: &mut World, person: &Person, connection: u8) -> Result<bool, Failure> {
+    register_with(world, person, connection, |_, _, _| ())
+}
+
+/// Registers with a request that was changed, after it is known which work the relay asks for; some time may pass as well.
+pub(super) fn register_with(
+    world: &mut World,
+    person: &Person,
+    connection: u8,
+    change: impl FnOnce(&mut World, &mut OpaqueRegisterFinishRequest, Option<WorkChallenge>),
+) -> Result<bool, Failure> {
     let (state, request) = ClientRegistration::start(&mut world.rng, person.password.as_bytes()).unwrap();
     let start = OpaqueRegisterStartRequest { username: person.name.to_owned(), request };
     let answer: OpaqueRegisterStartResponse =
         world.call(on(connection), Method::OpaqueRegisterStart, &start)?;
     let identity = person.identity();
     let registered = state.finish(&mut world.rng, &identity.public(), &answer.response, cost()).unwrap();
-    let finish = OpaqueRegisterFinishRequest {
+    let mut finish = OpaqueRegisterFinishRequest {
         username: person.name.to_owned(),
         proof_of_possession: prove_possession(&identity, &person.name.to_lowercase(), &registered.record)
             .to_vec(),
         upload: registered.record,
         identity_key: identity.public().to_vec(),
-        invitation: Vec::new(),
+        ..OpaqueRegisterFinishRequest::default()
     };
+    change(world, &mut finish, answer.work);
     let answer: Result<OpaqueRegisterFinishResponse, _> =
         world.call(on(connection), Method::OpaqueRegisterFinish, &finish);
     answer.map(|response| response.success)

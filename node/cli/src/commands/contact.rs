@@ -6,7 +6,7 @@ use clap::Subcommand;
 use qpq_proto::v1;
 use serde::Serialize;
 
-use super::WaitArgs;
+use super::{WaitArgs, relay};
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::exit::Error;
@@ -18,9 +18,9 @@ use crate::views::contact::{ContactView, ContactsView, VerificationView};
 /// What to do with contacts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContactCommand {
-    /// Add the person behind an invitation link.
+    /// Add the person behind an invitation link, or behind a name at a relay of yours.
     Add {
-        /// The link, starting with qpq:
+        /// The link, starting with qpq: or NAME@RELAY.
         link: String,
         /// Call the contact so on this node, instead of by the name in the link.
         #[arg(long)]
@@ -28,7 +28,7 @@ pub(crate) enum ContactCommand {
         #[command(flatten)]
         wait: WaitArgs,
     },
-    /// Accept a request that came through a reusable link.
+    /// Accept a request that came through a reusable link, or from somebody who found you by name.
     Accept {
         /// The name under which the request is listed.
         name: String,
@@ -92,6 +92,15 @@ async fn add(context: &Context, link: String, name: Option<String>, wait: WaitAr
     let daemon = context.daemon().await?;
     // Taken before the request, so that the reason of a refusal comes after it.
     let cursor = if wait.wait { Some(Cursor::newest(&daemon).await?) } else { None };
+    // A link to a person starts with `qpq:` and has no other `@` in it than one of a name.
+    let is_address = link.split_once('@').is_some_and(|(name, _)| !name.is_empty() && !name.contains(':'));
+    if is_address {
+        let found = relay::names::ask(&daemon, link.clone(), String::new(), wait.timeout).await?;
+        if found.state == "nobody" {
+            let message = "nobody has this name there, as the relay's log proves".to_owned();
+            return Err(Error::Negative(message));
+        }
+    }
     let request = v1::AddContactRequest { link, name: name.unwrap_or_default() };
     let contact = required(daemon.add_contact(&request).await?.contact, "the contact")?;
     let Some(cursor) = cursor.filter(|_| contact.state == "requested") else {

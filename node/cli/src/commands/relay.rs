@@ -4,8 +4,10 @@ pub(crate) mod account;
 
 mod administration;
 mod audit;
+pub(crate) mod names;
 mod views;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -61,6 +63,23 @@ pub(crate) enum RelayCommand {
     },
     /// List the relays that keep messages for you.
     List,
+    /// Ask a relay who is behind a name, and check its answer against its log.
+    Find(names::FindArgs),
+    /// Write down what a relay was caught at, as a proof to show to others.
+    Proof {
+        /// The link to the relay, its host, or the start of its pin.
+        #[arg(value_name = "LINK")]
+        relay: String,
+        /// The file to write; standard output without it.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a proof against a relay. No node is needed.
+    CheckProof {
+        /// The file, or - for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// About those who use this relay.
     #[command(flatten)]
     Administration(AdministrationCommand),
@@ -77,6 +96,9 @@ pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error>
         RelayCommand::Login(args) => account::log_in(context, args.link, args.account).await,
         RelayCommand::Leave { relay } => account::leave(context, relay).await,
         RelayCommand::List => account::list(context).await,
+        RelayCommand::Find(args) => names::find(context, args).await,
+        RelayCommand::Proof { relay, output } => names::proof(context, relay, output).await,
+        RelayCommand::CheckProof { file } => names::check_proof(context, &file),
         RelayCommand::Administration(command) => administration::run(context, command).await,
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn failure(status: Status, field: &str) -> Failure {
-    Failure { status, message: String::new(), retry_after_ms: 0, field: field.to_owned() }
+    Failure { status, message: String::new(), retry_after_ms: 0, field: field.to_owned(), work: None }
 }
 
 #[test]

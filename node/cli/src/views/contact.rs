@@ -21,6 +21,7 @@ pub(crate) struct ContactView {
     added_at_ms: u64,
     online: bool,
     suite: u32,
+    met_at: String,
 }
 
 impl From<v1::Contact> for ContactView {
@@ -35,6 +36,7 @@ impl From<v1::Contact> for ContactView {
             added_at_ms: contact.added_at_ms,
             online: contact.online,
             suite: contact.suite,
+            met_at: contact.met_at,
         }
     }
 }
@@ -44,7 +46,8 @@ impl ContactView {
     fn state_text(&self) -> String {
         match self.state.as_str() {
             "requested" => "asked, no answer yet".to_owned(),
-            "pending" => "wants to be a contact".to_owned(),
+            "pending" if self.met_at.is_empty() => "wants to be a contact".to_owned(),
+            "pending" => format!("a stranger by name at {}: wants to be a contact", printable(&self.met_at)),
             "refused" => "refused: ask for a new link".to_owned(),
             "accepted" => if self.online { "online" } else { "offline" }.to_owned(),
             other => printable(other).into_owned(),
@@ -167,6 +170,7 @@ pub(crate) fn sample_contact() -> v1::Contact {
         added_at_ms: 1_795_257_065_120,
         online: true,
         suite: 0x4f,
+        met_at: String::new(),
     }
 }
 
@@ -181,7 +185,7 @@ mod tests {
         let wanted =
             format!(r#"{{"schema":"qpq.contact/1","name":"bob","identity":"{identity}","state":"accepted","#)
                 + &format!(r#""verification":"unverified","verified_at_ms":0,"nodes":["{node}"],"#)
-                + r#""added_at_ms":1795257065120,"online":true,"suite":79}"#;
+                + r#""added_at_ms":1795257065120,"online":true,"suite":79,"met_at":""}"#;
         assert_eq!(to_json(&ContactView::from(sample_contact())).unwrap(), wanted);
         let list = ContactsView::from(vec![sample_contact()]);
         let one = wanted.replace(r#""schema":"qpq.contact/1","#, "");

@@ -31,7 +31,7 @@ fn every_failure_has_its_exit_code() {
         (Status::Unavailable, "", 3),
         (Status::Internal, "", 70),
     ] {
-        let failure = Failure { status, message: "so it is".into(), retry_after_ms: 0, field: field.into() };
+        let failure = Failure { status, field: field.into(), ..Failure::conflict("so it is") };
         let node = Scripted::start(Script { failure: Some(failure), ..Script::default() });
         let ended = node.qpq(&["--json", "send", "@bob", "hello"], "");
         assert_eq!((ended.code, ended.stdout.as_str()), (code, ""), "{status:?} {field}");

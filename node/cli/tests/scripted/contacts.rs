@@ -41,7 +41,7 @@ fn contacts_in_a_table_and_in_json() {
     );
     let one = format!(r#"{{"name":"bob","identity":"{}","state":"accepted","#, hex("bb", 32))
         + &format!(r#""verification":"unverified","verified_at_ms":0,"nodes":["{}"],"#, hex("b0", 32))
-        + r#""added_at_ms":1795257065120,"online":true,"suite":79}"#;
+        + r#""added_at_ms":1795257065120,"online":true,"suite":79,"met_at":""}"#;
     assert!(for_programs.starts_with(&format!(r#"{{"schema":"qpq.contacts/1","contacts":[{one},"#)));
     assert_eq!(json(&for_programs)["contacts"].as_array().map(Vec::len), Some(5));
 }

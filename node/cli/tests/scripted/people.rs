@@ -22,6 +22,7 @@ pub(crate) fn bob() -> v1::Contact {
         added_at_ms: AT_MS,
         online: true,
         suite: 0x4f,
+        met_at: String::new(),
     }
 }
 

@@ -19,6 +19,7 @@ fn relay(state: &str) -> v1::MailboxRelay {
         received: 0,
         contacts: 1,
         fetched: false,
+        log: None,
     }
 }
 
@@ -104,4 +105,72 @@ fn relays_are_listed_and_left() {
     assert!(ended.stdout.contains("It was not reached"), "{}", ended.stdout);
     assert_eq!(node.request::<v1::LeaveRelayRequest>(Method::LeaveRelay).relay, "abab");
     assert_eq!(node.qpq(&["relay", "leave", "abab"], "").code, 2, "nobody can be asked");
+}
+
+fn found(state: &str) -> v1::FoundUser {
+    v1::FoundUser {
+        pin: vec![0xab; 32],
+        place: "relay.example:5001".into(),
+        username: "bob".into(),
+        state: state.into(),
+        reason: "so it is".into(),
+        identity: vec![0xcd; 32],
+        version: 1,
+        ..v1::FoundUser::default()
+    }
+}
+
+/// A node at which a question about a name goes through these states.
+fn finding(states: &[&str]) -> Script {
+    let begun = v1::FindUserResponse { found: Some(found("asking")) };
+    let script = Script::default().answering(Method::FindUser, &begun);
+    states.iter().fold(script, |script, state| {
+        script.answering(Method::WaitUser, &v1::WaitUserResponse { found: Some(found(state)) })
+    })
+}
+
+#[test]
+fn a_name_is_asked_for_until_there_is_an_answer() {
+    for (states, code, stdout, stderr) in [
+        (&["asking", "found"][..], 0, "bob at relay.example:5001\n", ""),
+        (&["nobody"], 1, "bob at relay.example:5001: nobody\n", "nobody has this name"),
+        (&["failed"], 1, "", "so it is"),
+        (&["refused"], 4, "", "contradicts itself: so it is"),
+    ] {
+        let node = Scripted::start(finding(states));
+        let ended = node.qpq(&["relay", "find", "bob", "--relay", "relay.example"], "");
+        assert_eq!(ended.code, code, "{states:?} {}", ended.stderr);
+        assert!(
+            ended.stdout.starts_with(stdout) && ended.stderr.contains(stderr),
+            "{states:?} {}",
+            ended.stderr
+        );
+        let asked: v1::FindUserRequest = node.request(Method::FindUser);
+        assert_eq!((asked.user.as_str(), asked.relay.as_str()), ("bob", "relay.example"));
+    }
+}
+
+#[test]
+fn who_is_asked_by_name_is_found_first() {
+    let contact = v1::Contact { state: "requested".into(), name: "bob".into(), ..Default::default() };
+    let added = v1::AddContactResponse { contact: Some(contact) };
+    let node = Scripted::start(finding(&["found"]).answering(Method::AddContact, &added));
+    let ended = node.qpq(&["contact", "add", "bob@relay.example:5001"], "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let asked: v1::AddContactRequest = node.request(Method::AddContact);
+    assert_eq!(asked.link, "bob@relay.example:5001");
+    let node = Scripted::start(finding(&["refused"]).answering(Method::AddContact, &added));
+    assert_eq!(node.qpq(&["contact", "add", "bob@relay.example"], "").code, 4, "nobody is asked");
+}
+
+#[test]
+fn what_is_no_proof_is_said_without_a_node() {
+    let here = tempfile::tempdir().unwrap();
+    let file = here.path().join("proof");
+    std::fs::write(&file, "qpq relay proof 1\nAA").unwrap();
+    let node = Scripted::start(Script::default());
+    let ended = node.qpq(&["relay", "check-proof", file.to_str().unwrap()], "");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("not a proof"), "{}", ended.stderr);
+    assert_eq!(node.qpq(&["relay", "check-proof", "/nowhere/at/all"], "").code, 2);
 }

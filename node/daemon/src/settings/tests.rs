@@ -29,6 +29,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("connections_per_address", "7".into(), one("7")),
         ("custody", "ram".into(), one("ram")),
         ("relay_registration", "open".into(), one("open")),
+        ("relay_work_bits", "26".into(), one("26")),
         ("relay_domain", "relay.example.org".into(), one("relay.example.org")),
         ("relay_places", "relay.example.org:5001".into(), Raw::Many(vec!["relay.example.org:5001".into()])),
         ("metrics_listen", "127.0.0.1:9464".into(), one("127.0.0.1:9464")),

@@ -160,6 +160,29 @@ impl Item for NonZeroUsize {
     const EXPECTED: &'static str = "a number from 1 on";
 }
 
+/// Leading zero bits of the work that a registration takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkBits(pub u8);
+
+impl FromStr for WorkBits {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let bits = text.parse().map_err(|_| ())?;
+        if (1..=30).contains(&bits) { Ok(Self(bits)) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for WorkBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Item for WorkBits {
+    const EXPECTED: &'static str = "a number from 1 to 30";
+}
+
 impl Item for SocketAddr {
     const EXPECTED: &'static str = "address:port, such as 127.0.0.1:4433 or [::1]:4433";
 }

@@ -49,7 +49,7 @@ impl Engine {
             let is_taken = matches!(seen, Ok(Disposition::Delivered));
             return Ok(self.carried_opened(cx, carried, is_taken)?);
         }
-        match self.place(cx, Origin { node: None, delivery, carried, is_mailed: false }, recognised)? {
+        match self.place(cx, Origin { delivery, carried, ..Origin::default() }, recognised)? {
             Disposition::Delivered => {
                 self.remember(cx, &delivery, Disposition::Delivered)?;
                 Ok(self.carried_opened(cx, carried, true)?)

@@ -53,6 +53,9 @@ impl Engine {
                 if !is_waited_for || (!parcel.bundles.is_empty() && !parcel.is_refused) {
                     continue;
                 }
+                if self.goes_by_relay_alone(cx, &stream, &parcel.recipient, &parcel)? {
+                    continue;
+                }
                 if parcel.is_refused && is_full {
                     self.carrying.lacks_room = true;
                     continue;

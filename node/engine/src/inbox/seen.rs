@@ -88,7 +88,7 @@ impl From<RefusalRecord> for Failure {
     fn from(record: RefusalRecord) -> Self {
         let status = u8::try_from(record.status).ok().and_then(Status::from_u8);
         let status = status.unwrap_or(Status::Conflict);
-        Self { status, message: record.message, field: record.field, retry_after_ms: 0 }
+        Self { status, message: record.message, field: record.field, retry_after_ms: 0, work: None }
     }
 }
 

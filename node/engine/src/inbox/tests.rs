@@ -154,7 +154,8 @@ fn each_way_in_which_a_message_fails_to_open_has_its_answer() {
         (E::Library(library()), Status::Internal),
     ] {
         let mut bench = Bench::of("alice");
-        let origin = Origin { node: Some(NODE), delivery: [1; 16], carried: &[], is_mailed: false };
+        let origin =
+            Origin { node: Some(NODE), delivery: [1; 16], carried: &[], is_mailed: false, met_at: None };
         let answer = bench.with(|engine, cx| engine.unopened(cx, origin, &[5; 32], b"message", &error));
         let refusal = answer.unwrap_err();
         assert_eq!(refusal.status, status, "{error}");
@@ -166,7 +167,7 @@ fn each_way_in_which_a_message_fails_to_open_has_its_answer() {
 fn what_comes_too_early_is_stored_and_remembered_as_such() {
     let mut bench = Bench::of("alice");
     let (origin, early) = (
-        Origin { node: Some(NODE), delivery: [1; 16], carried: &[], is_mailed: false },
+        Origin { node: Some(NODE), delivery: [1; 16], carried: &[], is_mailed: false, met_at: None },
         mls::MlsError::FutureEpoch { epoch: 3, ours: 2 },
     );
     let unopened = |bench: &mut Bench| {

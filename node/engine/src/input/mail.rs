@@ -29,6 +29,15 @@ pub struct Mail {
     pub payload: Bytes,
 }
 
+/// Which of this person's mailboxes at a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OwnMailbox {
+    /// The random one, of which contacts know.
+    Contacts,
+    /// That of the identity, by which strangers ask.
+    Strangers,
+}
+
 /// Where a delivery lies that a relay kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailPlace {
@@ -36,6 +45,8 @@ pub enum MailPlace {
     Queue {
         /// Which connection brought it.
         round: u64,
+        /// In which mailbox.
+        mailbox: OwnMailbox,
         /// Its position there.
         seq: u64,
     },

@@ -46,6 +46,7 @@ impl Engine {
         if !person.hybrid_key.is_empty() {
             return Ok(self.seal_request(cx, person.clone(), Vec::new())?);
         }
+        self.ask_key_at_relay(cx, person);
         if let Some(node) = person.node_keys().into_iter().find(|node| self.peers.is_connected(node)) {
             self.ask_hybrid_key(cx, person, node);
         }
@@ -124,7 +125,9 @@ impl Engine {
         mailboxes: Vec<Mailbox>,
     ) -> Result<(), EngineError> {
         let profile = self.profile(cx).map_err(|error| EngineError::Internal(error.message))?;
-        let request = ContactRequest { token: person.token.clone(), profile: Some(profile), mailboxes };
+        let by_name = person.is_asked_by_name();
+        let token = person.token.clone();
+        let request = ContactRequest { token, profile: Some(profile), mailboxes, by_name };
         let introduction = super::introduction(cx, introduction::Kind::Request(request));
         self.ship_introduction(cx, &person, &introduction, &person.joining)
             .map_err(|error| EngineError::Internal(error.message))?;

@@ -31,6 +31,8 @@ pub(crate) enum Task {
     Grants,
     /// Look whether recovery bundles must be renewed.
     Recovery,
+    /// Ask a relay for this person's own name.
+    OwnName(RelayKey),
 }
 
 impl Engine {
@@ -52,6 +54,7 @@ impl Engine {
             Task::Relay(relay) => self.relay_due(cx, relay),
             Task::Grants => self.grant_tokens(cx),
             Task::Recovery => self.bundles_due(cx),
+            Task::OwnName(relay) => self.own_name_due(cx, relay),
         }
     }
 }

@@ -5,7 +5,7 @@ use qpq_proto::{Method, ids::NodeKey};
 
 use super::{Change, Peers};
 use crate::{
-    input::{CallId, Effect, RelayKey, RelayLine},
+    input::{CallId, Effect, OwnMailbox, RelayKey, RelayLine},
     outbox::Stream,
     relays::RelayStep,
 };
@@ -46,9 +46,9 @@ impl Purpose {
 }
 
 impl Peers {
-    /// Whether a relay was asked for deliveries, or told of some, over the connection of a round.
-    pub(crate) fn is_asking_relay(&self, relay: RelayKey, round: u64) -> bool {
-        [RelayStep::Fetch, RelayStep::Acknowledge]
+    /// Whether a relay was asked for what lies in a mailbox, or told what was taken, over the connection of a round.
+    pub(crate) fn is_asking_relay(&self, relay: RelayKey, round: u64, mailbox: OwnMailbox) -> bool {
+        [RelayStep::Fetch { mailbox }, RelayStep::Acknowledge { mailbox }]
             .into_iter()
             .any(|step| self.is_under_way(&Purpose::Relay { relay, round, step }))
     }
@@ -67,7 +67,8 @@ impl Peers {
     pub(crate) fn is_telling_relay(&self, relay: RelayKey, round: u64) -> bool {
         self.calls.values().any(|call| match call {
             Purpose::Relay { relay: called, round: over, step } => {
-                (*called, *over) == (relay, round) && *step != RelayStep::Fetch
+                let is_fetching = matches!(step, RelayStep::Fetch { .. });
+                (*called, *over) == (relay, round) && !is_fetching
             }
             _ => false,
         })

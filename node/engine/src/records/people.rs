@@ -136,6 +136,9 @@ pub(crate) struct PersonRecord {
     /// Which of the person's hybrid keys it is.
     #[prost(uint64, tag = "22")]
     pub hybrid_sequence: u64,
+    /// Pin of the relay at which one of the two found the other by name, 32 bytes; empty if they met otherwise.
+    #[prost(bytes = "vec", tag = "23")]
+    pub met_at: Vec<u8>,
     /// What the standing was before it was blocked.
     #[prost(enumeration = "Standing", tag = "15")]
     pub standing_before_block: i32,

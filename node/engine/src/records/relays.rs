@@ -65,6 +65,35 @@ impl Drop for RelayRecord {
     }
 }
 
+/// What was seen of a relay's log of names.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RelayLogRecord {
+    /// Pin of the relay, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub pin: Vec<u8>,
+    /// The keys and the newest tree head that was verified, as `LogView` encodes them.
+    #[prost(bytes = "vec", tag = "2")]
+    pub view: Vec<u8>,
+    /// What the relay was caught at; empty if at nothing.
+    #[prost(string, tag = "3")]
+    pub refusal: String,
+    /// What it signed of that, as `Evidence` encodes it; empty if nothing.
+    #[prost(bytes = "vec", tag = "4")]
+    pub evidence: Vec<u8>,
+    /// The evidence convicts it.
+    #[prost(bool, tag = "5")]
+    pub is_proven: bool,
+    /// Newest version of this person's own name that was seen; 0 for none.
+    #[prost(uint64, tag = "6")]
+    pub own_version: u64,
+    /// What is wrong with the own name; empty if nothing is.
+    #[prost(string, tag = "7")]
+    pub own_fault: String,
+    /// The own name was set again, though this person did not register again.
+    #[prost(bool, tag = "8")]
+    pub was_others: bool,
+}
+
 /// Which tokens of a mailbox a contact has.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct GrantRecord {
@@ -94,6 +123,9 @@ pub(crate) struct MailboxesRecord {
     /// In order of preference.
     #[prost(message, repeated, tag = "2")]
     pub mailboxes: Vec<MailboxRecord>,
+    /// Pin of the relay at which the two found each other by name; empty once mailboxes are known.
+    #[prost(bytes = "vec", tag = "3")]
+    pub meeting: Vec<u8>,
 }
 
 /// A contact's mailbox at a relay.

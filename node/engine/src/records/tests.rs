@@ -46,6 +46,7 @@ fn people() {
         nodes: vec![two(7), two(8)],
         addresses: vec!["[::1]:1".into()],
         hybrid_key: two(9),
+        met_at: Vec::new(),
         added_at_ms: 1_000,
         conversation: two(11),
         token: two(12),

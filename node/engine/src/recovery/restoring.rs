@@ -196,7 +196,7 @@ impl Engine {
         self.save_person(cx, &person)?;
         let (identity, mailboxes) = (person.identity.clone(), contact.mailboxes.clone());
         if !mailboxes.is_empty() {
-            self.save_mailboxes(cx, &MailboxesRecord { identity, mailboxes })?;
+            self.save_mailboxes(cx, &MailboxesRecord { identity, mailboxes, ..MailboxesRecord::default() })?;
         }
         Ok(true)
     }

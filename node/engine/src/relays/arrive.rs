@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     engine::Engine,
     inbox::Origin,
-    input::{Effect, EngineError, Mail, MailPlace, Next, RelayKey},
+    input::{Effect, EngineError, Mail, MailPlace, Next, OwnMailbox, RelayKey},
     records::{ConversationRecord, KeptMailRecord},
     routes::Recognised,
     storage::Direction,
@@ -58,16 +58,19 @@ impl Engine {
         let Some(recognised) = self.recognise(cx, &parcel)? else {
             return Ok(self.keep_mail(cx, mail)?);
         };
-        self.place_mail(cx, delivery, &recognised)
+        self.place_mail(cx, delivery, mail, &recognised)
     }
 
     fn place_mail(
         &mut self,
         cx: &mut Context<'_>,
         delivery: [u8; 16],
+        mail: &Mail,
         recognised: &Recognised,
     ) -> Result<(), Failure> {
-        let origin = Origin { node: None, delivery, carried: &[], is_mailed: true };
+        let is_strangers = matches!(mail.place, MailPlace::Queue { mailbox: OwnMailbox::Strangers, .. });
+        let met_at = is_strangers.then_some(mail.relay);
+        let origin = Origin { node: None, delivery, carried: &[], is_mailed: true, met_at };
         if self.place(cx, origin, recognised)? == Disposition::Delivered {
             self.remember(cx, &delivery, Disposition::Delivered)?;
         }
@@ -84,7 +87,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.relays.is_touched = true;
         let is_given_up = match place {
-            MailPlace::Queue { round, seq } => is_useless || self.mail_stuck(cx, relay, round, seq),
+            MailPlace::Queue { round, mailbox, seq } => {
+                is_useless || self.mail_stuck(cx, relay, (round, mailbox, seq))
+            }
             MailPlace::Kept(_) => is_useless,
         };
         if is_given_up { self.mail_done(cx, relay, place, true) } else { Ok(()) }
@@ -98,13 +103,13 @@ impl Engine {
         is_useless: bool,
     ) -> Result<(), EngineError> {
         match place {
-            MailPlace::Queue { round, seq } => {
+            MailPlace::Queue { round, mailbox, seq } => {
                 if let Some(mut record) = self.relay_record(cx, relay)? {
                     record.received += 1;
                     record.useless += u64::from(is_useless);
                     self.save_relay(cx, &record)?;
                 }
-                self.mail_handled(cx, relay, round, seq)
+                self.mail_handled(cx, relay, (round, mailbox, seq))
             }
             MailPlace::Kept(ordinal) => Ok(cx.tx.delete(KEPT_MAIL, tables::at(SINGLE, ordinal))?),
         }

@@ -65,7 +65,7 @@ impl Engine {
             return Ok(());
         }
         let person = self.person(cx, identity)?.filter(PersonRecord::is_unasked);
-        match person.filter(|person| !self.is_node_connected(person)) {
+        match person.filter(|person| !person.is_asked_by_name() && !self.is_node_connected(person)) {
             Some(person) if person.hybrid_key.is_empty() => self.fetch_key_by_mail(cx, &person),
             Some(person) if self.is_told_first(cx, &person)? => {
                 self.grant_soon(cx.now);
@@ -160,6 +160,9 @@ impl PersonRecord {
 
     /// There is one to somebody who knows nothing of this person yet, and whose key is known.
     pub(crate) fn is_asked_by_mail(&self) -> bool {
-        self.is_unasked() && self.standing() == Standing::Requested && !self.hybrid_key.is_empty()
+        self.is_unasked()
+            && self.standing() == Standing::Requested
+            && !self.is_asked_by_name()
+            && !self.hybrid_key.is_empty()
     }
 }

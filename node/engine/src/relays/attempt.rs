@@ -13,6 +13,7 @@ use bytes::Bytes;
 use qpq_crypto::{
     account::{prove_possession, sign_login},
     opaque::{ClientLogin, ClientRegistration, LoggedIn, Registered},
+    work::Challenge,
 };
 use qpq_proto::{
     Failure, Method,
@@ -26,7 +27,7 @@ use zeroize::Zeroizing;
 
 use super::{
     RelayStep, decoded, not_reached, request,
-    stretching::{Proof, State, Stretched, Stretching, Work},
+    stretching::{Proof, Solved, State, Stretched, Stretching, Work},
 };
 use crate::{
     context::Context,
@@ -37,7 +38,7 @@ use crate::{
 
 mod steps;
 pub(crate) use steps::place_texts;
-use steps::{Answered, explained, opaque_failure};
+use steps::{Answered, challenge_of, explained, opaque_failure};
 pub(super) use steps::{Attempt, Step};
 
 impl Engine {
@@ -96,14 +97,19 @@ impl Engine {
             return Ok(());
         };
         let taken = std::mem::replace(&mut attempt.step, Step::Stretching);
+        let is_finish = matches!(taken, Step::RegisterFinish);
+        let has_invitation = !attempt.invitation.is_empty();
+        let Some(identity) = self.me.as_ref().map(|me| me.identity.public()) else { return Ok(()) };
         let done = result.and_then(|payload| match taken {
             Step::RegisterStart(state) => {
                 let answer: OpaqueRegisterStartResponse = decoded(payload)?;
-                Ok(Answered::Stretch(State::Registration(state), answer.response))
+                let work = answer.work.filter(|_| !has_invitation);
+                let challenge = challenge_of(work, identity)?;
+                Ok(Answered::Stretch(State::Registration(state), answer.response, challenge))
             }
             Step::LoginStart(state) => {
                 let answer: OpaqueLoginStartResponse = decoded(payload)?;
-                Ok(Answered::Stretch(State::Login(state), answer.response))
+                Ok(Answered::Stretch(State::Login(state), answer.response, None))
             }
             Step::RegisterFinish => {
                 decoded(payload).map(|_: OpaqueRegisterFinishResponse| Answered::Registered)
@@ -112,10 +118,18 @@ impl Engine {
             _ => Ok(Answered::Nothing),
         });
         match done {
-            Ok(Answered::Stretch(state, response)) => self.stretch(cx, number, state, response),
-            Ok(Answered::Registered) => self.start_login(cx, relay),
+            Ok(Answered::Stretch(state, response, challenge)) => {
+                self.stretch(cx, number, (state, challenge), response)
+            }
+            Ok(Answered::Registered) => {
+                self.own_name_is_new(cx, relay)?;
+                self.start_login(cx, relay)
+            }
             Ok(Answered::LoggedIn(answer)) => self.logged_in(cx, relay, answer),
             Ok(Answered::Nothing) => Ok(()),
+            Err(CallFailure::Refused(failure)) if is_finish && failure.work.is_some() => {
+                self.work_again(cx, relay, failure)
+            }
             Err(failure) => self.attempt_failed(cx, relay, explained(failure)),
         }
     }
@@ -124,12 +138,12 @@ impl Engine {
         &self,
         cx: &mut Context<'_>,
         number: u64,
-        state: State,
+        (state, challenge): (State, Option<Challenge>),
         response: Vec<u8>,
     ) -> Result<(), EngineError> {
         let Some(me) = &self.me else { return Ok(()) };
         let (identity, cost) = (me.identity.public(), self.config.password_cost);
-        let work = Work { state, identity, response, cost };
+        let work = Work { state, identity, response, cost, challenge };
         cx.effects.push(Effect::Stretch(Stretching::new(number, work)));
         Ok(())
     }
@@ -146,7 +160,9 @@ impl Engine {
             |(_, attempt): &(&RelayKey, &Attempt)| attempt.number == number && attempt.failure.is_none();
         let Some(relay) = attempts.find(is_it).map(|(relay, _)| *relay) else { return Ok(()) };
         match result {
-            Ok(Proof::Registered(registered)) => self.finish_registration(cx, relay, registered),
+            Ok(Proof::Registered(registered, solved)) => {
+                self.finish_registration(cx, relay, registered, solved)
+            }
             Ok(Proof::LoggedIn(proven)) => self.finish_login(cx, relay, proven),
             Err(error) => self.attempt_failed(cx, relay, opaque_failure(error)),
         }
@@ -157,6 +173,7 @@ impl Engine {
         cx: &mut Context<'_>,
         relay: RelayKey,
         registered: Registered,
+        solved: Option<Solved>,
     ) -> Result<(), EngineError> {
         let (Some(attempt), Some(me)) = (self.relays.attempts.get_mut(&relay), &self.me) else {
             return Ok(());
@@ -169,6 +186,8 @@ impl Engine {
             identity_key: me.id(),
             proof_of_possession: proof.to_vec(),
             invitation: attempt.invitation.clone(),
+            work_challenge: solved.as_ref().map(|solved| solved.challenge.bytes.to_vec()).unwrap_or_default(),
+            work_nonce: solved.map_or(0, |solved| solved.nonce),
         };
         let step = RelayStep::Attempt { number: attempt.number };
         self.call_own_relay(cx, relay, request(Method::OpaqueRegisterFinish, &finish), step);
@@ -206,7 +225,8 @@ impl Engine {
         relay: RelayKey,
         answer: OpaqueLoginFinishResponse,
     ) -> Result<(), EngineError> {
-        let log_key = answer.transparency.map(|keys| keys.log_key).unwrap_or_default();
+        let keys = answer.transparency;
+        let log_key = keys.as_ref().map(|keys| keys.log_key.clone()).unwrap_or_default();
         let Some(attempt) = self.relays.attempts.get(&relay) else { return Ok(()) };
         if answer.session_token.len() != 32 || log_key != attempt.link.log_key {
             let message = "the relay is not the one of the link: its log of names is signed by another key";
@@ -227,6 +247,7 @@ impl Engine {
         self.save_relay(cx, &record)?;
         self.relays.attempts.remove(&relay);
         self.bundles_may_change(cx.now);
+        self.note_log_keys(cx, relay, keys.as_ref())?;
         self.open_mailbox(cx, relay, &record);
         Ok(())
     }

@@ -81,7 +81,10 @@ impl Engine {
         match self.relays.lines.get(&relay).map(|line| line.stage) {
             None | Some(Stage::Offline) => Ok(()),
             Some(Stage::Connected) => self.begin_session(cx, relay),
-            Some(Stage::Ready) => self.fetch_mail(cx, relay),
+            Some(Stage::Ready) => {
+                self.ask_next(cx, relay)?;
+                self.fetch_mail(cx, relay)
+            }
         }
     }
 
@@ -110,9 +113,11 @@ impl Engine {
                 self.tokens_told(cx, relay, (&contacts, &invitations), result)
             }
             RelayStep::HybridKey { sequence } => self.hybrid_key_uploaded(cx, relay, sequence, result),
-            RelayStep::Fetch => self.mail_fetched(cx, relay, result),
-            RelayStep::Acknowledge => self.mail_acknowledged(cx, relay, result),
+            RelayStep::Fetch { mailbox } => self.mail_fetched(cx, relay, mailbox, result),
+            RelayStep::Acknowledge { mailbox } => self.mail_acknowledged(cx, relay, mailbox, result),
             RelayStep::Bundle(step) => self.bundle_kept(cx, relay, &step, result),
+            RelayStep::Ask => self.question_answered(cx, relay, result),
+            RelayStep::KeyOf { person } => self.key_at_relay_answered(cx, &person, result),
             RelayStep::Revoke => {
                 self.let_relay_go(cx, relay);
                 Ok(())

@@ -105,7 +105,7 @@ impl Engine {
         Ok(untold.filter_map(mailbox_of).map(|named| RelayKey(named.pin)).collect())
     }
 
-    /// Gives the relay the key to which those who are invited seal their request.
+    /// Gives the relay the key to which those seal their request who are invited, or find this person by name.
     pub(super) fn upload_hybrid_key(&mut self, cx: &mut Context<'_>, relay: RelayKey, record: &RelayRecord) {
         let Some(me) = self.me.as_ref().filter(|me| record.hybrid_sequence < me.device_list_sequence) else {
             return;

@@ -16,7 +16,7 @@ use super::MAILBOXES_TOLD_MAX;
 use crate::{
     context::Context,
     engine::Engine,
-    input::EngineError,
+    input::{EngineError, RelayLine},
     records::{ConversationRecord, Kind, MailboxRecord, MailboxesRecord, SpendingRecord, Standing},
     tables::{self, MAILBOXES},
 };
@@ -35,7 +35,9 @@ const REFUSALS_MAX: u32 = 3;
 /// A mailbox to be used, and the token for it.
 pub(super) struct Chosen {
     pub mailbox: MailboxRecord,
+    /// Empty for the mailbox of an identity.
     pub token: Vec<u8>,
+    pub line: RelayLine,
 }
 
 impl Engine {
@@ -75,6 +77,9 @@ impl Engine {
         }
         record.mailboxes.sort_by_key(|mailbox| mailbox.preference);
         record.mailboxes.truncate(MAILBOXES_TOLD_MAX);
+        if !record.mailboxes.is_empty() {
+            record.meeting.clear();
+        }
         self.save_mailboxes(cx, &record)?;
         self.pump_later(person);
         Ok(())
@@ -84,8 +89,7 @@ impl Engine {
     pub(super) fn reachable_by_mail(&mut self, cx: &Context<'_>) -> Result<&BTreeSet<Vec<u8>>, EngineError> {
         if self.relays.reachable.is_none() {
             let all: Vec<MailboxesRecord> = tables::all(cx.tx, MAILBOXES)?;
-            let usable =
-                all.into_iter().filter(|record| record.mailboxes.iter().any(MailboxRecord::is_usable));
+            let usable = all.into_iter().filter(MailboxesRecord::is_usable);
             self.relays.reachable = Some(usable.map(|record| record.identity).collect());
         }
         Ok(self.relays.reachable.get_or_insert_default())
@@ -93,7 +97,7 @@ impl Engine {
 
     pub(crate) fn mailboxes(&self, cx: &Context<'_>, person: &[u8]) -> Result<MailboxesRecord, EngineError> {
         let record = tables::load(cx.tx, MAILBOXES, tables::key(person))?;
-        let new = || MailboxesRecord { identity: person.to_vec(), mailboxes: Vec::new() };
+        let new = || MailboxesRecord { identity: person.to_vec(), ..MailboxesRecord::default() };
         Ok(record.unwrap_or_else(new))
     }
 
@@ -104,12 +108,12 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.relays.is_reachable_changed = true;
         if let Some(reachable) = &mut self.relays.reachable {
-            match record.mailboxes.iter().any(MailboxRecord::is_usable) {
+            match record.is_usable() {
                 true => drop(reachable.insert(record.identity.clone())),
                 false => drop(reachable.remove(&record.identity)),
             }
         }
-        match record.mailboxes.is_empty() {
+        match record.mailboxes.is_empty() && record.meeting.is_empty() {
             true => Ok(cx.tx.delete(MAILBOXES, tables::key(&record.identity))?),
             false => tables::save(cx.tx, MAILBOXES, tables::key(&record.identity), record),
         }
@@ -122,7 +126,7 @@ impl Engine {
         person: &[u8],
     ) -> Result<(), EngineError> {
         self.forget_grants(cx, person)?;
-        let none = MailboxesRecord { identity: person.to_vec(), mailboxes: Vec::new() };
+        let none = MailboxesRecord { identity: person.to_vec(), ..MailboxesRecord::default() };
         self.save_mailboxes(cx, &none)
     }
 
@@ -151,11 +155,12 @@ impl Engine {
         let Some((mailbox, token)) =
             usable.find_map(|mailbox| mailbox.token_for(delivery).map(|token| (mailbox, token)))
         else {
-            return Ok(None);
+            return Ok(self.meeting_mailbox(cx, &record));
         };
         let mailbox = mailbox.clone();
         self.save_mailboxes(cx, &record)?;
-        Ok(Some(Chosen { mailbox, token }))
+        let line = RelayLine::Anonymous { places: mailbox.places.clone() };
+        Ok(Some(Chosen { mailbox, token, line }))
     }
 }
 
@@ -189,6 +194,10 @@ impl MailboxRecord {
 }
 
 impl MailboxesRecord {
+    fn is_usable(&self) -> bool {
+        !self.meeting.is_empty() || self.mailboxes.iter().any(MailboxRecord::is_usable)
+    }
+
     fn learn(&mut self, said: &Mailbox) {
         let position = self.mailboxes.iter().position(|known| known.mailbox == said.mailbox);
         let mut known = position.map(|position| self.mailboxes.remove(position)).unwrap_or_default();

@@ -18,7 +18,7 @@ use super::{decoded, key_of, known::Chosen};
 use crate::{
     context::Context,
     engine::Engine,
-    input::{CallFailure, EngineError, RelayLine},
+    input::{CallFailure, EngineError},
     outbox::{Entry, Stream, Task},
     peers::Purpose,
     records::{ParcelRecord, Progress},
@@ -95,7 +95,7 @@ impl Engine {
             return Ok(false);
         }
         let delivery = &entry.parcel.delivery;
-        let Some(Chosen { mailbox, token }) = self.choose_mailbox(cx, recipient, delivery)? else {
+        let Some(Chosen { mailbox, token, line }) = self.choose_mailbox(cx, recipient, delivery)? else {
             self.mail_when_pauses_end(cx, recipient)?;
             return Ok(false);
         };
@@ -116,7 +116,6 @@ impl Engine {
             mailbox: mailbox.mailbox,
             token,
         };
-        let line = RelayLine::Anonymous { places: mailbox.places };
         let payload = enqueue.encode_to_vec().into();
         cx.effects.push(self.peers.call_relay((relay, line), Method::Enqueue, payload, purpose));
         Ok(true)
@@ -130,7 +129,11 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let record = self.mailboxes(cx, recipient)?;
         let pauses = record.mailboxes.iter().filter_map(|mailbox| self.relays.pauses.get(&mailbox.mailbox));
-        let ends = pauses.map(|pauses| pauses.until_ms).filter(|until_ms| *until_ms > cx.now.monotonic_ms);
+        let met = self.relays.pauses.get(recipient).filter(|_| !record.meeting.is_empty());
+        let ends = pauses
+            .chain(met)
+            .map(|pauses| pauses.until_ms)
+            .filter(|until_ms| *until_ms > cx.now.monotonic_ms);
         if let Some(until_ms) = ends.min() {
             self.outbox.plan(until_ms, Task::Retry(recipient.to_vec()));
         }
@@ -179,7 +182,7 @@ impl Engine {
     }
 
     /// The entry, if its recipient still waits for it.
-    fn mailed_entry(
+    pub(super) fn mailed_entry(
         &mut self,
         cx: &mut Context<'_>,
         mailed: &Mailed<'_>,
@@ -197,6 +200,9 @@ impl Engine {
         mailed: &Mailed<'_>,
         failure: &Failure,
     ) -> Result<(), EngineError> {
+        if mailed.mailbox == mailed.recipient {
+            return self.meeting_failed(cx, mailed, failure);
+        }
         let mut record = self.mailboxes(cx, mailed.recipient)?;
         let Some(position) = record.mailboxes.iter().position(|known| known.mailbox == mailed.mailbox) else {
             return Ok(());
@@ -215,7 +221,7 @@ impl Engine {
         self.mail_failed(cx, mailed, &reason)
     }
 
-    fn mail_failed(
+    pub(super) fn mail_failed(
         &mut self,
         cx: &mut Context<'_>,
         mailed: &Mailed<'_>,

@@ -25,8 +25,8 @@ use crate::{
     context::Context,
     engine::Engine,
     input::{EngineError, RelayKey},
-    records::RelayRecord,
-    tables::{self, GRANTS, RELAYS},
+    records::{RelayLogRecord, RelayRecord},
+    tables::{self, GRANTS, RELAY_LOGS, RELAYS},
 };
 
 /// The shortest password with which an account is made, bytes.
@@ -93,6 +93,7 @@ impl Engine {
             password,
             invitation,
             step,
+            late_works: 0,
             failure: None,
         };
         self.relays.attempts.insert(relay, attempt);
@@ -157,6 +158,7 @@ impl Engine {
         }
         cx.tx.delete(RELAYS, tables::key(&record.pin))?;
         self.withdraw_bundles(cx, relay)?;
+        cx.tx.delete(RELAY_LOGS, tables::key(&record.pin))?;
         let is_ready = self.relays.lines.get(&relay).is_some_and(|line| line.stage == Stage::Ready);
         if is_ready {
             let revoke = RevokeMailboxRequest { mailbox: record.mailbox.clone() };
@@ -166,25 +168,6 @@ impl Engine {
         }
         self.log_relay(cx, relay)?;
         Ok(LeaveRelayResponse { unreached: !is_ready })
-    }
-
-    /// The relay that the owner names by a link, or by the start of a pin.
-    fn find_relay(&self, cx: &Context<'_>, named: &str) -> Result<RelayRecord, Failure> {
-        let named = named.trim().to_ascii_lowercase();
-        let pin = named.parse().ok().map(|link: RelayLink| link.pin.to_vec());
-        let is_named = |record: &RelayRecord| match &pin {
-            Some(pin) => record.pin == *pin,
-            None => !named.is_empty() && hex(&record.pin).starts_with(&named),
-        };
-        let mut found: Vec<RelayRecord> = self.relay_records(cx)?;
-        found.retain(is_named);
-        match (found.pop(), found.pop()) {
-            (Some(record), None) => Ok(record),
-            (Some(_), Some(_)) => Err(Failure::conflict("several relays start so: write more of the pin")),
-            (None, _) => Err(Failure::not_found(
-                "there is no mailbox at this relay: `qpq relay list` shows the relays",
-            )),
-        }
     }
 
     /// A relay as the owner's programs see it, by its pin.
@@ -231,12 +214,14 @@ impl Engine {
             received: record.received,
             contacts: u32::try_from(self.contacts_of_relay(cx, &record.pin)?.len()).unwrap_or(u32::MAX),
             fetched: self.has_fetched(relay),
+            log: self.relay_log(cx, relay)?.as_ref().map(RelayLogRecord::view),
         }))
     }
 
-    /// Relays at which nobody is logged in any more.
+    /// Relays at which nobody is logged in any more, and those whose log is not to be believed.
     pub(crate) fn relay_health(&self, cx: &Context<'_>) -> Result<Vec<HealthItem>, EngineError> {
         let mut records = self.relay_records(cx)?;
+        let faults = self.log_health(cx, &records)?;
         records.retain(|record| record.session_token.is_empty());
         let item = |record: &RelayRecord| {
             let place = record.places.first().cloned().unwrap_or_default();
@@ -248,7 +233,7 @@ impl Engine {
                 fix: format!("qpq relay login LINK --username {}", record.username),
             }
         };
-        Ok(records.iter().map(item).collect())
+        Ok(records.iter().map(item).chain(faults).collect())
     }
 }
 
@@ -264,8 +249,4 @@ fn password_field(password: &[u8], bytes_min: usize) -> Result<Zeroizing<Vec<u8>
         return Err(Failure::bad_request("password", message));
     }
     Ok(Zeroizing::new(password.to_vec()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -45,12 +45,12 @@ impl Engine {
     pub(super) fn has_fetched(&self, relay: RelayKey) -> bool {
         let line = self.relays.lines.get(&relay);
         line.is_some_and(|line| {
-            line.stage == Stage::Ready && line.is_caught_up && !self.is_working_with(relay, line)
+            line.stage == Stage::Ready && line.is_caught_up() && !self.is_working_with(relay, line)
         })
     }
 
     fn is_working_with(&self, relay: RelayKey, line: &Line) -> bool {
-        !line.mails.is_empty() || self.peers.is_telling_relay(relay, line.round)
+        line.is_handling_mail() || self.peers.is_telling_relay(relay, line.round)
     }
 
     fn count_own_relays(&self, cx: &Context<'_>, progress: &mut Progress) -> Result<(), EngineError> {
@@ -104,7 +104,7 @@ impl Engine {
             return Ok(None);
         }
         let record = self.mailboxes(cx, identity)?;
-        let has_way = self.mailbox_now(cx, &record).is_some();
+        let has_way = self.mailbox_now(cx, &record).is_some() || self.meeting_mailbox(cx, &record).is_some();
         let is_answerable = !person.is_asked_by_mail() || self.is_served_or_alone(cx)?;
         Ok(Some(has_way && is_answerable))
     }

@@ -4,32 +4,19 @@ use bytes::Bytes;
 use qpq_crypto::account::{session_token_hash, sign_session};
 use qpq_proto::{
     Failure, Method, Status,
-    v1::{
-        AckRequest, FetchWaitRequest, FetchWaitResponse, MailboxPolicy, RegisterMailboxRequest,
-        ResumeSessionRequest, ResumeSessionResponse,
-    },
+    v1::{MailboxPolicy, RegisterMailboxRequest, ResumeSessionRequest, ResumeSessionResponse},
 };
 
-use super::{RelayStep, Stage, decoded, request};
+use super::{RelayStep, Stage, decoded, fetching::FETCH_PAUSE_MS, request};
 use crate::{
     context::Context,
     engine::Engine,
-    input::{CallFailure, Effect, EngineError, Mail, MailPlace, Next, RelayKey},
+    input::{CallFailure, EngineError, RelayKey},
     records::RelayRecord,
 };
 
-/// How long the relay may wait for a delivery before it answers with none, ms: less than a call may take.
-const FETCH_WAIT_MS: u32 = 20_000;
-/// Deliveries asked for at once.
-const FETCH_MAX: u32 = 64;
-/// A relay that answers with nothing is not asked again sooner than this, ms.
-const FETCH_PAUSE_MS: u64 = 1_000;
 /// When something is tried again that a relay did not do, ms.
 const RETRY_MS: u64 = 5_000;
-/// When a delivery is fetched again that could not be handled, ms.
-const STUCK_MS: u64 = 30_000;
-/// How often.
-const STUCK_MAX: u32 = 3;
 
 impl Engine {
     /// Logs in on a connection on which nobody is logged in yet.
@@ -59,7 +46,8 @@ impl Engine {
         let Some(mut record) = self.relay_record(cx, relay)? else { return Ok(()) };
         match result.and_then(decoded::<ResumeSessionResponse>) {
             Ok(answer) => {
-                let log_key = answer.transparency.map(|keys| keys.log_key).unwrap_or_default();
+                let keys = answer.transparency;
+                let log_key = keys.as_ref().map(|keys| keys.log_key.as_slice()).unwrap_or_default();
                 if log_key != record.log_key {
                     let text = "the relay's log of names is signed by another key than before";
                     return self.log_out(cx, relay, record, text);
@@ -68,6 +56,7 @@ impl Engine {
                     record.session_ends_at_ms = answer.expires_at_ms;
                     self.save_relay(cx, &record)?;
                 }
+                self.note_log_keys(cx, relay, keys.as_ref())?;
                 self.open_mailbox(cx, relay, &record);
                 Ok(())
             }
@@ -131,6 +120,8 @@ impl Engine {
         self.upload_hybrid_key(cx, relay, &record);
         self.grant_soon(cx.now);
         self.keep_bundles(cx, relay)?;
+        self.ask_own_name(cx, relay)?;
+        self.meet_at(cx, relay)?;
         self.fetch_mail(cx, relay)
     }
 
@@ -155,111 +146,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Asks for deliveries, unless some are being handled.
-    pub(super) fn fetch_mail(&mut self, cx: &mut Context<'_>, relay: RelayKey) -> Result<(), EngineError> {
-        let Some(record) = self.relay_record(cx, relay)? else { return Ok(()) };
-        let line = self.relays.line(relay);
-        let is_asked = self.peers.is_asking_relay(relay, line.round);
-        if !line.mails.is_empty() || is_asked {
-            return Ok(());
-        }
-        line.asked_ms = cx.now.monotonic_ms;
-        let fetch = FetchWaitRequest {
-            mailbox: record.mailbox.clone(),
-            channel_id: Vec::new(),
-            limit: FETCH_MAX,
-            // At first what there is, so that it is known when all of that is here.
-            timeout_ms: if line.is_caught_up { FETCH_WAIT_MS } else { 0 },
-        };
-        self.call_own_relay(cx, relay, request(Method::FetchWait, &fetch), RelayStep::Fetch);
-        Ok(())
-    }
-
-    /// Deliveries have come, or the time is up.
-    pub(super) fn mail_fetched(
-        &mut self,
-        cx: &mut Context<'_>,
-        relay: RelayKey,
-        result: Result<Bytes, CallFailure>,
-    ) -> Result<(), EngineError> {
-        let envelopes = match result.and_then(decoded::<FetchWaitResponse>) {
-            Ok(answer) => answer.envelopes,
-            Err(failure) => return self.step_failed(cx, relay, &failure),
-        };
-        let line = self.relays.line(relay);
-        if envelopes.is_empty() && !std::mem::replace(&mut line.is_caught_up, true) {
-            return self.fetch_mail(cx, relay);
-        }
-        if envelopes.is_empty() {
-            let since_ms = cx.now.monotonic_ms.saturating_sub(line.asked_ms);
-            match FETCH_PAUSE_MS.saturating_sub(since_ms) {
-                0 => return self.fetch_mail(cx, relay),
-                pause_ms => self.relay_later(cx.now, relay, pause_ms),
-            }
-            return Ok(());
-        }
-        for envelope in envelopes {
-            // What a relay gives twice, or out of order, is acknowledged with the rest.
-            if line.mails.insert(envelope.seq) {
-                let place = MailPlace::Queue { round: line.round, seq: envelope.seq };
-                let mail = Mail { relay, place, payload: envelope.data };
-                cx.effects.push(Effect::Next(Next::Mail(mail)));
-            }
-            line.newest = line.newest.max(envelope.seq);
-        }
-        Ok(())
-    }
-
-    /// A delivery is handled, whatever came of it. Once all are, the relay is told.
-    pub(super) fn mail_handled(
-        &mut self,
-        cx: &mut Context<'_>,
-        relay: RelayKey,
-        round: u64,
-        seq: u64,
-    ) -> Result<(), EngineError> {
-        let Some(record) = self.relay_record(cx, relay)? else { return Ok(()) };
-        let Some(line) = self.relays.line_of(relay, round) else { return Ok(()) };
-        if !line.mails.remove(&seq) || !line.mails.is_empty() {
-            return Ok(());
-        }
-        let (mailbox, seq_up_to) = (record.mailbox.clone(), line.newest);
-        let ack = AckRequest { mailbox, channel_id: Vec::new(), seq_up_to };
-        self.call_own_relay(cx, relay, request(Method::Ack, &ack), RelayStep::Acknowledge);
-        Ok(())
-    }
-
-    /// A delivery could not be handled though nothing is known to be wrong with it. It is fetched again with those after
-    /// it, but not for ever. True if it is given up.
-    pub(super) fn mail_stuck(&mut self, cx: &Context<'_>, relay: RelayKey, round: u64, seq: u64) -> bool {
-        let Some(line) = self.relays.line_of(relay, round) else { return false };
-        let (stuck, times) = line.stuck;
-        line.stuck = (seq, if stuck == seq { times + 1 } else { 1 });
-        if line.stuck.1 >= STUCK_MAX {
-            return true;
-        }
-        line.reason = "a delivery could not be handled; the log says why".into();
-        self.relays.next_round += 1;
-        let round = self.relays.next_round;
-        let line = self.relays.line(relay);
-        line.round = round;
-        line.mails.clear();
-        self.relay_later(cx.now, relay, STUCK_MS);
-        false
-    }
-
-    pub(super) fn mail_acknowledged(
-        &mut self,
-        cx: &mut Context<'_>,
-        relay: RelayKey,
-        result: Result<Bytes, CallFailure>,
-    ) -> Result<(), EngineError> {
-        match result {
-            Ok(_) => self.fetch_mail(cx, relay),
-            // What was handled is known by its delivery id when it comes again.
-            Err(failure) => self.step_failed(cx, relay, &failure),
-        }
     }
 }

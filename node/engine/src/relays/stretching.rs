@@ -1,10 +1,12 @@
-//! The part of a registration or a login that takes long: it is done away from the writer.
+//! The part of a registration or a login that takes long: a password is stretched, and where a relay asks for work before it
+//! registers anybody, the work is done. All of it away from the writer.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use qpq_crypto::opaque::{ClientLogin, ClientRegistration, LoggedIn, OpaqueError, Registered};
 use qpq_crypto::passphrase::PassphraseCost;
+use qpq_crypto::work::Challenge;
 use qpq_proto::ids::Identity;
 use rand_core::CryptoRng;
 
@@ -21,6 +23,8 @@ pub(super) struct Work {
     pub(super) identity: Identity,
     pub(super) response: Vec<u8>,
     pub(super) cost: PassphraseCost,
+    /// What the relay asks for before it registers anybody.
+    pub(super) challenge: Option<Challenge>,
 }
 
 /// The client's half of OPAQUE.
@@ -34,8 +38,14 @@ pub struct Stretched(pub(super) Result<Proof, OpaqueError>);
 
 /// What is sent to the relay next.
 pub(super) enum Proof {
-    Registered(Registered),
+    Registered(Registered, Option<Solved>),
     LoggedIn(LoggedIn),
+}
+
+/// A challenge, and the nonce that solves it.
+pub(super) struct Solved {
+    pub(super) challenge: Challenge,
+    pub(super) nonce: u64,
 }
 
 impl Stretching {
@@ -51,14 +61,19 @@ impl Stretching {
     /// Does it; `None` if it was done before.
     pub fn run(&self, rng: &mut dyn CryptoRng) -> Option<Stretched> {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let Work { state, identity, response, cost } = work;
+        let Work { state, identity, response, cost, challenge } = work;
         Some(Stretched(match state {
             State::Registration(state) => {
-                state.finish(rng, &identity, &response, cost).map(Proof::Registered)
+                let registered = state.finish(rng, &identity, &response, cost);
+                registered.map(|registered| Proof::Registered(registered, challenge.and_then(solved)))
             }
             State::Login(state) => state.finish(rng, &identity, &response, cost).map(Proof::LoggedIn),
         }))
     }
+}
+
+fn solved(challenge: Challenge) -> Option<Solved> {
+    challenge.solve().map(|nonce| Solved { challenge, nonce })
 }
 
 impl PartialEq for Stretching {

@@ -82,7 +82,7 @@ impl Stranger {
         let request = v1::ContactRequest {
             token: token.to_vec(),
             profile: Some(self.profile(name)),
-            mailboxes: Vec::new(),
+            ..v1::ContactRequest::default()
         };
         v1::Introduction { sent_at_ms: 1, kind: Some(Kind::Request(request)) }
     }

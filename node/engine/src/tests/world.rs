@@ -17,7 +17,7 @@ mod offices;
 mod people;
 
 use inside::open;
-pub(super) use offices::Office;
+pub(super) use offices::{Log, Office};
 
 /// A moment at which every clock starts: 2026-11-21.
 const START_MS: u64 = 1_795_219_200_000;

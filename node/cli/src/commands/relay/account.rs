@@ -5,6 +5,7 @@ use std::time::Duration;
 use qpq_proto::v1;
 use serde::Serialize;
 
+use super::names::LogView;
 use crate::connect::Daemon;
 use crate::context::{Context, required};
 use crate::durations::{self, wire_ms};
@@ -122,6 +123,7 @@ pub(crate) struct RelayView {
     session_ends_at_ms: u64,
     received: u64,
     contacts: u32,
+    log: Option<LogView>,
 }
 
 impl From<v1::MailboxRelay> for RelayView {
@@ -135,6 +137,7 @@ impl From<v1::MailboxRelay> for RelayView {
             session_ends_at_ms: relay.session_ends_at_ms,
             received: relay.received,
             contacts: relay.contacts,
+            log: relay.log.map(LogView::from),
         }
     }
 }
@@ -151,6 +154,22 @@ impl RelayView {
     }
 }
 
+impl RelayView {
+    /// What the relay was caught at, each on a line of its own.
+    fn faults(&self, style: &Style) -> String {
+        let Some(log) = &self.log else { return String::new() };
+        let mut lines = String::new();
+        if !log.refusal.is_empty() {
+            let reason = printable(&log.refusal);
+            lines += &format!("\n  {}: its names are not believed: {reason}", style.severity("error"));
+        }
+        if !log.own_name.is_empty() {
+            lines += &format!("\n  {}: {}", style.severity("error"), printable(&log.own_name));
+        }
+        lines
+    }
+}
+
 impl Show for RelayView {
     const SCHEMA: &'static str = "qpq.mailbox-relay/1";
 
@@ -161,7 +180,7 @@ impl Show for RelayView {
         };
         let contacts = count(self.contacts.into(), "contact");
         let known = format!("{deliveries} came by it; {contacts} can leave messages there");
-        format!("{}\n  {}\n  pin {}", self.line(), style.faint(&known), self.pin)
+        format!("{}\n  {}\n  pin {}{}", self.line(), style.faint(&known), self.pin, self.faults(style))
     }
 }
 
@@ -220,6 +239,7 @@ mod tests {
             received: 1,
             contacts: 2,
             fetched: true,
+            log: None,
         })
     }
 
@@ -231,7 +251,7 @@ mod tests {
         assert_eq!(
             to_json(&relay("ready", "")).unwrap(),
             r#"{"schema":"qpq.mailbox-relay/1","pin":"abab","places":["relay.example:5001"],"username":"alice","#.to_owned()
-                + r#""state":"ready","reason":"","session_ends_at_ms":5,"received":1,"contacts":2}"#
+                + r#""state":"ready","reason":"","session_ends_at_ms":5,"received":1,"contacts":2,"log":null}"#
         );
     }
 

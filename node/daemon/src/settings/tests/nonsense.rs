@@ -26,6 +26,8 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         concat!("2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901", "@relay.example.org"),
         concat!("2c8f0e4d91b7a35f6c1d8e20b94a7f3365d0c2e1f8a97b4410e3d5c6a7b8f901", "@[::1]:5001"),
     ];
+    let domains =
+        vec!["Relay.example", "a..b", ".a", "a.", "a b", "-a.b", "a_b", "https://a", "192.0.2.7", "relay"];
     vec![
         ("data_dir", vec![], "a path"),
         ("socket", vec![], "a path"),
@@ -42,23 +44,9 @@ fn nonsense() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
         ("profile", vec!["Server", "laptop", "1"], "\"server\" or \"router\""),
         ("connections_per_address", vec!["0", "-1", "many", "1.5"], "a number from 1 on"),
         ("custody", vec!["Disk", "memory", "1"], "\"disk\" or \"ram\""),
-        ("relay_registration", vec!["invite", "Open", "1"], "\"closed\" or \"open\""),
-        (
-            "relay_domain",
-            vec![
-                "Relay.example",
-                "a..b",
-                ".a",
-                "a.",
-                "a b",
-                "-a.b",
-                "a_b",
-                "https://a",
-                "192.0.2.7",
-                "relay",
-            ],
-            "a domain in lower case, such as relay.example.org",
-        ),
+        ("relay_registration", vec!["invite", "Open", "1"], "\"closed\", \"open\" or \"work\""),
+        ("relay_work_bits", vec!["0", "31", "-1", "many", "1.5"], "a number from 1 to 30"),
+        ("relay_domain", domains, "a domain in lower case, such as relay.example.org"),
         (
             "relay_places",
             vec!["relay", "relay:0", "relay:65536", ":5001", "a b:5001", "https://relay:5001", "[::1]"],
@@ -108,7 +96,7 @@ fn what_is_no_text_is_refused_in_every_setting_and_called_what_it_is() {
         ] {
             let is_taken = match expected {
                 "a path" => matches!(toml, "7" | "true"),
-                "a number from 1 on" => toml == "7",
+                "a number from 1 on" | "a number from 1 to 30" => toml == "7",
                 _ => false,
             };
             let read = load(&format!("{name} = {toml}"), &[], &[]);
@@ -215,6 +203,7 @@ fn every_order_of_sources_ends_with_the_strongest() {
             "connections_per_address" => "9".to_owned(),
             "custody" => "disk".to_owned(),
             "relay_registration" => "closed".to_owned(),
+            "relay_work_bits" => "9".to_owned(),
             "relay_domain" => "other.example".to_owned(),
             "relay_places" => "relay:9".to_owned(),
             "metrics_listen" => "127.0.0.1:9".to_owned(),

@@ -68,11 +68,13 @@ choice! {
 
 choice! {
     /// Who may register on a relay.
-    Registration, "\"closed\" or \"open\"":
+    Registration, "\"closed\", \"open\" or \"work\"":
     /// Whoever has an invitation.
     Closed = "closed",
     /// Everybody.
-    Open = "open"
+    Open = "open",
+    /// Whoever has done some work for it.
+    Work = "work"
 }
 
 choice! {
@@ -122,13 +124,4 @@ choice! {
     Text = "text",
     /// For programs.
     Json = "json"
-}
-
-impl From<Registration> for qpq_relay::Registration {
-    fn from(registration: Registration) -> Self {
-        match registration {
-            Registration::Closed => Self::Closed,
-            Registration::Open => Self::Open,
-        }
-    }
 }

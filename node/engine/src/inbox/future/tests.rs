@@ -9,6 +9,7 @@ fn keep(bench: &mut Bench, group: &[u8], message: &[u8]) -> Result<(), Status> {
         delivery: [message[0]; 16],
         carried: &[],
         is_mailed: false,
+        met_at: None,
     };
     let kept = bench.with(|engine, cx| engine.keep_for_later(cx, origin, group, message));
     kept.map_err(|refusal| {

@@ -36,7 +36,8 @@ fn what_was_answered_is_answered_again_until_it_changes() {
 #[test]
 fn every_refusal_is_repeated_as_it_was() {
     for status in Status::ALL {
-        let failure = Failure { status, message: "why".into(), field: "payload".into(), retry_after_ms: 0 };
+        let failure =
+            Failure { status, message: "why".into(), field: "payload".into(), retry_after_ms: 0, work: None };
         let record = RefusalRecord::from(&failure);
         assert_eq!(Failure::from(record), failure, "{status:?}");
     }

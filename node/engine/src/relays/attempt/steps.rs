@@ -3,14 +3,24 @@
 use qpq_crypto::{
     opaque::{ClientLogin, ClientRegistration, OpaqueError},
     relay_link::RelayLink,
+    work::{Challenge, WORK_BITS_MAX},
 };
-use qpq_proto::{Failure, Status, v1::OpaqueLoginFinishResponse};
+use qpq_proto::{
+    Failure, Status,
+    ids::Identity,
+    v1::{OpaqueLoginFinishResponse, WorkChallenge},
+};
 use zeroize::Zeroizing;
 
 use crate::{
-    input::CallFailure,
+    context::Context,
+    engine::Engine,
+    input::{CallFailure, EngineError, RelayKey},
     relays::{not_reached, stretching::State},
 };
+
+/// How often work is done again that came too late.
+const LATE_WORKS_MAX: u32 = 2;
 
 /// An attempt to register, which ends with a login, or to log in.
 #[derive(Debug)]
@@ -23,6 +33,8 @@ pub(in crate::relays) struct Attempt {
     /// Empty for none.
     pub invitation: Vec<u8>,
     pub step: Step,
+    /// How often the work was done for a challenge that had run out.
+    pub late_works: u32,
     /// Why it has ended.
     pub failure: Option<Failure>,
 }
@@ -54,10 +66,41 @@ impl Attempt {
 
 /// What the relay's answer to a step leads to.
 pub(super) enum Answered {
-    Stretch(State, Vec<u8>),
+    Stretch(State, Vec<u8>, Option<Challenge>),
     Registered,
     LoggedIn(OpaqueLoginFinishResponse),
     Nothing,
+}
+
+impl Engine {
+    /// The work came too late: the challenge had run out. It is done once more, for another.
+    pub(super) fn work_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        relay: RelayKey,
+        failure: Failure,
+    ) -> Result<(), EngineError> {
+        let Some(attempt) = self.relays.attempts.get_mut(&relay) else { return Ok(()) };
+        attempt.late_works += 1;
+        if attempt.late_works > LATE_WORKS_MAX {
+            return self.attempt_failed(cx, relay, failure);
+        }
+        self.start_registration(cx, relay)
+    }
+}
+
+/// The work that a relay asks for, unless it is more than anybody should do.
+pub(super) fn challenge_of(
+    asked: Option<WorkChallenge>,
+    identity: Identity,
+) -> Result<Option<Challenge>, CallFailure> {
+    let Some(WorkChallenge { challenge, bits }) = asked else { return Ok(None) };
+    let too_much = || CallFailure::Refused(not_reached("the relay asks for more work than this node does"));
+    let bytes = challenge.try_into().map_err(|_| too_much())?;
+    if bits > WORK_BITS_MAX {
+        return Err(too_much());
+    }
+    Ok(Some(Challenge { bytes, key: *identity.as_bytes(), bits }))
 }
 
 /// The places of a link, as they are kept.

@@ -44,7 +44,7 @@ fn a_mailbox_that_refuses_tokens_again_and_again_waits_for_others() {
     let mut mailbox = known(0..8);
     mailbox.refusals = REFUSALS_MAX;
     assert_eq!((mailbox.token_for(b"delivery"), mailbox.is_usable()), (None, false));
-    let mut record = MailboxesRecord { identity: Vec::new(), mailboxes: vec![mailbox] };
+    let mut record = MailboxesRecord { identity: Vec::new(), mailboxes: vec![mailbox], ..Default::default() };
     record.learn(&said(1, 8..9));
     assert!(record.mailboxes[0].token_for(b"delivery").is_some());
 }

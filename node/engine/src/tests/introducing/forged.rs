@@ -61,8 +61,11 @@ fn profiles_are_checked_before_a_link_is_used_up() {
     let with = |change: &dyn Fn(&mut v1::Profile)| {
         let mut profile = BOB.profile("bob");
         change(&mut profile);
-        let request =
-            v1::ContactRequest { token: token.clone(), profile: Some(profile), mailboxes: Vec::new() };
+        let request = v1::ContactRequest {
+            token: token.clone(),
+            profile: Some(profile),
+            ..v1::ContactRequest::default()
+        };
         v1::Introduction { sent_at_ms: 1, kind: Some(Kind::Request(request)) }
     };
     let (stolen, of_carol) = CAROL.signed_hybrid_key(1);

@@ -12,6 +12,10 @@ impl World {
         change(&mut self.nodes[node].engine.limits);
     }
 
+    pub(in crate::tests) fn are_connected(&self, one: usize, other: usize) -> bool {
+        self.connected.contains(&super::pair(one, other))
+    }
+
     /// Makes a node do what an honest engine does not, and carries out what follows from it.
     pub(in crate::tests) fn act<R>(
         &mut self,

@@ -18,6 +18,8 @@ use crate::{CallFailure, CallId, Input, RelayKey, RelayLine};
 
 mod answers;
 mod bundles;
+mod log;
+pub(in crate::tests) use log::Log;
 
 /// A relay. What it keeps is never lost; its connections are.
 pub(in crate::tests) struct Office {
@@ -43,6 +45,12 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) bundles: BTreeMap<Vec<u8>, (Identity, u64, Bytes)>,
     /// In the order in which they came.
     pub(in crate::tests) hybrid_keys: Vec<v1::FetchHybridKeyResponse>,
+    /// Its log of names, if it keeps one.
+    pub(in crate::tests) log: Option<Log>,
+    /// What it makes of an answer about a name.
+    pub(in crate::tests) lie: fn(&mut v1::ResolveUserResponse),
+    /// What it makes of an answer about the end of an identity.
+    pub(in crate::tests) lie_of_ends: fn(&mut v1::CheckRevocationResponse),
     /// Questions for deliveries that wait.
     waiting: Vec<(usize, u32, CallId, Vec<u8>)>,
 }
@@ -76,9 +84,22 @@ impl World {
             bundles: BTreeMap::new(),
             hybrid_keys: Vec::new(),
             waiting: Vec::new(),
+            log: None,
+            lie: |_| (),
+            lie_of_ends: |_| (),
         });
         let hex = |byte: u8| format!("{byte:02x}").repeat(32);
         format!("qpq://relay/{}/{}/relay{number}.example:5001", hex(number), hex(number))
+    }
+
+    /// Opens a further relay that keeps a log of names, and gives the link to it.
+    pub(in crate::tests) fn add_office_with_log(&mut self) -> String {
+        let link = self.add_office();
+        let number = self.offices.len() - 1;
+        let log = Log::of(u8::try_from(number).unwrap() + 1);
+        let link = format!("{}/{}/relay{number}.example:5001", &link[..76], log.key());
+        self.offices[number].log = Some(log);
+        link
     }
 
     /// Stops a relay, or starts it again: whoever is connected to it is not any more.

@@ -67,12 +67,15 @@ impl Office {
             Method::StoreRecoveryBundle => self.store_bundle(self.logged_in[&node], &read(payload)),
             Method::DeleteRecoveryBundle => self.delete_bundle(self.logged_in[&node], &read(payload)),
             Method::SetDeliveryTokens => self.set_tokens(&read(payload)),
-            Method::UploadHybridKey => {
-                let UploadHybridKeyRequest { hybrid_public_key, signature, sequence } = read(payload);
-                let key = v1::FetchHybridKeyResponse { hybrid_public_key, signature, sequence };
-                self.hybrid_keys.push(key);
-                Ok(Bytes::new())
+            Method::UploadHybridKey => self.keep_key(read(payload)),
+            Method::FetchHybridKey => self.key_of(&read::<v1::FetchHybridKeyRequest>(payload).identity_key),
+            Method::ResolveUser => self.resolve(&read(payload)),
+            Method::CheckRevocation => {
+                let mut answer = self.log.as_ref().unwrap().ended(&read(payload));
+                (self.lie_of_ends)(&mut answer);
+                Ok(write(&answer))
             }
+            Method::Enqueue => self.enqueue_for_identity(&read(payload)),
             Method::FetchWait => {
                 let v1::FetchWaitRequest { mailbox, timeout_ms, .. } = read(payload);
                 let answer = self.waiting_in(&mailbox);
@@ -96,7 +99,7 @@ impl Office {
 
     fn register_start(&self, request: &v1::OpaqueRegisterStartRequest) -> Result<Bytes, Failure> {
         let response = self.setup.answer_registration(&request.username, &request.request).unwrap();
-        Ok(write(&v1::OpaqueRegisterStartResponse { response, policy: 0 }))
+        Ok(write(&v1::OpaqueRegisterStartResponse { response, policy: 0, work: None }))
     }
 
     fn register_finish(&mut self, request: &v1::OpaqueRegisterFinishRequest) -> Result<Bytes, Failure> {
@@ -107,6 +110,7 @@ impl Office {
             return Err(Failure::conflict("this name is taken: choose another"));
         }
         self.accounts.insert(request.username.clone(), (identity, request.upload.clone()));
+        self.log.iter_mut().for_each(|log| log.set(&request.username, Some(identity)));
         Ok(write(&v1::OpaqueRegisterFinishResponse { success: true }))
     }
 
@@ -155,6 +159,9 @@ impl Office {
 
     /// The key of the log is the byte that numbers the relay: the first answers otherwise would not match the link.
     fn keys(&self) -> v1::TransparencyKeys {
+        if let Some(log) = &self.log {
+            return log.keys();
+        }
         let number = self.setup_number();
         v1::TransparencyKeys { log_key: vec![number; 32], ..Default::default() }
     }
@@ -176,17 +183,49 @@ impl Office {
         Ok(write(&v1::SetDeliveryTokensResponse { held: u32::try_from(tokens.len()).unwrap() }))
     }
 
-    /// Any of the keys held that is that person's.
+    /// Whoever shows a token of that person's is given its key.
     fn fetch_key(&self, request: &v1::FetchHybridKeyRequest) -> Result<Bytes, Failure> {
         let tokens = self.boxes.get(&request.mailbox).map(|mailbox| &mailbox.tokens);
         if !tokens.is_some_and(|tokens| tokens.contains(&sha256(&[&request.token]))) {
             return Err(Failure::forbidden("this person's key is given to those who show one of its tokens"));
         }
+        self.key_of(&request.identity_key)
+    }
+
+    fn keep_key(&mut self, upload: UploadHybridKeyRequest) -> Result<Bytes, Failure> {
+        let UploadHybridKeyRequest { hybrid_public_key, signature, sequence } = upload;
+        self.hybrid_keys.push(v1::FetchHybridKeyResponse { hybrid_public_key, signature, sequence });
+        Ok(Bytes::new())
+    }
+
+    /// Any of the keys held that is that person's.
+    fn key_of(&self, identity: &[u8]) -> Result<Bytes, Failure> {
         let mut held = self.hybrid_keys.iter().rev();
-        let found = held.find(|key| {
-            self.is_forging || crate::introductions::is_hybrid_key_of(&request.identity_key, key)
-        });
+        let found = held.find(|key| self.is_forging || crate::introductions::is_hybrid_key_of(identity, key));
         found.map(write).ok_or_else(|| Failure::not_found("no hybrid key of this person is held here"))
+    }
+
+    fn resolve(&self, request: &v1::ResolveUserRequest) -> Result<Bytes, Failure> {
+        let log = self.log.as_ref().ok_or_else(|| Failure::unavailable("no log", 0))?;
+        let mut answer = log.name(request);
+        (self.lie)(&mut answer);
+        Ok(write(&answer))
+    }
+
+    /// A delivery by somebody who is logged in, for the mailbox of an account's identity.
+    fn enqueue_for_identity(&mut self, request: &v1::EnqueueRequest) -> Result<Bytes, Failure> {
+        assert!(request.token.is_empty(), "nobody shows a token in a session");
+        let mut owners = self.accounts.values().map(|(identity, _)| identity.as_bytes());
+        if !owners.any(|owner| owner == request.mailbox.as_slice()) {
+            return Err(Failure::not_found("there is no such mailbox here"));
+        }
+        let deliveries = &mut self.boxes.entry(request.mailbox.clone()).or_default().deliveries;
+        let duplicate = deliveries.contains(&request.payload);
+        if !duplicate {
+            deliveries.push(request.payload.clone());
+        }
+        let disposition = v1::Disposition::Stored.into();
+        Ok(write(&v1::EnqueueResponse { seq: 1, duplicate, disposition, delivery_proof: None }))
     }
 
     fn enqueue(&mut self, request: &v1::EnqueueRequest) -> Result<Bytes, Failure> {
