@@ -95,6 +95,18 @@ fn two_without_a_daemon_become_contacts_and_talk_alone_and_in_a_group() {
 }
 
 #[test]
+fn people_without_a_daemon_find_each_other_by_name() {
+    let relay = relay();
+    let (alice, bob) = (person("alice", &relay), person("bob", &relay));
+    assert_eq!(alice.ok(&["contact", "add", "bob@127.0.0.1"])["state"], "requested");
+    assert_eq!(state_of(&bob, "alice"), "pending");
+    bob.ok(&["contact", "accept", "alice"]);
+    assert_eq!(state_of(&alice, "bob"), "accepted");
+    send(&alice, "@bob", "hello bob");
+    assert_eq!(bob.texts("@alice"), ["hello bob"]);
+}
+
+#[test]
 fn whoever_is_killed_while_sending_nothing_is_lost_and_nothing_comes_twice() {
     let relay = relay_by_invitation("relay");
     let (alice, bob) = (person("alice", &relay), person("bob", &relay));
