@@ -35,7 +35,7 @@ pub use command::{Lines, Output};
 pub use light::LightPerson;
 pub use node::{Node, Options};
 pub use person::{Person, befriend, group_of};
-pub use relay_node::{relay_by_invitation, relay_for_all, relay_link};
+pub use relay_node::{relay_by_invitation, relay_for_all, relay_link, relay_with};
 pub use relay_user::{RelayAddress, RelayUser, delivery};
 
 /// How long anything may take before a test fails. Far more than it takes on a slow machine that does much else.

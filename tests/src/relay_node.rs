@@ -7,9 +7,16 @@ use crate::{Node, Options};
 /// A relay at which people register with an invitation, at a port that is the same after a restart, as a relay's is.
 #[track_caller]
 pub fn relay_by_invitation(name: &str) -> Node {
+    relay_with(name, &[])
+}
+
+/// A relay with these settings, at a port that is the same after a restart.
+#[track_caller]
+pub fn relay_with(name: &str, settings: &[(&str, &str)]) -> Node {
     let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let address = free.unwrap_or_else(|error| panic!("no port for {name}: {error}"));
-    let environment = vec![("QPQ_RPC_LISTEN".to_owned(), address.to_string())];
+    let mut environment = vec![("QPQ_RPC_LISTEN".to_owned(), address.to_string())];
+    environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     started(name, environment)
 }
 

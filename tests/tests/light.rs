@@ -96,7 +96,7 @@ fn two_without_a_daemon_become_contacts_and_talk_alone_and_in_a_group() {
 
 #[test]
 fn people_without_a_daemon_find_each_other_by_name() {
-    let relay = relay();
+    let relay = relay_by_invitation("relay");
     let (alice, bob) = (person("alice", &relay), person("bob", &relay));
     assert_eq!(alice.ok(&["contact", "add", "bob@127.0.0.1"])["state"], "requested");
     assert_eq!(state_of(&bob, "alice"), "pending");

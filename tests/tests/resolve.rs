@@ -1,31 +1,15 @@
 //! People are found by name at a relay, and a relay that shows different people different logs is caught.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
-use qpq_tests::{Node, Options, Output, Person};
+use qpq_tests::{Node, Output, Person, relay_link, relay_with};
 
 const PASSWORD: &str = "correct horse battery staple";
 
-/// A relay at which people register in this way.
-fn relay(name: &str, registration: &[(&str, &str)]) -> Node {
-    // A port that is the same after a restart, as a relay's is.
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut environment = vec![("QPQ_RPC_LISTEN".to_owned(), format!("127.0.0.1:{port}"))];
-    environment.extend(registration.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let node = Node::start_with(name, Options { environment, ..Options::default() });
-    node.ok(&["role", "relay", "on"]);
-    node
-}
-
 fn open_relay() -> Node {
-    relay("relay", &[("QPQ_RELAY_REGISTRATION", "open")])
-}
-
-fn link(relay: &Node) -> String {
-    relay.ok(&["relay", "status"])["link"].as_str().unwrap().to_owned()
+    relay_with("relay", &[("QPQ_RELAY_REGISTRATION", "open")])
 }
 
 fn register_as(person: &Person, link: &str, username: &str) -> Output {
@@ -39,7 +23,7 @@ fn register_as(person: &Person, link: &str, username: &str) -> Output {
 /// A person with an account of the own name.
 fn registered(name: &str, relay: &Node) -> Person {
     let person = Person::new(name);
-    assert_eq!(register_as(&person, &link(relay), name).expect_status(0).json()["state"], "ready");
+    assert_eq!(register_as(&person, &relay_link(relay), name).expect_status(0).json()["state"], "ready");
     person
 }
 
@@ -106,7 +90,7 @@ fn a_relay_that_is_replaced_by_a_forked_copy_is_caught_with_a_proof() {
     copy_folder(relay.folder(), copy.path());
 
     relay.run_again();
-    let here = link(&relay);
+    let here = relay_link(&relay);
     drop(registered("carol", &relay));
     alice.until("carol is found", || (alice.qpq(&["relay", "find", "carol"]).status == 0).then_some(()));
     assert!(alice.terminate().success());
@@ -115,7 +99,7 @@ fn a_relay_that_is_replaced_by_a_forked_copy_is_caught_with_a_proof() {
     std::fs::remove_dir_all(relay.data_dir()).unwrap();
     copy_folder(copy.path(), relay.folder());
     relay.run_again();
-    assert_eq!(link(&relay), here, "the same keys");
+    assert_eq!(relay_link(&relay), here, "the same keys");
     drop(registered("dave", &relay));
     alice.run_again();
     alice.until("the relay is caught", || {
@@ -143,10 +127,10 @@ fn a_relay_that_is_replaced_by_a_forked_copy_is_caught_with_a_proof() {
 #[test]
 fn whoever_works_for_it_registers() {
     let work = [("QPQ_RELAY_REGISTRATION", "work"), ("QPQ_RELAY_WORK_BITS", "12")];
-    let relay = relay("relay", &work);
+    let relay = relay_with("relay", &work);
     let (alice, bob) = (registered("alice", &relay), Person::new("bob"));
     assert_eq!(alice.ok(&["relay", "find", "alice"])["own"], true);
-    let taken = register_as(&bob, &link(&relay), "alice").expect_status(1);
+    let taken = register_as(&bob, &relay_link(&relay), "alice").expect_status(1);
     assert!(taken.stderr.contains("taken"), "{}", taken.stderr);
     let invitation = relay.ok(&["relay", "invite"])["link"].as_str().unwrap().to_owned();
     assert_eq!(register_as(&bob, &invitation, "bob").expect_status(0).json()["state"], "ready");
