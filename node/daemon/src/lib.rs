@@ -34,6 +34,10 @@ mod heads;
 mod logging;
 mod long_poll;
 mod machine;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics/absent.rs"]
 mod metrics;
 mod node;
 mod objects;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use portable_atomic::{AtomicU64, Ordering};
 use qpq_proto::ids::NodeKey;
 use qpq_proto::{CallerClass, Failure, Method};
 

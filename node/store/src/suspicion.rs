@@ -10,8 +10,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use portable_atomic::AtomicU64;
 use redb::StorageBackend;
 
 /// Bytes written and syncs of all files of a store, and where to leave the mark.

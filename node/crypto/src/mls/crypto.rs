@@ -16,7 +16,6 @@ mod tests;
 mod x25519;
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::crypto::OpenMlsCrypto;
@@ -24,6 +23,7 @@ use openmls_traits::types::{
     AeadType, Ciphersuite, CryptoError, ExporterSecret, HashType, HpkeCiphertext, HpkeConfig, HpkeKeyPair,
     KemOutput, SignatureScheme,
 };
+use portable_atomic::{AtomicU64, Ordering};
 use rand_core::CryptoRng;
 use tls_codec::SecretVLBytes;
 use zeroize::Zeroizing;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
+use portable_atomic::{AtomicU64, Ordering};
 use qpq_engine::storage::Transaction;
 use qpq_engine::{Caller, Input};
 use qpq_proto::{Failure, Method};

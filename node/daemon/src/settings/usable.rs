@@ -9,6 +9,8 @@ use qpq_crypto::relay_link::RELAY_PLACES_MAX;
 use super::Settings;
 use crate::direct::{self, DirectError};
 use crate::environment::Environment;
+#[cfg(not(feature = "metrics"))]
+use crate::metrics;
 use crate::paths::{self, PathError};
 use crate::unlock::is_inside;
 
@@ -49,6 +51,10 @@ pub(crate) enum UnusableError {
     /// The certificate of the direct listener cannot be used.
     #[error(transparent)]
     Direct(#[from] DirectError),
+    /// There is nothing that could listen.
+    #[cfg(not(feature = "metrics"))]
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
     /// There is no place for the data or the socket.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -58,6 +64,8 @@ impl Settings {
     /// Whether the settings go together.
     pub(crate) fn check(&self) -> Result<(), UnusableError> {
         check_listen(&self.listen)?;
+        #[cfg(not(feature = "metrics"))]
+        metrics::check(self)?;
         if self.relay_places.len() > RELAY_PLACES_MAX {
             return Err(UnusableError::Places(self.relay_places.len()));
         }
