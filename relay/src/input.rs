@@ -154,6 +154,9 @@ pub enum RelayError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The program has none.
+    #[error("this build has no relay")]
+    NotBuilt,
     /// Something that only a call can ask for was done without one.
     #[error("there is no call to answer")]
     NoCall,

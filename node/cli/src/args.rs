@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "terminal")]
+use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::{
-    backup::BackupCommand, completions::CompletionsArgs, completions::ManArgs, contact::ContactCommand,
-    events::EventsArgs, group::GroupCommand, identity::InitArgs, invite::InviteArgs, mesh::MeshCommand,
-    read::ReadArgs, recovery::RecoveryCommand, relay::RelayArgs, role::RoleArgs, send::SendArgs,
-    status::StatusArgs, trace::TraceArgs,
+    backup::BackupCommand, contact::ContactCommand, events::EventsArgs, group::GroupCommand,
+    identity::InitArgs, invite::InviteArgs, mesh::MeshCommand, read::ReadArgs, recovery::RecoveryCommand,
+    relay::RelayArgs, role::RoleArgs, send::SendArgs, status::StatusArgs, trace::TraceArgs,
 };
+#[cfg(feature = "terminal")]
 use crate::demo::DemoArgs;
+#[cfg(feature = "terminal")]
 use crate::light::{LightLoginArgs, LightRegisterArgs};
 
 /// Talk to people nearby and far away, end-to-end encrypted, through the node on this machine (qpqd).
@@ -28,6 +31,7 @@ pub(crate) struct Cli {
     pub(crate) socket: Option<PathBuf>,
     /// Do without a daemon: run a node for this command alone, whose messages this relay keeps. Stands before the
     /// command; the node lies in a directory of its own.
+    #[cfg(feature = "terminal")]
     #[arg(long = "relay", id = "light-relay", help_heading = EVERYWHERE, value_name = "LINK", env = "QPQ_RELAY", hide_env_values = true)]
     pub(crate) relay: Option<String>,
     /// Print JSON: an object with a schema, one a line where there are several.
@@ -70,10 +74,13 @@ pub(crate) enum Command {
     /// Relays: the one that this node is, and those that keep your messages.
     Relay(RelayArgs),
     /// Make an account at the relay of --relay, and an identity if there is none.
+    #[cfg(feature = "terminal")]
     Register(LightRegisterArgs),
     /// Log in at the relay of --relay.
+    #[cfg(feature = "terminal")]
     Login(LightLoginArgs),
     /// Chat at a prompt.
+    #[cfg(feature = "terminal")]
     Chat,
     /// Look for what is wrong, and say what helps.
     Doctor,
@@ -88,10 +95,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Recovery(RecoveryCommand),
     /// Print completions for a shell.
+    #[cfg(feature = "terminal")]
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them into a directory.
+    #[cfg(feature = "terminal")]
     Man(ManArgs),
     /// Show all of it with three nodes on this machine.
+    #[cfg(feature = "terminal")]
     Demo(DemoArgs),
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each noun.
 
 pub(crate) mod backup;
+#[cfg(feature = "terminal")]
 pub(crate) mod completions;
 pub(crate) mod contact;
 pub(crate) mod doctor;

@@ -14,16 +14,21 @@
 //! * What other people wrote is foreign: it reaches a terminal through `printable` only.
 
 mod args;
+#[cfg(feature = "terminal")]
 mod chat;
+#[cfg(feature = "terminal")]
 mod child;
 mod commands;
 mod connect;
 mod context;
+#[cfg(feature = "terminal")]
 mod demo;
 mod durations;
 mod exit;
 mod follow;
+#[cfg(feature = "terminal")]
 mod interruption;
+#[cfg(feature = "terminal")]
 mod light;
 mod output;
 mod patience;
@@ -45,6 +50,7 @@ use crate::output::Output;
 /// 6 denied, 70 a defect.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    #[cfg(feature = "terminal")]
     if args.get(1).is_some_and(|first| first == child::DAEMON_COMMAND) {
         return child::run_daemon(args);
     }
@@ -58,7 +64,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         output: Output::new(cli.json),
         assume_yes: cli.yes,
     };
-    match start(&context, cli.relay, cli.command) {
+    #[cfg(feature = "terminal")]
+    let done = start(&context, cli.relay, cli.command);
+    #[cfg(not(feature = "terminal"))]
+    let done = on_runtime(dispatch(&context, cli.command));
+    match done {
         Ok(()) => Exit::Ok.into(),
         Err(error) => {
             context.output.error(&error);
@@ -67,6 +77,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+#[cfg(feature = "terminal")]
 fn start(context: &Context, relay: Option<String>, command: Command) -> Result<(), Error> {
     match relay.filter(|_| light::needs_node(&command)) {
         Some(link) => on_runtime(light::run(context, link, command)),
@@ -99,19 +110,25 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Error> {
         Command::Mesh(command) => commands::mesh::run(context, command).await,
         Command::Role(args) => commands::role::run(context, args).await,
         Command::Relay(args) => commands::relay::run(context, args).await,
+        #[cfg(feature = "terminal")]
         Command::Register(_) | Command::Login(_) => Err(without_relay()),
+        #[cfg(feature = "terminal")]
         Command::Chat => chat::run(context).await,
         Command::Doctor => commands::doctor::run(context).await,
         Command::Events(args) => commands::events::run(context, args).await,
         Command::Trace(args) => commands::trace::run(context, args).await,
         Command::Backup(command) => commands::backup::run(context, command).await,
         Command::Recovery(command) => commands::recovery::run(context, command).await,
+        #[cfg(feature = "terminal")]
         Command::Completions(args) => commands::completions::completions(context, args),
+        #[cfg(feature = "terminal")]
         Command::Man(args) => commands::completions::man(context, args),
+        #[cfg(feature = "terminal")]
         Command::Demo(args) => demo::run(context, args).await,
     }
 }
 
+#[cfg(feature = "terminal")]
 fn without_relay() -> Error {
     Error::Usage(
         "this needs a relay: `qpq --relay LINK register --username NAME`; with a daemon it is `qpq relay register LINK \

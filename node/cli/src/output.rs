@@ -3,6 +3,7 @@
 //! With `--json` every object carries its `schema`; what comes as a stream is one object a line. Within a schema's
 //! version fields are only ever added.
 
+#[cfg(feature = "terminal")]
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
@@ -27,6 +28,7 @@ pub(crate) struct Style {
     /// Colours and bold print are welcome.
     pub(crate) colour: bool,
     /// Signs such as a check mark can be shown, and stand for words.
+    #[cfg_attr(not(feature = "terminal"), expect(dead_code, reason = "the prompt shows it"))]
     pub(crate) signs: bool,
     /// Where times are read.
     pub(crate) zone: Zone,
@@ -54,6 +56,7 @@ impl Style {
     }
 
     /// A sign in green if it is a good one, in red otherwise; the words where signs cannot be shown.
+    #[cfg(feature = "terminal")]
     pub(crate) fn sign<'a>(&self, is_good: bool, sign: &'a str, words: &'a str) -> Cow<'a, str> {
         match (self.signs, is_good) {
             (false, _) => Cow::Borrowed(words),

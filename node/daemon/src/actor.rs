@@ -30,13 +30,13 @@ use qpq_engine::storage::Transaction;
 use qpq_engine::{Effect, EngineError, Input, Now, Outcome};
 use qpq_proto::limits::Limits;
 use qpq_proto::{Failure, Method};
-use qpq_relay::Relay;
 use qpq_store::{CommitError, CommitInfo, Storage, Store};
 use rand_core::CryptoRng;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::relay::Relay;
 pub(crate) use handle::ActorHandle;
 use run::Actor;
 

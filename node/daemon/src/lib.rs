@@ -50,6 +50,11 @@ mod packets;
 pub mod paths;
 mod private_file;
 #[cfg(feature = "direct")]
+mod relay;
+#[cfg(not(feature = "direct"))]
+#[path = "relay/absent.rs"]
+mod relay;
+#[cfg(feature = "direct")]
 mod relay_clients;
 #[cfg(not(feature = "direct"))]
 #[path = "relay_clients/absent.rs"]

@@ -7,12 +7,13 @@ use qpq_engine::storage::Transaction;
 use qpq_engine::{Engine, EngineError, Input, Now, Outcome};
 use qpq_proto::limits::RelayLimits;
 use qpq_proto::{Failure, Method, Service, v1};
-use qpq_relay::{Caller, Peer, Registration, Relay, RelayError};
+use qpq_relay::{Caller, Peer, Registration, RelayError};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::actor::Machine;
 use crate::heads::Heads;
+use crate::relay::Relay;
 use crate::room::{Room, Usage};
 use crate::settings::Push;
 use crate::waking::Waking;
@@ -64,8 +65,8 @@ impl Relaying {
         let domain = self.domain.clone();
         let signed_trees = self.heads.as_ref().map(|heads| heads.trees().to_vec()).unwrap_or_default();
         let config = qpq_relay::Config { node, limits, registration, domain, signed_trees };
-        let relay = Relay::open(config, rng, tx)?;
-        Ok(relay.with_wakes(Waking::is_possible(self.push)).with_private_push(self.push == Push::Any))
+        let (wakes, is_private) = (Waking::is_possible(self.push), self.push == Push::Any);
+        Relay::open(config, rng, tx).map(|relay| relay.with_wakes(wakes).with_private_push(is_private))
     }
 }
 

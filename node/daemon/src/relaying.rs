@@ -12,7 +12,7 @@ use prost::Message;
 use qpq_net::{ConnectionId, Pushes, Service};
 use qpq_proto::limits::{Limits, RPC_PORT};
 use qpq_proto::{Failure, Method, v1};
-use qpq_relay::{Effect, Relay};
+use qpq_relay::Effect;
 use qpq_store::Storage;
 use tokio::sync::{Mutex, mpsc};
 
@@ -21,6 +21,7 @@ use crate::direct::{Bounds, Direct, DirectError};
 use crate::machine::NodeMachine;
 use crate::objects::Objects;
 use crate::open::Found;
+use crate::relay::Relay;
 use crate::service::Writer;
 use crate::settings::Settings;
 use crate::waking::Waking;

@@ -10,7 +10,6 @@ use qpq_crypto::passphrase::PassphraseCost;
 use qpq_net::{Answer, Caller, ConnectionId, Peer, Peers, Service};
 use qpq_proto::limits::WIRE_VERSION;
 use qpq_proto::{Failure, Method, v1};
-use qpq_relay::Relay;
 use qpq_store::Store;
 use tokio::sync::watch;
 
@@ -25,6 +24,7 @@ use crate::machine::{NodeMachine, is_relays};
 use crate::metrics::Metrics;
 use crate::objects::Folder;
 use crate::open::NodeCore;
+use crate::relay::Relay;
 use crate::relay_link;
 use crate::relaying::{Listening, RELAY, RelayRole};
 use crate::settings::Settings;

@@ -57,6 +57,7 @@ impl Show for PostView {
 }
 
 /// A post in one line of a conversation.
+#[cfg(feature = "terminal")]
 pub(crate) fn describe(post: &v1::Post, style: &Style) -> String {
     let author = author(&post.author_name, &post.claimed_name, &hex(&post.author));
     format!("{} {}: {}", printable(&post.topic), style.bold(&author), printable_block(&post.text, 4))

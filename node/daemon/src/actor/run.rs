@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use qpq_engine::Effect;
 use qpq_proto::Failure;
 use qpq_proto::limits::Limits;
-use qpq_relay::Relay;
 
 use super::company::Company;
 use super::handle::{Command, Work};
@@ -13,6 +12,7 @@ use super::relayed::Relayed;
 use super::results::Results;
 use super::step::{Entry, Step};
 use super::{ActorEnd, Core, Machine, NodeStorage, Outlets};
+use crate::relay::Relay;
 
 /// The thread's state.
 pub(super) struct Actor<S, M> {

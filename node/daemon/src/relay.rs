@@ -1,0 +1,3 @@
+//! What serves others.
+
+pub(crate) use qpq_relay::Relay;
