@@ -23,6 +23,8 @@ pub struct Options {
     pub clock_offset_s: i64,
     /// Further variables of the daemon's environment.
     pub environment: Vec<(String, String)>,
+    /// Another daemon than the one under test, with an emulator and its arguments in front; none for the usual one.
+    pub daemon: Vec<OsString>,
     /// A program and its arguments that start the daemon, such as `nsenter`; none if it is started directly.
     pub wrapper: Vec<String>,
 }
@@ -122,14 +124,12 @@ impl Node {
 
     /// A daemon command for this node, to which a test may add arguments.
     pub fn daemon_command(&self) -> Command {
-        let mut command = match self.options.wrapper.split_first() {
-            Some((program, arguments)) => {
-                let mut command = self.command(Path::new(program));
-                command.args(arguments).arg(daemon_binary());
-                command
-            }
-            None => self.command(daemon_binary()),
-        };
+        let Options { wrapper, daemon, .. } = &self.options;
+        let usual = [daemon_binary().as_os_str().to_owned()];
+        let daemon = if daemon.is_empty() { &usual[..] } else { daemon };
+        let mut words = wrapper.iter().map(OsString::from).chain(daemon.iter().cloned());
+        let mut command = self.command(Path::new(&words.next().unwrap_or_default()));
+        command.args(words);
         command.env("QPQ_LISTEN", &self.listen);
         command.env("QPQ_DISCOVERY", if self.options.discovery { "open" } else { "off" });
         command.env("QPQ_KEY_FILE", self.key_file());
