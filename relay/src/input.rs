@@ -115,7 +115,7 @@ pub enum Effect {
         /// What is to be done.
         job: BlobJob,
     },
-    /// End a connection whose session was ended. The answers of the same batch come first.
+    /// End a connection whose session was ended by a call over another one. What is under way on it is lost.
     Disconnect {
         /// Which.
         connection: ConnectionId,

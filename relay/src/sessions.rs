@@ -101,16 +101,20 @@ impl Relay {
         self.waits.disconnected(connection);
     }
 
-    /// Ends the connections of an account, or of one of its devices.
+    /// Ends the connections of an account, or of one of its devices. The one over which that was asked for is left to the
+    /// caller, who is still to be answered over it: with its connection an answer would be lost.
     pub(crate) fn unbind(&mut self, cx: &mut Context<'_>, identity: Identity, device: Option<DeviceKey>) {
         let connections: Vec<_> = self
             .sessions
             .connections(identity)
             .filter(|(_, bound)| device.is_none_or(|device| device == *bound))
             .collect();
+        let asking = cx.call().ok().map(|call| call.caller.connection);
         for (connection, _) in connections {
             self.end_session(connection);
-            cx.effects.push(Effect::Disconnect { connection });
+            if Some(connection) != asking {
+                cx.effects.push(Effect::Disconnect { connection });
+            }
         }
     }
 }

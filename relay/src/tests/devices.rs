@@ -173,7 +173,7 @@ fn everything_of_a_revoked_device_goes_with_it() {
 }
 
 #[test]
-fn a_device_may_revoke_itself_and_is_answered_first() {
+fn a_device_may_revoke_itself_and_keeps_the_connection_over_which_it_is_answered() {
     let mut world = world();
     let first = list(None, &[LAPTOP, PHONE], &[]);
     world.register(LAPTOP, &first).unwrap();
@@ -182,7 +182,10 @@ fn a_device_may_revoke_itself_and_is_answered_first() {
     let call = world.submit(LAPTOP.caller(), Method::RevokeDevice, &request);
     let effects = world.effects();
     let answer = Effect::Answer { call, result: Ok(Default::default()) };
-    assert_eq!(effects, [answer, Effect::Disconnect { connection: LAPTOP.connection() }]);
+    assert_eq!(effects, [answer]);
+    let refused: Result<ListDevicesResponse, _> =
+        world.call(LAPTOP.caller(), Method::ListDevices, &ListDevicesRequest {});
+    assert_eq!(refused.unwrap_err().status, Status::Unauthorized);
 }
 
 #[test]
