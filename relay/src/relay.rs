@@ -262,6 +262,7 @@ impl Relay {
         result: Result<Bytes, Failure>,
     ) -> Result<Outcome, RelayError> {
         let keep = result.is_ok();
+        self.expiry.clear_soon(&cx.to_clear);
         if !keep {
             return Ok(Outcome { effects: vec![Effect::Answer { call, result }], keep });
         }
@@ -281,7 +282,6 @@ impl Relay {
             self.unbind(&mut cx, identity, device);
         }
         self.announce(&mut cx)?;
-        self.expiry.clear_soon(&cx.to_clear);
         if let Some((connection, hour)) = cx.seen {
             self.sessions.note_seen(connection, hour);
         }

@@ -8,6 +8,7 @@ mod blobs;
 mod channels;
 mod devices;
 mod endpoints;
+mod full_queues;
 mod hybrid_keys;
 mod keys;
 mod keys_model;

@@ -5,8 +5,10 @@ use qpq_proto::Failure;
 use qpq_proto::v1::{AckRequest, AckResponse};
 
 use crate::context::Context;
+use crate::due::HOUR_MS;
 use crate::figures::Figures;
 use crate::input::RelayError;
+use crate::queues::expiry::look_at;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::QueueKey;
 use crate::queues::open::{add_cursors, own_queue};
@@ -62,6 +64,11 @@ impl Relay {
         }
         if !is_whole {
             cx.to_clear.push(queue.clone());
+            // The list of what is to be looked at is there after a restart as well.
+            let this_hour = cx.now.steady_ms / HOUR_MS;
+            if record.due_hour == 0 || record.due_hour > this_hour {
+                look_at(cx.tx, queue, record, this_hour)?;
+            }
         }
         Ok(())
     }

@@ -89,12 +89,28 @@ impl Relay {
             let first: Option<DeliveryRecord> = tables::load(cx.tx, DELIVERIES, at(&contents.0, seq))?;
             return Ok(prove(seq, true, first.map_or(cx.now.wall_ms, |first| first.enqueued_at_ms)));
         }
-        self.check_room(&record, delivery.payload.len() as u64)?;
+        self.make_room(cx, &queue, &mut record, delivery.payload.len() as u64)?;
         let seq = record.next_seq;
         self.store(cx, &queue, &mut record, delivery)?;
         taken.note(cx.tx, &contents, &delivery.id, seq)?;
         cx.arrived.push(queue);
         Ok(prove(seq, false, cx.now.wall_ms))
+    }
+
+    /// Sees that there is room. What every device has takes none, even if it could not all be removed yet: somebody may
+    /// have acknowledged very much at once, or been the last device that had not.
+    fn make_room(
+        &self,
+        cx: &mut Context<'_>,
+        queue: &QueueKey,
+        record: &mut QueueRecord,
+        bytes: u64,
+    ) -> Result<(), Failure> {
+        if self.check_room(record, bytes).is_ok() {
+            return Ok(());
+        }
+        self.clear(cx, queue, record)?;
+        self.check_room(record, bytes)
     }
 
     fn check_room(&self, record: &QueueRecord, bytes: u64) -> Result<(), Failure> {

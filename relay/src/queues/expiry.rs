@@ -11,6 +11,7 @@ use crate::input::RelayError;
 use crate::queues::acknowledge::release;
 use crate::queues::fetch::deliveries;
 use crate::queues::key::{Contents, QueueKey};
+use crate::queues::open::add_cursors;
 use crate::queues::taken::Taken;
 use crate::records::{DeliveryRecord, QueueRecord};
 use crate::relay::Relay;
@@ -67,6 +68,7 @@ impl Relay {
 
     fn clear_more(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
         let Some(mut record) = tables::load(cx.tx, QUEUES, key(queue.as_bytes()))? else { return Ok(()) };
+        add_cursors(cx.tx, &mut record)?;
         self.clear(cx, queue, &mut record)?;
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
     }
@@ -81,11 +83,16 @@ impl Relay {
         Ok(is_more)
     }
 
-    /// Removes from the front of a queue what has ended, and has it looked at again when the next ends.
+    /// Removes from the front of a queue what every device has and what has ended, and has it looked at again when the next
+    /// ends.
     fn expire_queue(&self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
         let Some(mut record) = tables::load::<QueueRecord>(cx.tx, QUEUES, key(queue.as_bytes()))? else {
             return Ok(());
         };
+        // It was taken off the list.
+        record.due_hour = 0;
+        add_cursors(cx.tx, &mut record)?;
+        self.clear(cx, queue, &mut record)?;
         let limit = self.limits.removals_per_step_max;
         let contents = queue.contents(&record);
         let found = deliveries(cx.tx, &contents, record.first_seq, record.next_seq, limit)?;
@@ -102,11 +109,16 @@ impl Relay {
                 record.first_seq = seq + 1;
             }
         }
-        record.due_hour = 0;
-        match next_end_ms {
-            Some(end_ms) => look_at(cx.tx, queue, &mut record, due::hour_after(end_ms))?,
-            None if is_whole => record.first_seq = record.next_seq,
-            None => look_at(cx.tx, queue, &mut record, cx.now.steady_ms / HOUR_MS)?,
+        let next_hour = match next_end_ms {
+            Some(end_ms) => Some(due::hour_after(end_ms)),
+            None if is_whole => {
+                record.first_seq = record.next_seq;
+                None
+            }
+            None => Some(cx.now.steady_ms / HOUR_MS),
+        };
+        if let Some(hour) = next_hour.filter(|hour| record.due_hour == 0 || *hour < record.due_hour) {
+            look_at(cx.tx, queue, &mut record, hour)?;
         }
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
     }
