@@ -1,23 +1,25 @@
 //! Somebody who uses a relay over its direct listener, written against the wire contract alone.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Context, anyhow};
 use chacha20::ChaCha20Rng;
-use qpq_crypto::account::{prove_possession, session_token_hash, sign_login, sign_session};
+use qpq_crypto::account::{prove_possession, session_token_hash, sign_deletion, sign_login, sign_session};
 use qpq_crypto::certificate::DeviceCertificate;
 use qpq_crypto::device_list::DeviceList;
 use qpq_crypto::digest::delivery_id;
 use qpq_crypto::identity::{DeviceSecret, IdentityKey};
-use qpq_crypto::opaque::{ClientLogin, ClientRegistration};
+use qpq_crypto::opaque::{ClientLogin, ClientRegistration, LoggedIn};
 use qpq_crypto::passphrase::PassphraseCost;
 use qpq_net::direct::{DirectClient, Trust};
-use qpq_proto::ids::{Identity, NodeKey};
+use qpq_proto::ids::{DeviceKey, Identity, NodeKey};
 use qpq_proto::limits::Limits;
 use qpq_proto::v1::{
-    EnqueueRequest, OpaqueLoginFinishRequest, OpaqueLoginStartRequest, OpaqueRegisterFinishRequest,
-    OpaqueRegisterStartRequest, PushKind, RegisterPushTokenRequest, ResumeSessionRequest,
+    DeleteAccountRequest, EnqueueRequest, OpaqueLoginFinishRequest, OpaqueLoginStartRequest,
+    OpaqueRegisterFinishRequest, OpaqueRegisterStartRequest, PushKind, RegisterPushTokenRequest,
+    ResumeSessionRequest,
 };
 use qpq_proto::{CallError, Client};
 use rand_core::SeedableRng;
@@ -82,6 +84,12 @@ impl RelayUser {
         }
     }
 
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     /// The same with the device on a node.
     #[must_use]
     pub fn on_node(self, node: NodeKey) -> Self {
@@ -133,24 +141,38 @@ impl RelayUser {
     /// # Errors
     /// As the relay answers.
     pub async fn log_in(&self, relay: &Client<DirectClient>) -> anyhow::Result<[u8; 32]> {
-        let (state, request) = ClientLogin::start(&mut *self.rng()?, PASSWORD)?;
-        let username = self.name.clone();
-        let answer = relay
-            .opaque_login_start(&OpaqueLoginStartRequest { username: username.clone(), request })
-            .await?;
-        let proven = state.finish(&mut *self.rng()?, &self.identity(), &answer.response, COST)?;
+        let proven = self.prove_password(relay).await?;
         let exporter = relay.transport().exporter().0;
         let signature = sign_login(&self.device, &proven.session_key, &exporter);
         let finish = OpaqueLoginFinishRequest {
-            username,
+            username: self.name.clone(),
             finalization: proven.finalization,
             identity_key: self.identity().to_vec(),
             device_id: self.device.public().to_vec(),
             device_signature: signature.to_vec(),
-            device_list: self.device_list()?,
+            device_list: self.device_list(&[])?.encode(),
         };
         let answer = relay.opaque_login_finish(&finish).await?;
         answer.session_token.try_into().map_err(|_| anyhow!("the token is not 32 bytes long"))
+    }
+
+    /// The password's half of a login.
+    async fn prove_password(&self, relay: &Client<DirectClient>) -> anyhow::Result<LoggedIn> {
+        let (state, request) = ClientLogin::start(&mut *self.rng()?, PASSWORD)?;
+        let start = OpaqueLoginStartRequest { username: self.name.clone(), request };
+        let answer = relay.opaque_login_start(&start).await?;
+        Ok(state.finish(&mut *self.rng()?, &self.identity(), &answer.response, COST)?)
+    }
+
+    /// What deletes the account over a connection on which it is logged in; the password is proved again for it.
+    ///
+    /// # Errors
+    /// As the relay answers.
+    pub async fn deletion(&self, relay: &Client<DirectClient>) -> anyhow::Result<DeleteAccountRequest> {
+        let proven = self.prove_password(relay).await?;
+        let signature =
+            sign_deletion(&self.identity, &proven.session_key, &relay.transport().exporter().0).to_vec();
+        Ok(DeleteAccountRequest { finalization: proven.finalization, signature })
     }
 
     /// Takes a session up on another connection.
@@ -196,10 +218,26 @@ impl RelayUser {
         Ok(relay.register_push_token(&request).await?.deliverable)
     }
 
-    fn device_list(&self) -> anyhow::Result<Vec<u8>> {
-        let certificate =
-            DeviceCertificate::issue(&self.identity, self.device.public(), self.node, &[0x4f], 1)?;
-        Ok(DeviceList::sign(&self.identity, 1, [0; 32], vec![certificate], Vec::new())?.encode())
+    /// The first list of its devices: the one that it logs in with, and others.
+    ///
+    /// # Errors
+    /// If that is no list: too many of them, or one twice.
+    pub fn device_list(&self, others: &[DeviceKey]) -> anyhow::Result<DeviceList> {
+        Ok(DeviceList::sign(&self.identity, 1, [0; 32], self.certificates(others)?, Vec::new())?)
+    }
+
+    /// The list of its devices that follows another: the one that it logs in with, and others.
+    ///
+    /// # Errors
+    /// As for [`Self::device_list`].
+    pub fn next_device_list(&self, list: &DeviceList, others: &[DeviceKey]) -> anyhow::Result<DeviceList> {
+        Ok(list.next(&self.identity, self.certificates(others)?, Vec::new())?)
+    }
+
+    fn certificates(&self, others: &[DeviceKey]) -> anyhow::Result<Vec<DeviceCertificate>> {
+        let devices = iter::once(self.device.public()).chain(others.iter().copied());
+        let issue = |device| DeviceCertificate::issue(&self.identity, device, self.node, &[0x4f], 1);
+        devices.map(|device| Ok(issue(device)?)).collect()
     }
 }
 
