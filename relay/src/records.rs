@@ -55,7 +55,7 @@ pub(crate) struct PolicyRecord {
     /// Only callers with a token.
     #[prost(bool, tag = "1")]
     pub tokens_only: bool,
-    /// Most bytes in one queue of it.
+    /// Most bytes in one queue of it, if the relay permits as many; 0 for as many as it permits.
     #[prost(uint64, tag = "2")]
     pub quota_bytes: u64,
     /// Longest lifetime of a delivery, seconds.

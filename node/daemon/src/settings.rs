@@ -89,6 +89,10 @@ settings! {
     /// more than the profile's where many people share an address. Default: as the profile says.
     connections_per_address: Option<NonZeroUsize> = None, Restart, example "64";
 
+    /// MiB of deliveries that wait in one mailbox of a relay at most, and as many times more of them as this is more than the
+    /// profile's. Default: as the profile says.
+    relay_mailbox_mib: Option<NonZeroUsize> = None, Restart, example "256";
+
     /// Where the node keeps what it carries for others: "disk", or "ram", which spares a router's flash. What is in RAM
     /// is lost at a restart, and neighbours are told so. The node's own messages are on disk in any case.
     custody: Custody = Custody::Disk, Restart, example "ram";

@@ -114,7 +114,10 @@ impl Relay {
     }
 
     fn check_room(&self, record: &QueueRecord, bytes: u64) -> Result<(), Failure> {
-        let bytes_max = record.policy.quota_bytes.min(self.limits.queue_bytes_max);
+        let bytes_max = match record.policy.quota_bytes {
+            0 => self.limits.queue_bytes_max,
+            quota_bytes => quota_bytes.min(self.limits.queue_bytes_max),
+        };
         let is_full = record.bytes.saturating_add(bytes) > bytes_max
             || record.deliveries >= self.limits.queue_deliveries_max;
         if is_full { Err(Failure::quota("the mailbox is full")) } else { Ok(()) }

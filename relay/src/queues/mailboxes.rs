@@ -108,17 +108,14 @@ impl Relay {
         Ok(SetDeliveryTokensResponse { held: u32::try_from(record.tokens).unwrap_or(u32::MAX) })
     }
 
-    /// What is granted of what is asked for.
+    /// What is granted of what is asked for. A quota is as the relay has it when something is put into the mailbox: that may
+    /// be set higher or lower at any start.
     fn policy(&self, asked: MailboxPolicy) -> PolicyRecord {
-        let quota_bytes = match asked.quota_bytes {
-            0 => self.limits.queue_bytes_max,
-            asked => asked.min(self.limits.queue_bytes_max),
-        };
         let ttl_max_s = match asked.ttl_max_secs {
             0 => self.limits.delivery_ttl_max_s,
             asked => u64::from(asked).min(self.limits.delivery_ttl_max_s),
         };
-        PolicyRecord { tokens_only: asked.tokens_only, quota_bytes, ttl_max_s }
+        PolicyRecord { tokens_only: asked.tokens_only, quota_bytes: asked.quota_bytes, ttl_max_s }
     }
 
     /// Opens the mailbox of an account's identity. Whoever registered the id before did not hold the key.

@@ -65,3 +65,12 @@ fn what_only_a_device_that_is_gone_lacked_is_in_nobodys_way() {
     world.pass(0);
     assert_eq!(world.put_to_bob(&"x".repeat(41)), Ok(FULL + 1));
 }
+
+#[test]
+fn a_mailbox_takes_as_much_as_its_relay_permits_now() {
+    let mut world = world();
+    world.fill();
+    world.relay.limits.queue_bytes_max = 130;
+    assert_eq!(world.put_to_bob("number  12"), Ok(FULL + 1));
+    assert_eq!(world.put_to_bob("number  13"), Err(Status::QuotaExceeded));
+}

@@ -22,6 +22,12 @@ pub(super) fn limits_of(settings: &Settings) -> Limits {
         limits.connections_per_address_per_minute_max = connections.saturating_mul(15);
         limits.connections_max = limits.connections_max.max(connections);
     }
+    if let Some(mib) = settings.relay_mailbox_mib {
+        let relay = &mut limits.relay;
+        let bytes = (mib.get() as u64).saturating_mul(MIB_BYTES);
+        let deliveries = relay.queue_deliveries_max.saturating_mul(bytes) / relay.queue_bytes_max;
+        (relay.queue_bytes_max, relay.queue_deliveries_max) = (bytes, deliveries.max(1));
+    }
     limits
 }
 
@@ -58,5 +64,28 @@ pub(super) fn peer_config(settings: &Settings, found: &Found, limits: &Limits) -
         discovery: discovery_of(settings),
         packet_relays: settings.packet_relays.clone(),
         ..PeerConfig::new(found.node_secret.0.clone(), limits.clone())
+    }
+}
+
+const MIB_BYTES: u64 = 1_048_576;
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    #[test]
+    fn a_mailbox_holds_as_many_times_more_deliveries_as_bytes() {
+        let of = |profile, mib| {
+            let settings =
+                Settings { profile, relay_mailbox_mib: NonZeroUsize::new(mib), ..Settings::default() };
+            let relay = limits_of(&settings).relay;
+            (relay.queue_bytes_max, relay.queue_deliveries_max)
+        };
+        assert_eq!(of(Profile::Router, 0), (1_048_576, 1_024));
+        assert_eq!(of(Profile::Router, 8), (8_388_608, 8_192));
+        assert_eq!(of(Profile::Server, 256), (268_435_456, 4_194_304));
+        assert_eq!(of(Profile::Server, usize::MAX).0, u64::MAX);
     }
 }

@@ -27,6 +27,7 @@ fn samples() -> Vec<(&'static str, String, Raw)> {
         ("static_peers", format!("{NODE}@127.0.0.1:1"), Raw::Many(vec![format!("{NODE}@127.0.0.1:1")])),
         ("profile", "router".into(), one("router")),
         ("connections_per_address", "7".into(), one("7")),
+        ("relay_mailbox_mib", "7".into(), one("7")),
         ("custody", "ram".into(), one("ram")),
         ("relay_registration", "open".into(), one("open")),
         ("relay_work_bits", "26".into(), one("26")),
