@@ -17,6 +17,10 @@ pub(crate) struct Arguments {
     pub(crate) online: usize,
     /// Connections on which nothing happens.
     pub(crate) idle: usize,
+    /// Deliveries that wait in one mailbox; with any, only what they mean for others is measured.
+    pub(crate) queued: usize,
+    /// MiB that wait in one mailbox at most; none for the relay's own.
+    pub(crate) mailbox_mib: Option<usize>,
     /// Where a relay listens already, and its pin; none if one is to be started.
     pub(crate) relay: Option<(SocketAddr, String)>,
     /// Whether the figures are printed as JSON.
@@ -33,6 +37,8 @@ impl Arguments {
             bytes: 1_024,
             online: 3_000,
             idle: 1_000,
+            queued: 0,
+            mailbox_mib: None,
             relay: None,
             json: false,
         };
@@ -47,6 +53,8 @@ impl Arguments {
                 "--bytes" => arguments.bytes = number(&word, &value()?)?,
                 "--online" => arguments.online = number(&word, &value()?)?,
                 "--idle" => arguments.idle = number(&word, &value()?)?,
+                "--queued" => arguments.queued = number(&word, &value()?)?,
+                "--mailbox-mib" => arguments.mailbox_mib = Some(number(&word, &value()?)?),
                 "--relay" => arguments.relay = Some(relay(&value()?)?),
                 _ => return Err(format!("unknown argument {word}; {USAGE}")),
             }
@@ -74,5 +82,5 @@ fn relay(text: &str) -> Result<(SocketAddr, String), String> {
 /// Bytes by which every payload differs from every other.
 pub(crate) const SEQUENCE_BYTES: usize = 8;
 
-const USAGE: &str =
-    "there are --clients, --mailboxes, --messages, --bytes, --online, --idle, --relay and --json";
+const USAGE: &str = "there are --clients, --mailboxes, --messages, --bytes, --online, --idle, --queued, --mailbox-mib, \
+                     --relay and --json";

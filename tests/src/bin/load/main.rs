@@ -8,17 +8,25 @@
 //! way at a time; the owners of the mailboxes, who fetch 64 at a time and acknowledge them; one who sends to one who
 //! waits; and connections on which nothing happens. Every delivery is durable when its call is answered. The relay and
 //! the clients share this machine's processors.
+//!
+//! ```sh
+//! cargo run --release -p qpq-tests --bin load -- --queued 1000000 --bytes 200 --mailbox-mib 256
+//! ```
+//!
+//! With `--queued` one mailbox is filled with so many deliveries and emptied again, and what is measured is what sixteen
+//! others notice of it who talk with each other.
 #![expect(clippy::print_stdout, reason = "the figures are the program's output")]
 
 mod arguments;
 mod figures;
 mod phases;
+mod queued;
 mod relay;
 
 use std::process::ExitCode;
 
 use arguments::Arguments;
-use figures::Figures;
+use relay::LoadedRelay;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
@@ -29,8 +37,7 @@ fn main() -> ExitCode {
         }
     };
     match run(&arguments) {
-        Ok(figures) if arguments.json => println!("{}", figures.json()),
-        Ok(figures) => println!("{}", figures.table()),
+        Ok(report) => println!("{report}"),
         Err(error) => {
             eprintln!("load: {error:#}");
             return ExitCode::FAILURE;
@@ -39,13 +46,22 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<Figures> {
+fn run(arguments: &Arguments) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let relay = relay::LoadedRelay::start(arguments)?;
-    let figures = runtime.block_on(phases::measure(arguments, &relay));
+    let relay = LoadedRelay::start(arguments)?;
+    let report = runtime.block_on(report(arguments, &relay));
     // Connections are closed before the relay is.
     runtime.shutdown_background();
-    figures
+    report
+}
+
+async fn report(arguments: &Arguments, relay: &LoadedRelay) -> anyhow::Result<String> {
+    if arguments.queued > 0 {
+        let figures = queued::measure(arguments, relay).await?;
+        return Ok(if arguments.json { figures.json().to_string() } else { figures.table() });
+    }
+    let figures = phases::measure(arguments, relay).await?;
+    Ok(if arguments.json { figures.json().to_string() } else { figures.table() })
 }
 
 /// Threads of the clients.

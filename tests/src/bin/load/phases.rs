@@ -16,7 +16,7 @@ use crate::arguments::Arguments;
 use crate::figures::{Figures, percentile};
 use crate::relay::LoadedRelay;
 
-type Connection = Arc<Client<DirectClient>>;
+pub(crate) type Connection = Arc<Client<DirectClient>>;
 
 /// Does everything, one after the other.
 pub(crate) async fn measure(arguments: &Arguments, relay: &LoadedRelay) -> anyhow::Result<Figures> {
@@ -31,7 +31,7 @@ pub(crate) async fn measure(arguments: &Arguments, relay: &LoadedRelay) -> anyho
 }
 
 /// So many users, registered and logged in.
-async fn arrivals(
+pub(crate) async fn arrivals(
     relay: &LoadedRelay,
     first: usize,
     count: usize,
@@ -187,13 +187,13 @@ async fn idle(arguments: &Arguments, relay: &LoadedRelay, figures: &mut Figures)
 }
 
 /// A payload like no other.
-fn payload(number: usize, bytes: usize) -> Vec<u8> {
+pub(crate) fn payload(number: usize, bytes: usize) -> Vec<u8> {
     let mut payload = vec![0; bytes];
     payload[..8].copy_from_slice(&(number as u64).to_be_bytes());
     payload
 }
 
-fn micros(since: Instant) -> u64 {
+pub(crate) fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -26,13 +26,14 @@ impl LoadedRelay {
         }
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let connections = arguments.clients + arguments.mailboxes + arguments.idle + SPARE_CONNECTIONS;
-        let environment = vec![
+        let mut environment = vec![
             set("QPQ_RPC_LISTEN", "127.0.0.1:0"),
             set("QPQ_RELAY_REGISTRATION", "open"),
             set("QPQ_METRICS_LISTEN", "127.0.0.1:0"),
             // All clients come from one address.
             set("QPQ_CONNECTIONS_PER_ADDRESS", &connections.to_string()),
         ];
+        environment.extend(arguments.mailbox_mib.map(|mib| set("QPQ_RELAY_MAILBOX_MIB", &mib.to_string())));
         let node = Node::start_with("relay", Options { environment, ..Options::default() });
         node.ok(&["role", "relay", "on"]);
         let address = RelayAddress::of(&node)?;
