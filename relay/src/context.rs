@@ -35,6 +35,8 @@ pub(crate) struct Context<'a> {
     pub arrived: Vec<QueueKey>,
     /// Queues from which more is to be removed than one step may.
     pub to_clear: Vec<QueueKey>,
+    /// Queues in which so much has ended that it is in the way.
+    pub to_look_at: Vec<QueueKey>,
     /// Jobs for the object store, and what they are for.
     pub jobs: Vec<(Work, BlobJob)>,
     /// The connection over which a device was seen, and in which hour.
@@ -139,6 +141,7 @@ impl<'a> Context<'a> {
             unbind: Vec::new(),
             arrived: Vec::new(),
             to_clear: Vec::new(),
+            to_look_at: Vec::new(),
             jobs: Vec::new(),
             seen: None,
             signed: None,

@@ -36,6 +36,18 @@ pub(crate) struct QueueRecord {
     /// Hour of Unix time at which the queue is looked at for what has ended; 0 if nothing is in it.
     #[prost(uint64, tag = "9")]
     pub due_hour: u64,
+    /// The latest end of a delivery in it, Unix time in ms; 0 if nothing is in it.
+    #[prost(uint64, tag = "11")]
+    pub latest_end_ms: u64,
+    /// Whether a delivery may end before another that came before it.
+    #[prost(bool, tag = "12")]
+    pub has_early_ends: bool,
+    /// Up to where the look under way for what has ended has come; 0 if none is.
+    #[prost(uint64, tag = "13")]
+    pub looked_at_seq: u64,
+    /// The earliest end that is to come, of what it has looked at; 0 if there is none.
+    #[prost(uint64, tag = "14")]
+    pub next_end_ms: u64,
 }
 
 /// How far a device is in a queue.

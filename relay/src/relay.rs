@@ -262,7 +262,7 @@ impl Relay {
         result: Result<Bytes, Failure>,
     ) -> Result<Outcome, RelayError> {
         let keep = result.is_ok();
-        self.expiry.clear_soon(&cx.to_clear);
+        self.expiry.go_on_soon(&mut cx);
         if !keep {
             return Ok(Outcome { effects: vec![Effect::Answer { call, result }], keep });
         }

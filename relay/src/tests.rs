@@ -7,6 +7,7 @@ mod admission;
 mod blobs;
 mod channels;
 mod devices;
+mod ended;
 mod endpoints;
 mod full_queues;
 mod hybrid_keys;

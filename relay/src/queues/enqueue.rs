@@ -143,6 +143,8 @@ impl Relay {
         record.next_seq += 1;
         record.bytes += delivery.payload.len() as u64;
         record.deliveries += 1;
+        record.has_early_ends |= expires_at_ms < record.latest_end_ms;
+        record.latest_end_ms = record.latest_end_ms.max(expires_at_ms);
         cx.figures.store(delivery.payload.len());
         let due_hour = due::hour_after(expires_at_ms);
         if record.due_hour == 0 || due_hour < record.due_hour {

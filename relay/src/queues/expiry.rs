@@ -2,6 +2,9 @@
 //!
 //! A queue stands on the [list](crate::due) of one hour: the earliest that any of its deliveries asks for. Whoever reads
 //! never sees what has ended; this gives its room back.
+//!
+//! As a rule deliveries end in the order in which they came, and a look ends at the first that has not. In a queue where
+//! one ends before another that came before it, a look goes on to the queue's end, in as many steps as it takes.
 
 use std::collections::BTreeSet;
 
@@ -23,6 +26,8 @@ use crate::tables::{self, DELIVERIES, QUEUES, at, key};
 pub(crate) struct Expiry {
     /// Queues from which devices have acknowledged more than was removed in one step.
     to_clear: BTreeSet<QueueKey>,
+    /// Queues in which very much has ended that was not removed.
+    to_look_at: BTreeSet<QueueKey>,
     /// Monotonic ms at which the list of this hour is looked at.
     next_look_ms: u64,
 }
@@ -30,7 +35,8 @@ pub(crate) struct Expiry {
 impl Expiry {
     /// When there is something to do, in monotonic ms.
     pub(crate) fn wake_at(&self) -> Option<u64> {
-        Some(if self.to_clear.is_empty() { self.next_look_ms } else { 0 })
+        let is_idle = self.to_clear.is_empty() && self.to_look_at.is_empty();
+        Some(if is_idle { self.next_look_ms } else { 0 })
     }
 
     /// There may be something to do already.
@@ -38,9 +44,10 @@ impl Expiry {
         self.next_look_ms = 0;
     }
 
-    /// More is to be removed from these queues.
-    pub(crate) fn clear_soon(&mut self, queues: &[QueueKey]) {
-        self.to_clear.extend(queues.iter().cloned());
+    /// Takes over from which queues an input has seen that more is to be removed.
+    pub(crate) fn go_on_soon(&mut self, cx: &mut Context<'_>) {
+        self.to_clear.extend(cx.to_clear.drain(..));
+        self.to_look_at.extend(cx.to_look_at.drain(..));
     }
 }
 
@@ -49,11 +56,13 @@ impl Relay {
     pub(crate) fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), RelayError> {
         if let Some(queue) = self.expiry.to_clear.pop_first() {
             self.clear_more(cx, &queue)?;
-            self.expiry.clear_soon(&cx.to_clear);
+        } else if let Some(queue) = self.expiry.to_look_at.pop_first() {
+            self.look_now(cx, &queue)?;
         } else if cx.now.monotonic_ms >= self.expiry.next_look_ms {
             let is_more = self.look(cx)? | self.empty_grave(cx)? | self.expire_others(cx)?;
             self.expiry.next_look_ms = cx.now.monotonic_ms + if is_more { 0 } else { LOOK_INTERVAL_MS };
         }
+        self.expiry.go_on_soon(cx);
         Ok(())
     }
 
@@ -71,6 +80,15 @@ impl Relay {
         add_cursors(cx.tx, &mut record)?;
         self.clear(cx, queue, &mut record)?;
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
+    }
+
+    /// Looks at a queue though its hour has not come.
+    fn look_now(&mut self, cx: &mut Context<'_>, queue: &QueueKey) -> Result<(), RelayError> {
+        let Some(record) = tables::load(cx.tx, QUEUES, key(queue.as_bytes()))? else { return Ok(()) };
+        forget(cx.tx, queue, &record)?;
+        self.expire_queue(cx, queue)?;
+        self.expiry.look_soon();
+        Ok(())
     }
 
     /// Looks at the first queues that are due. Returns whether there may be more.
@@ -93,34 +111,58 @@ impl Relay {
         record.due_hour = 0;
         add_cursors(cx.tx, &mut record)?;
         self.clear(cx, queue, &mut record)?;
-        let limit = self.limits.removals_per_step_max;
-        let contents = queue.contents(&record);
-        let found = deliveries(cx.tx, &contents, record.first_seq, record.next_seq, limit)?;
-        let is_whole = found.len() < limit;
-        let mut next_end_ms = None;
-        for (seq, delivery) in found {
-            if !cx.now.is_past(delivery.expires_at_ms) {
-                next_end_ms = Some(next_end_ms.unwrap_or(u64::MAX).min(delivery.expires_at_ms));
-                continue;
-            }
-            release(&mut cx.figures, &mut record, &delivery);
-            remove(cx.tx, &contents, seq, &delivery)?;
-            if next_end_ms.is_none() {
-                record.first_seq = seq + 1;
-            }
-        }
-        let next_hour = match next_end_ms {
-            Some(end_ms) => Some(due::hour_after(end_ms)),
-            None if is_whole => {
-                record.first_seq = record.next_seq;
-                None
-            }
-            None => Some(cx.now.steady_ms / HOUR_MS),
+        let next_hour = match self.expire_some(cx, queue, &mut record)? {
+            false => Some(cx.now.steady_ms / HOUR_MS),
+            true => end_of_look(&mut record),
         };
         if let Some(hour) = next_hour.filter(|hour| record.due_hour == 0 || *hour < record.due_hour) {
             look_at(cx.tx, queue, &mut record, hour)?;
         }
         tables::save(cx.tx, QUEUES, key(queue.as_bytes()), &record)
+    }
+
+    /// Removes what has ended of the deliveries that are to be looked at next. Returns whether none of those behind them
+    /// can have ended.
+    fn expire_some(
+        &self,
+        cx: &mut Context<'_>,
+        queue: &QueueKey,
+        record: &mut QueueRecord,
+    ) -> Result<bool, RelayError> {
+        let (contents, limit) = (queue.contents(record), self.limits.removals_per_step_max);
+        let from = record.first_seq.max(record.looked_at_seq + 1);
+        let found = deliveries(cx.tx, &contents, from, record.next_seq, limit)?;
+        let is_whole = found.len() < limit;
+        for (seq, delivery) in found {
+            record.looked_at_seq = seq;
+            if cx.now.is_past(delivery.expires_at_ms) {
+                release(&mut cx.figures, record, &delivery);
+                remove(cx.tx, &contents, seq, &delivery)?;
+                if record.next_end_ms == 0 {
+                    record.first_seq = seq + 1;
+                }
+                continue;
+            }
+            let known_ms = if record.next_end_ms == 0 { u64::MAX } else { record.next_end_ms };
+            record.next_end_ms = known_ms.min(delivery.expires_at_ms);
+            if !record.has_early_ends {
+                return Ok(true);
+            }
+        }
+        Ok(is_whole)
+    }
+}
+
+/// A look is over. Gives the hour of the next; none if nothing is left in the queue.
+fn end_of_look(record: &mut QueueRecord) -> Option<u64> {
+    record.looked_at_seq = 0;
+    match std::mem::take(&mut record.next_end_ms) {
+        0 => {
+            record.first_seq = record.next_seq;
+            (record.latest_end_ms, record.has_early_ends) = (0, false);
+            None
+        }
+        end_ms => Some(due::hour_after(end_ms)),
     }
 }
 

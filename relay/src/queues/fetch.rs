@@ -22,12 +22,16 @@ use crate::tables::{self, DELIVERIES, QUEUES, key};
 use crate::time::Moment;
 
 impl Relay {
-    pub(crate) fn fetch(&self, cx: &Context<'_>, request: &FetchRequest) -> Result<FetchResponse, Failure> {
+    pub(crate) fn fetch(
+        &self,
+        cx: &mut Context<'_>,
+        request: &FetchRequest,
+    ) -> Result<FetchResponse, Failure> {
         let envelopes = self.read(cx, &request.mailbox, &request.channel_id, request.limit)?;
         Ok(FetchResponse { envelopes })
     }
 
-    pub(crate) fn peek(&self, cx: &Context<'_>, request: &PeekRequest) -> Result<PeekResponse, Failure> {
+    pub(crate) fn peek(&self, cx: &mut Context<'_>, request: &PeekRequest) -> Result<PeekResponse, Failure> {
         let envelopes = self.read(cx, &request.mailbox, &request.channel_id, request.limit)?;
         Ok(PeekResponse { envelopes })
     }
@@ -45,7 +49,8 @@ impl Relay {
         }
         let limit = self.limit_of(*limit)?;
         let (queue, record) = own_queue(cx, mailbox, channel_id)?;
-        let envelopes = waiting(cx, &queue, record.as_ref(), cx.device()?, limit)?;
+        let device = cx.device()?;
+        let envelopes = self.waiting(cx, &queue, record.as_ref(), device, limit)?.ok_or_else(much_ended)?;
         if envelopes.is_empty() && timeout_ms > 0 {
             let call = cx.call()?;
             self.waits.check_room(&self.limits, call.caller.connection)?;
@@ -63,14 +68,53 @@ impl Relay {
 
     fn read(
         &self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         mailbox: &[u8],
         channel: &[u8],
         limit: u32,
     ) -> Result<Vec<Envelope>, Failure> {
         let limit = self.limit_of(limit)?;
         let (queue, record) = own_queue(cx, mailbox, channel)?;
-        Ok(waiting(cx, &queue, record.as_ref(), cx.device()?, limit)?)
+        let device = cx.device()?;
+        self.waiting(cx, &queue, record.as_ref(), device, limit)?.ok_or_else(much_ended)
+    }
+
+    /// What waits for a device, from its cursor on: as many as asked for and as fit a frame. None if so much has ended in
+    /// front of it that it is to be removed first: no call looks at all of a queue.
+    fn waiting(
+        &self,
+        cx: &mut Context<'_>,
+        queue: &QueueKey,
+        record: Option<&QueueRecord>,
+        device: DeviceKey,
+        limit: usize,
+    ) -> Result<Option<Vec<Envelope>>, RelayError> {
+        let Some(record) = record else { return Ok(Some(Vec::new())) };
+        let contents = queue.contents(record);
+        let mut next = cursor_of(record, device).saturating_add(1).max(record.first_seq);
+        let (mut envelopes, mut bytes, mut ended) = (Vec::new(), 0, 0);
+        while envelopes.len() < limit && next < record.next_seq {
+            if ended > self.limits.removals_per_step_max {
+                cx.to_look_at.push(queue.clone());
+                return Ok((!envelopes.is_empty()).then_some(envelopes));
+            }
+            let wanted = limit - envelopes.len();
+            let found = deliveries(cx.tx, &contents, next, record.next_seq, wanted)?;
+            let Some((last, _)) = found.last() else { break };
+            next = last + 1;
+            for (seq, delivery) in found {
+                if delivery.payload.is_empty() || cx.now.is_past(delivery.expires_at_ms) {
+                    ended += 1;
+                    continue;
+                }
+                bytes += delivery.payload.len() + ENVELOPE_BYTES_MAX;
+                if bytes > FRAME_PAYLOAD_BYTES_MAX {
+                    return Ok(Some(envelopes));
+                }
+                envelopes.push(envelope(cx.now, seq, delivery));
+            }
+        }
+        Ok(Some(envelopes))
     }
 
     fn limit_of(&self, asked: u32) -> Result<usize, Failure> {
@@ -91,9 +135,10 @@ impl Relay {
                 continue;
             };
             for wait in self.waits.take(&queue) {
-                let envelopes = waiting(cx, &queue, Some(&record), wait.device, wait.limit)?;
-                let response = FetchWaitResponse { envelopes }.encode_to_vec();
-                cx.effects.push(Effect::Answer { call: wait.call, result: Ok(Bytes::from(response)) });
+                let found = self.waiting(cx, &queue, Some(&record), wait.device, wait.limit)?;
+                let response = |envelopes| FetchWaitResponse { envelopes }.encode_to_vec().into();
+                let result = found.map(response).ok_or_else(much_ended);
+                cx.effects.push(Effect::Answer { call: wait.call, result });
             }
             self.push_arrival(cx, &queue, &record);
             self.wake_absent(cx, &record)?;
@@ -126,35 +171,9 @@ impl Relay {
     }
 }
 
-/// What waits for a device, from its cursor on: as many as asked for and as fit a frame.
-fn waiting(
-    cx: &Context<'_>,
-    queue: &QueueKey,
-    record: Option<&QueueRecord>,
-    device: DeviceKey,
-    limit: usize,
-) -> Result<Vec<Envelope>, RelayError> {
-    let Some(record) = record else { return Ok(Vec::new()) };
-    let contents = queue.contents(record);
-    let mut next = cursor_of(record, device).saturating_add(1).max(record.first_seq);
-    let (mut envelopes, mut bytes) = (Vec::new(), 0);
-    while envelopes.len() < limit && next < record.next_seq {
-        let wanted = limit - envelopes.len();
-        let found = deliveries(cx.tx, &contents, next, record.next_seq, wanted)?;
-        let Some((last, _)) = found.last() else { break };
-        next = last + 1;
-        for (seq, delivery) in found {
-            if delivery.payload.is_empty() || cx.now.is_past(delivery.expires_at_ms) {
-                continue;
-            }
-            bytes += delivery.payload.len() + ENVELOPE_BYTES_MAX;
-            if bytes > FRAME_PAYLOAD_BYTES_MAX {
-                return Ok(envelopes);
-            }
-            envelopes.push(envelope(cx.now, seq, delivery));
-        }
-    }
-    Ok(envelopes)
+/// Nothing is told of a queue before what has ended in front of it is removed.
+fn much_ended() -> Failure {
+    Failure::unavailable("much has ended in this queue, and is being removed", REMOVAL_RETRY_MS)
 }
 
 fn envelope(now: Moment, seq: u64, delivery: DeliveryRecord) -> Envelope {
@@ -182,3 +201,6 @@ pub(super) fn deliveries(
 
 /// What an envelope takes besides its payload: tag and length of itself and the payload, and three integers.
 const ENVELOPE_BYTES_MAX: usize = 3 * 11 + 2 * 6;
+
+/// When to ask again for a queue in which much has ended.
+const REMOVAL_RETRY_MS: u64 = 1_000;
