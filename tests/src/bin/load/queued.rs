@@ -3,6 +3,7 @@
 mod figures;
 mod talk;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use qpq_proto::{CallError, Status};
 use qpq_tests::delivery;
 use tokio::task::JoinSet;
 
-use self::figures::QueuedFigures;
+use self::figures::{QueuedFigures, Stretch};
 use self::talk::Talk;
 use crate::arguments::Arguments;
 use crate::phases::{Connection, arrivals, micros, payload};
@@ -31,10 +32,21 @@ pub(crate) async fn measure(arguments: &Arguments, relay: &LoadedRelay) -> anyho
     figures.resident_before = resident_mib(relay)?;
 
     let start = Instant::now();
-    let filling = fill(arguments, owner.0, &senders);
-    (figures.queued, figures.refusal) = talk.go_on_during(filling).await?;
+    let tenth = arguments.queued / 10;
+    for stretch in [0..tenth, tenth..9 * tenth, 9 * tenth..arguments.queued] {
+        let before = relay.usage()?;
+        let filling = fill(stretch, arguments.bytes, owner.0, &senders);
+        let (stored, refusal) = talk.go_on_during(filling).await?;
+        figures.queued += stored;
+        let messages = stored + talk.messages();
+        figures.stretches.push(Stretch::new(messages, before, relay.usage()?));
+        figures.filling.add(talk.times());
+        if refusal.is_some() {
+            figures.refusal = refusal;
+            break;
+        }
+    }
     figures.fill_s = start.elapsed().as_secs_f64();
-    figures.filling = talk.times();
     figures.resident_full = resident_mib(relay)?;
 
     talk.go_on_for(ROUNDS_ALONE).await?;
@@ -52,22 +64,23 @@ pub(crate) async fn measure(arguments: &Arguments, relay: &LoadedRelay) -> anyho
     Ok(figures)
 }
 
-/// Puts deliveries into one mailbox, until there are as many as asked for or one is refused. Returns how many there are,
+/// Puts deliveries of these numbers into one mailbox, until all are in it or one is refused. Returns how many were taken,
 /// and how one was refused.
 fn fill(
-    arguments: &Arguments,
+    numbers: Range<usize>,
+    bytes: usize,
     to: Identity,
     senders: &[(Identity, Connection)],
 ) -> impl Future<Output = anyhow::Result<(usize, Option<String>)>> + Send + 'static {
-    let (wanted, bytes) = (arguments.queued, arguments.bytes);
-    let (next, stored) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let end = numbers.end;
+    let (next, stored) = (Arc::new(AtomicUsize::new(numbers.start)), Arc::new(AtomicUsize::new(0)));
     let mut tasks = JoinSet::new();
     for (_, connection) in senders {
         let (connection, next, stored) = (Arc::clone(connection), Arc::clone(&next), Arc::clone(&stored));
         tasks.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= wanted {
+                if number >= end {
                     return anyhow::Ok(None);
                 }
                 match connection.enqueue(&delivery(to, payload(number, bytes))).await {

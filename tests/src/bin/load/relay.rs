@@ -58,6 +58,7 @@ impl LoadedRelay {
             resident_bytes: field(&read("status")?, "VmRSS:")? * 1_024,
             written_bytes: field(&counted, "qpq_store_written_bytes_total ")?,
             syncs: field(&counted, "qpq_store_syncs_total ")?,
+            processor_us: processor_us(&read("stat")?)?,
         }))
     }
 }
@@ -72,6 +73,15 @@ pub(crate) struct Usage {
     pub(crate) written_bytes: u64,
     /// Times that it forced a file of its store to disk since it began.
     pub(crate) syncs: u64,
+    /// Time that processors spent for it since it began, microseconds.
+    pub(crate) processor_us: u64,
+}
+
+/// The times in and out of the kernel, from the fields behind the program's name in parentheses.
+fn processor_us(stat: &str) -> anyhow::Result<u64> {
+    let (_, fields) = stat.rsplit_once(')').context("no name in a process's state")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(ticks * TICK_US)
 }
 
 /// What the relay counts.
@@ -86,3 +96,5 @@ fn metrics(node: &Node) -> anyhow::Result<String> {
 }
 
 const SPARE_CONNECTIONS: usize = 16;
+/// In which Linux tells the times of a process, on every architecture but Alpha.
+const TICK_US: u64 = 10_000;
