@@ -47,7 +47,7 @@ impl Keys {
         Self { owner, fetcher, known: RefCell::default() }
     }
 
-    pub(crate) async fn act(&mut self) {
+    pub(crate) async fn act(&self) {
         tokio::join!(self.upload(), self.fetch());
     }
 

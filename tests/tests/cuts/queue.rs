@@ -38,7 +38,7 @@ impl Queue {
         Self { reader, senders, known: RefCell::default() }
     }
 
-    pub(crate) async fn act(&mut self) {
+    pub(crate) async fn act(&self) {
         tokio::join!(self.read(60_000), self.send(0), self.send(1), self.send(2));
     }
 
