@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 use relay::LoadedRelay;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
@@ -47,12 +48,19 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<String> {
+    raise_files_max()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let relay = LoadedRelay::start(arguments)?;
     let report = runtime.block_on(report(arguments, &relay));
     // Connections are closed before the relay is.
     runtime.shutdown_background();
     report
+}
+
+/// Each connection has a socket: as many as this user may have at all, not only as many as is usual.
+fn raise_files_max() -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
 async fn report(arguments: &Arguments, relay: &LoadedRelay) -> anyhow::Result<String> {
