@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("qpq-store", &["qpq-engine", "qpq-relay", "qpq-crypto"]),
     ("qpqd", &["qpq-net", "qpq-relay", "qpq-engine", "qpq-mesh", "qpq-store", "qpq-crypto", "qpq-proto"]),
     ("qpq", &["qpq-proto", "qpq-net", "qpqd"]),
+    ("qpq-openwrt", &["qpq", "qpqd"]),
     ("qpq-sim", &["qpq-engine", "qpq-mesh", "qpq-relay", "qpq-store"]),
     // A light client of a relay's needs the person's half of its cryptography.
     ("qpq-tests", &["qpq-proto", "qpq-net", "qpq-crypto"]),
