@@ -86,6 +86,18 @@ pub const METADATA_BYTES_MAX: usize = 65_536;
 /// Longest proof that the accused sent what is reported.
 pub const FRANKING_PROOF_BYTES_MAX: usize = 1_024;
 
+/// Most administrators to whom one report is sealed.
+pub const REPORT_KEYS_MAX: usize = 32;
+
+/// Most accounts that administer a relay.
+pub const RELAY_ADMINISTRATORS_MAX: usize = 16;
+
+/// Most messages that are disclosed besides the one that is reported.
+pub const REPORT_MESSAGES_BEFORE_MAX: usize = 16;
+
+/// Most reports that are opened by one call, of 64 KiB each.
+pub const OPENED_REPORTS_MAX: usize = 24;
+
 /// Most reports or bans of one answer.
 pub const MODERATION_PAGE_ITEMS_MAX: usize = 256;
 

@@ -14,6 +14,7 @@
 //! | [`topic`] | keys of broadcast topics, and signed posts |
 //! | [`opaque`], [`account`] | accounts of a relay: passwords, and what is signed to use one |
 //! | [`vrf`], [`transparency`] | the log in which a relay shows everybody the same identity behind a name |
+//! | [`report`] | what administrators of a relay are told, and nobody else |
 //! | [`work`] | what somebody unknown spends before it is served |
 //! | [`at_rest`], [`passphrase`], [`backup`] | what lies on a disk |
 //! | [`recovery`] | codes on paper, and what a relay keeps for them |
@@ -38,6 +39,7 @@ pub mod padding;
 pub mod passphrase;
 pub mod recovery;
 pub mod relay_link;
+pub mod report;
 pub mod route;
 pub mod safety;
 pub mod sealed;

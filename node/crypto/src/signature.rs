@@ -57,6 +57,8 @@ pub enum Domain {
     TopicPost,
     /// A node says that a batch of deliveries is durable.
     DeliveryBatch,
+    /// An identity reports a message to the administrators of a relay.
+    Report,
 }
 
 impl Domain {
@@ -77,6 +79,7 @@ impl Domain {
             Self::PostingDevice => "qpq/v1/posting device",
             Self::TopicPost => "qpq/v1/topic post",
             Self::DeliveryBatch => "qpq/v1/delivery batch",
+            Self::Report => "qpq/v1/report",
         }
     }
 
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
     use crate::identity::DeviceSecret;
 
-    const DOMAINS: [Domain; 15] = [
+    const DOMAINS: [Domain; 16] = [
         Domain::DeviceCertificate,
         Domain::DeviceList,
         Domain::HybridKey,
@@ -164,6 +167,7 @@ mod tests {
         Domain::PostingDevice,
         Domain::TopicPost,
         Domain::DeliveryBatch,
+        Domain::Report,
     ];
 
     #[test]
