@@ -6,7 +6,7 @@ use qpq_proto::v1::PushEvent;
 use qpq_proto::{Access, CallerClass, Method, Service};
 
 /// Id, name and access letters, as the contract lists them. An id, once given, is never reused.
-const CONTRACT: [(u16, &str, &str); 130] = [
+const CONTRACT: [(u16, &str, &str); 135] = [
     (100, "OpaqueRegisterStart", "P"),
     (101, "OpaqueRegisterFinish", "P"),
     (102, "OpaqueLoginStart", "P"),
@@ -36,6 +36,7 @@ const CONTRACT: [(u16, &str, &str); 130] = [
     (422, "UnbanUser", "A"),
     (423, "ListReports", "A"),
     (424, "ListBanned", "A"),
+    (425, "ListAdministrators", "S"),
     (500, "ResolveUser", "S/N/F"),
     (501, "ResolveIdentity", "S/N/F"),
     (510, "RevokeKey", "S"),
@@ -124,6 +125,8 @@ const CONTRACT: [(u16, &str, &str); 130] = [
     (1215, "FindUser", "O"),
     (1216, "WaitUser", "O"),
     (1217, "ShowRelayProof", "O"),
+    (1218, "ReportToRelay", "O"),
+    (1219, "WaitRelayErrand", "O"),
     (1220, "ListRelayUsers", "O"),
     (1221, "SetRelayAdministrator", "O"),
     (1222, "BanRelayUser", "O"),
@@ -131,6 +134,8 @@ const CONTRACT: [(u16, &str, &str); 130] = [
     (1224, "ListRelayReports", "O"),
     (1225, "ListRelayBans", "O"),
     (1226, "ReadRelayAudit", "O"),
+    (1227, "FetchReports", "O"),
+    (1228, "OpenReports", "O"),
     (1230, "SetUpRecovery", "O"),
     (1231, "ConfirmRecovery", "O"),
     (1232, "ShowRecovery", "O"),

@@ -15,6 +15,8 @@ mod hybrid;
 mod records;
 mod upload;
 
+pub(crate) use hybrid::hybrid_key;
+
 use qpq_proto::ids::{DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
 

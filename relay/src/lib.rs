@@ -51,6 +51,7 @@ mod sets;
 pub mod storage;
 pub mod tables;
 mod time;
+mod told;
 
 pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub use devices::is_public_address;

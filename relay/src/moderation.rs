@@ -1,9 +1,11 @@
 //! Reports and bans.
 //!
-//! A report is sealed to the administrators: the relay keeps it for a time and cannot read it. A ban ends an account's
+//! A report is sealed to the administrators, whose keys are asked for with `ListAdministrators`: the relay keeps it for a
+//! time and cannot read it. A ban ends an account's
 //! sessions at once, and none begins until it ends ([`check_not_banned`]); it outlives the account. Lists are given page
 //! by page.
 
+pub(crate) mod administrators;
 mod bans;
 mod owner;
 mod records;

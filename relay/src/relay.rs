@@ -3,6 +3,7 @@
 use qpq_crypto::identity::DeviceSecret;
 use qpq_proto::ids::{ChannelId, DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
+use qpq_proto::v1::AdministratorKey;
 use qpq_proto::{Failure, Method, dispatch};
 use rand_core::CryptoRng;
 
@@ -20,6 +21,7 @@ use crate::figures::Figures;
 use crate::input::{CallId, Caller, Effect, Input, Now, Outcome, RelayError};
 use crate::keys::KeyRates;
 use crate::log::{Signed, SignedTree, origin};
+use crate::moderation::administrators;
 use crate::proofs::Proofs;
 use crate::queues::{Expiry, Waits};
 use crate::rates::Buckets;
@@ -68,6 +70,8 @@ pub struct Relay {
     pub(crate) delays: Delays,
     /// Reports, by who makes them.
     pub(crate) report_rates: Buckets<Identity>,
+    /// The owner of the node, to whom reports are sealed.
+    pub(crate) owner: Option<AdministratorKey>,
     pub(crate) key_rates: KeyRates,
     pub(crate) recovery_rates: RecoveryRates,
     /// Calls of an administrator's that were refused and are not in the audit log yet.
@@ -86,8 +90,8 @@ pub struct Relay {
     pub(crate) figures: Figures,
     /// By which lifetimes are counted.
     pub(crate) time: SteadyTime,
-    has_room: bool,
-    proofs: Proofs,
+    pub(crate) has_room: bool,
+    pub(crate) proofs: Proofs,
 }
 
 impl std::fmt::Debug for Relay {
@@ -107,6 +111,7 @@ impl Relay {
         tx: &mut dyn Transaction,
     ) -> Result<Self, RelayError> {
         let Config { node, limits, registration, domain, signed_trees } = config;
+        administrators::open(tx)?;
         let secrets = Secrets::open(tx, rng)?;
         let origin = origin(tx, &domain, &node.public(), &secrets)?;
         let Signed { unkept, is_older } = Signed::look(tx, &origin, &signed_trees)?;
@@ -128,6 +133,7 @@ impl Relay {
             call_rates: CallRates::new(&limits),
             blobs: Blobs::default(),
             delays: Delays::default(),
+            owner: None,
             report_rates: Buckets::new(limits.reports_per_account, limits.rate_keys_max),
             key_rates: KeyRates::new(&limits),
             recovery_rates: RecoveryRates::new(&limits),
@@ -139,26 +145,6 @@ impl Relay {
             proofs: Proofs::default(),
             limits,
         })
-    }
-
-    /// Lets devices be woken through endpoints that are not on the public internet: for a relay whose push server is on
-    /// its own network.
-    #[must_use]
-    pub fn with_private_push(self, is_allowed: bool) -> Self {
-        Self { push_to_private_addresses: is_allowed, ..self }
-    }
-
-    /// Whether the driver carries out [`Effect::WakeDevice`]; otherwise push tokens are kept, and their devices told
-    /// that nobody is woken.
-    #[must_use]
-    pub fn with_wakes(self, are_carried_out: bool) -> Self {
-        Self { wakes_devices: are_carried_out, ..self }
-    }
-
-    /// Says whether the disk has room for more. Without it, calls that would have the relay keep more are refused as
-    /// `Unavailable`; everybody still gets what is there, and makes room by that.
-    pub fn set_room(&mut self, has_room: bool) {
-        self.has_room = has_room;
     }
 
     /// Takes one input through one transaction.

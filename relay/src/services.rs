@@ -96,6 +96,7 @@ impl<'a> services::Moderation<Context<'a>> for Relay {
         unban_user(UnbanUserRequest) -> UnbanUserResponse;
         list_reports(ListReportsRequest) -> ListReportsResponse;
         list_banned(ListBannedRequest) -> ListBannedResponse;
+        list_administrators(ListAdministratorsRequest) -> ListAdministratorsResponse;
     }
 }
 

@@ -93,6 +93,8 @@ pub const REPORTERS: Table = Table("relay_reporters");
 pub const BANS: Table = Table("relay_bans");
 /// Who is banned, in order, under one key.
 pub const BAN_ORDER: Table = Table("relay_ban_order");
+/// Which accounts administer the relay, under one key.
+pub const ADMINISTRATORS: Table = Table("relay_administrators");
 /// The audit log, in order, under one key for what was done and one for what was refused.
 pub const AUDIT: Table = Table("relay_audit");
 /// Blobs that are readable, by hash.
@@ -153,6 +155,7 @@ pub const ALL: &[Table] = &[
     REPORTERS,
     BANS,
     BAN_ORDER,
+    ADMINISTRATORS,
     AUDIT,
     BLOBS,
     OWNED_BLOBS,

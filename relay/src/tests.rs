@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod administration;
+mod administrators;
 mod admission;
 mod blobs;
 mod channels;

@@ -56,6 +56,9 @@ fn limit_of(method: Method, payload: &Bytes) -> Duration {
             wait(v1::WaitRecoveryUseRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
         }
         Method::WaitUser => wait(v1::WaitUserRequest::decode(payload.clone()).map(|asked| asked.timeout_ms)),
+        Method::WaitRelayErrand => {
+            wait(v1::WaitRelayErrandRequest::decode(payload.clone()).map(|asked| asked.timeout_ms))
+        }
         Method::CreateBackup | Method::VerifyBackup | Method::RestoreBackup => BACKUP_LIMIT,
         _ => ORDINARY_LIMIT,
     }

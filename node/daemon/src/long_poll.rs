@@ -122,6 +122,19 @@ impl LongPoll for v1::WaitUserRequest {
     }
 }
 
+impl LongPoll for v1::WaitRelayErrandRequest {
+    const METHOD: Method = Method::WaitRelayErrand;
+    const TIMEOUT_MS_MAX: u64 = OWNER_WAIT_MS_MAX;
+    type Response = v1::WaitRelayErrandResponse;
+
+    fn timeout_ms(&mut self) -> &mut u32 {
+        &mut self.timeout_ms
+    }
+    fn is_final(response: &Self::Response) -> bool {
+        response.done
+    }
+}
+
 /// What ends the waiting.
 #[derive(Debug, Clone)]
 pub(crate) struct Wakeups {

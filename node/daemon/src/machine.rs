@@ -86,7 +86,13 @@ impl Machine for NodeMachine {
     }
 
     fn relay(&mut self) -> Option<&mut Relay> {
-        self.relay.as_mut()
+        let Self { engine, relay, .. } = self;
+        let relay = relay.as_mut()?;
+        // A person comes to a node once, and may be restored there with newer keys.
+        if relay.owner() != engine.hybrid_key_version() {
+            relay.set_owner(engine.administrator_key());
+        }
+        Some(relay)
     }
 
     fn relay_wake_at(&self) -> Option<u64> {

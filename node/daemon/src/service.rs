@@ -98,6 +98,7 @@ impl NodeService {
             Method::ShowRecovery => self.wait::<v1::ShowRecoveryRequest>(payload).await,
             Method::WaitRecoveryUse => self.wait::<v1::WaitRecoveryUseRequest>(payload).await,
             Method::WaitUser => self.wait::<v1::WaitUserRequest>(payload).await,
+            Method::WaitRelayErrand => self.wait::<v1::WaitRelayErrandRequest>(payload).await,
             Method::SetRole => self.set_role(payload).await,
             Method::CreateRelayInvitation if self.state.relay.is_on() => {
                 self.invite_to_relay(caller, payload).await

@@ -29,6 +29,7 @@ use crate::{
 
 use progress::state_word;
 
+mod disclosing;
 mod handing;
 mod progress;
 mod reading;

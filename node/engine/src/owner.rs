@@ -58,6 +58,10 @@ impl<'a> services::Owner<Context<'a>> for Engine {
         wait_mailbox_relay(WaitMailboxRelayRequest) -> WaitMailboxRelayResponse;
         find_user(FindUserRequest) -> FindUserResponse;
         wait_user(WaitUserRequest) -> WaitUserResponse;
+        report_to_relay(ReportToRelayRequest) -> ReportToRelayResponse;
+        wait_relay_errand(WaitRelayErrandRequest) -> WaitRelayErrandResponse;
+        fetch_reports(FetchReportsRequest) -> FetchReportsResponse;
+        open_reports(OpenReportsRequest) -> OpenReportsResponse;
         show_relay_proof(ShowRelayProofRequest) -> ShowRelayProofResponse;
         leave_relay(LeaveRelayRequest) -> LeaveRelayResponse;
         confirm_recovery(ConfirmRecoveryRequest) -> ConfirmRecoveryResponse;

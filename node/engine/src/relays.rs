@@ -42,6 +42,7 @@ mod arrive;
 mod asking;
 mod attempt;
 mod connection;
+mod errands;
 mod fetching;
 mod found;
 mod grants;
@@ -54,6 +55,7 @@ mod names;
 mod owner;
 mod pauses;
 mod progress;
+mod reports;
 mod session;
 mod step;
 mod stretching;
@@ -61,6 +63,7 @@ mod watch;
 
 use attempt::Attempt;
 pub(crate) use attempt::place_texts;
+use errands::Errands;
 pub(crate) use found::split_address;
 pub(crate) use leave::Mailed;
 use line::{Line, Stage};
@@ -103,6 +106,8 @@ pub(crate) struct Relays {
     opened: Option<Opened>,
     /// What relays said of the names that the owner asked for.
     answers: Answers,
+    /// What the owner has relays do.
+    errands: Errands,
 }
 
 /// Whose content was opened, and where that one is told.

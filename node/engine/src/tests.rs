@@ -30,6 +30,7 @@ mod neighbours;
 mod pairs;
 mod people;
 mod recovery;
+mod reporting;
 mod requests;
 mod restoring;
 mod status;

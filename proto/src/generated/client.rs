@@ -331,6 +331,17 @@ impl<T: Transport> Client<T> {
     ) -> Result<v1::ListBannedResponse, CallError> {
         self.call(Method::ListBanned, request).await
     }
+
+    /// The administrators to whom a report is sealed. Whose hybrid key the relay does not have is left out.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn list_administrators(
+        &self,
+        request: &v1::ListAdministratorsRequest,
+    ) -> Result<v1::ListAdministratorsResponse, CallError> {
+        self.call(Method::ListAdministrators, request).await
+    }
 }
 
 /// Users.
@@ -1312,6 +1323,30 @@ impl<T: Transport> Client<T> {
         self.call(Method::ShowRelayProof, request).await
     }
 
+    /// Reports a message of others to the administrators of a relay at which there is an account. Answers when it has begun;
+    /// WaitRelayErrand tells what came of it.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn report_to_relay(
+        &self,
+        request: &v1::ReportToRelayRequest,
+    ) -> Result<v1::ReportToRelayResponse, CallError> {
+        self.call(Method::ReportToRelay, request).await
+    }
+
+    /// Waits until what ReportToRelay or FetchReports began has ended, at most timeout_ms. What it failed with is the answer.
+    /// NotFound after a restart, and once four later ones have begun.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn wait_relay_errand(
+        &self,
+        request: &v1::WaitRelayErrandRequest,
+    ) -> Result<v1::WaitRelayErrandResponse, CallError> {
+        self.call(Method::WaitRelayErrand, request).await
+    }
+
     /// The accounts of the relay that this node is, oldest first.
     ///
     /// # Errors
@@ -1387,6 +1422,29 @@ impl<T: Transport> Client<T> {
         request: &v1::ReadRelayAuditRequest,
     ) -> Result<v1::ReadRelayAuditResponse, CallError> {
         self.call(Method::ReadRelayAudit, request).await
+    }
+
+    /// As an administrator of another node's relay, asks for a page of its reports and opens them. Answers when it has begun;
+    /// WaitRelayErrand gives them.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn fetch_reports(
+        &self,
+        request: &v1::FetchReportsRequest,
+    ) -> Result<v1::FetchReportsResponse, CallError> {
+        self.call(Method::FetchReports, request).await
+    }
+
+    /// Opens reports that were sealed to this person, such as those of the relay that this node is.
+    ///
+    /// # Errors
+    /// As the node answers, or as the transport fails.
+    pub async fn open_reports(
+        &self,
+        request: &v1::OpenReportsRequest,
+    ) -> Result<v1::OpenReportsResponse, CallError> {
+        self.call(Method::OpenReports, request).await
     }
 
     /// Makes eight recovery codes and changes nothing else: they replace those before when ConfirmRecovery says that they

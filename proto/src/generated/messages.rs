@@ -2225,7 +2225,7 @@ pub struct ReportMessageRequest {
     /// The message's id, UUIDv7, 16 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
-    /// Sealed to the administrators, at most 65,536 bytes.
+    /// A DisclosedReport, sealed to the administrators, at most 65,536 bytes. The relay does not look into it.
     #[prost(bytes = "vec", tag = "3")]
     pub report: ::prost::alloc::vec::Vec<u8>,
     /// That the accused sent what is reported, at most 1,024 bytes.
@@ -2300,7 +2300,7 @@ pub struct Report {
     /// The message's id, 16 bytes.
     #[prost(bytes = "vec", tag = "4")]
     pub message_id: ::prost::alloc::vec::Vec<u8>,
-    /// Sealed to the administrators, at most 65,536 bytes.
+    /// A DisclosedReport, sealed to the administrators, at most 65,536 bytes.
     #[prost(bytes = "vec", tag = "5")]
     pub report: ::prost::alloc::vec::Vec<u8>,
     /// At most 1,024 bytes.
@@ -2348,6 +2348,55 @@ pub struct Ban {
     /// Unix time in ms.
     #[prost(uint64, tag = "5")]
     pub banned_at_ms: u64,
+}
+/// Asks for the administrators.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAdministratorsRequest {}
+/// The administrators.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAdministratorsResponse {
+    /// The owner of the node first, at most 17.
+    #[prost(message, repeated, tag = "1")]
+    pub administrators: ::prost::alloc::vec::Vec<AdministratorKey>,
+}
+/// An administrator, and the key to which reports for it are sealed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdministratorKey {
+    /// Identity key, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub identity_key: ::prost::alloc::vec::Vec<u8>,
+    /// Its hybrid key, signed by that identity.
+    #[prost(message, optional, tag = "2")]
+    pub hybrid_key: ::core::option::Option<FetchHybridKeyResponse>,
+}
+/// What somebody tells the administrators.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DisclosedReport {
+    /// Why it is reported, at most 1,024 bytes.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// Oldest first; the last is the one that is reported, those before it were said before. At most 17.
+    #[prost(message, repeated, tag = "2")]
+    pub messages: ::prost::alloc::vec::Vec<DisclosedMessage>,
+}
+/// A message, as who reports has it. Nothing proves that its sender wrote it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisclosedMessage {
+    /// UUIDv7, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// Identity key of its sender, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub sender: ::prost::alloc::vec::Vec<u8>,
+    /// Unix time in ms, as its sender said.
+    #[prost(uint64, tag = "3")]
+    pub sent_at_ms: u64,
+    /// At most 16,384 bytes.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+    /// The text is the beginning only.
+    #[prost(bool, tag = "5")]
+    pub cut: bool,
 }
 /// Nothing to say.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4263,6 +4312,106 @@ pub struct ListRelayReportsResponse {
     /// Cursor to go on from; empty at the end.
     #[prost(bytes = "vec", tag = "2")]
     pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// Reports a message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportToRelayRequest {
+    /// Id of a message that somebody else sent, UUIDv7, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message_id: ::prost::alloc::vec::Vec<u8>,
+    /// A link to the relay, its host, or the start of its pin; empty for the only one.
+    #[prost(string, tag = "2")]
+    pub relay: ::prost::alloc::string::String,
+    /// Why it is reported, at most 1,024 bytes.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// So many messages of the conversation before it are disclosed as well, as far as there is room; at most 16.
+    #[prost(uint32, tag = "4")]
+    pub before: u32,
+}
+/// It has begun.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportToRelayResponse {
+    /// By which WaitRelayErrand knows it.
+    #[prost(uint64, tag = "1")]
+    pub errand: u64,
+}
+/// Waits for what was begun.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitRelayErrandRequest {
+    /// Which.
+    #[prost(uint64, tag = "1")]
+    pub errand: u64,
+    /// Waits so long at most, ms; 60,000 at most.
+    #[prost(uint32, tag = "2")]
+    pub timeout_ms: u32,
+}
+/// How far it is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WaitRelayErrandResponse {
+    /// Whether it has ended well. Otherwise it is under way still.
+    #[prost(bool, tag = "1")]
+    pub done: bool,
+    /// Of a report: the id that the relay gave it, 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub report_id: ::prost::alloc::vec::Vec<u8>,
+    /// Of a report: how many administrators can open it.
+    #[prost(uint32, tag = "3")]
+    pub administrators: u32,
+    /// Of FetchReports: a page, oldest first.
+    #[prost(message, repeated, tag = "4")]
+    pub reports: ::prost::alloc::vec::Vec<OpenedReport>,
+    /// Of FetchReports: cursor to go on from; empty at the end.
+    #[prost(bytes = "vec", tag = "5")]
+    pub next: ::prost::alloc::vec::Vec<u8>,
+}
+/// Asks another node's relay for reports.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FetchReportsRequest {
+    /// A link to the relay, its host, or the start of its pin; empty for the only one.
+    #[prost(string, tag = "1")]
+    pub relay: ::prost::alloc::string::String,
+    /// `next` of the answer before; empty from the oldest. At most 64 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub cursor: ::prost::alloc::vec::Vec<u8>,
+}
+/// It has begun.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FetchReportsResponse {
+    /// By which WaitRelayErrand knows it.
+    #[prost(uint64, tag = "1")]
+    pub errand: u64,
+}
+/// Reports to be opened.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenReportsRequest {
+    /// At most 24.
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<Report>,
+}
+/// Opened.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenReportsResponse {
+    /// In the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<OpenedReport>,
+}
+/// A report, and what it says.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenedReport {
+    /// As the relay lists it.
+    #[prost(message, optional, tag = "1")]
+    pub report: ::core::option::Option<Report>,
+    /// Why it cannot be opened; empty if it was.
+    #[prost(string, tag = "2")]
+    pub fault: ::prost::alloc::string::String,
+    /// Identity key of who signed it, 32 bytes. A relay that lists it as another's, or whose account was deleted, changes
+    /// nothing about that.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signed_by: ::prost::alloc::vec::Vec<u8>,
+    /// What was disclosed.
+    #[prost(message, optional, tag = "4")]
+    pub disclosed: ::core::option::Option<DisclosedReport>,
 }
 /// Asks for bans.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

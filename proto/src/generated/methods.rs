@@ -71,6 +71,8 @@ pub enum Method {
     ListReports = 423,
     /// The bans, oldest first.
     ListBanned = 424,
+    /// The administrators to whom a report is sealed. Whose hybrid key the relay does not have is left out.
+    ListAdministrators = 425,
     /// The identity behind a name, with proof that this is the newest version, or that there is none.
     ResolveUser = 500,
     /// The name and profile of an identity. NotFound if it has no account. Who must be sure of the name asks who is behind
@@ -253,6 +255,12 @@ pub enum Method {
     WaitUser = 1216,
     /// What a relay was caught at, as a proof to show to others. NotFound if it was caught at nothing of which there is any.
     ShowRelayProof = 1217,
+    /// Reports a message of others to the administrators of a relay at which there is an account. Answers when it has begun;
+    /// WaitRelayErrand tells what came of it.
+    ReportToRelay = 1218,
+    /// Waits until what ReportToRelay or FetchReports began has ended, at most timeout_ms. What it failed with is the answer.
+    /// NotFound after a restart, and once four later ones have begun.
+    WaitRelayErrand = 1219,
     /// The accounts of the relay that this node is, oldest first.
     ListRelayUsers = 1220,
     /// Makes an account an administrator of the relay, or lets it be one no more. Its sessions must be resumed.
@@ -267,6 +275,11 @@ pub enum Method {
     ListRelayBans = 1225,
     /// What administrators of the relay did and what they were refused, newest first.
     ReadRelayAudit = 1226,
+    /// As an administrator of another node's relay, asks for a page of its reports and opens them. Answers when it has begun;
+    /// WaitRelayErrand gives them.
+    FetchReports = 1227,
+    /// Opens reports that were sealed to this person, such as those of the relay that this node is.
+    OpenReports = 1228,
     /// Makes eight recovery codes and changes nothing else: they replace those before when ConfirmRecovery says that they
     /// were shown. Conflict while no relay is connected that could keep bundles.
     SetUpRecovery = 1230,
@@ -316,6 +329,7 @@ impl Method {
         Self::UnbanUser,
         Self::ListReports,
         Self::ListBanned,
+        Self::ListAdministrators,
         Self::ResolveUser,
         Self::ResolveIdentity,
         Self::RevokeKey,
@@ -404,6 +418,8 @@ impl Method {
         Self::FindUser,
         Self::WaitUser,
         Self::ShowRelayProof,
+        Self::ReportToRelay,
+        Self::WaitRelayErrand,
         Self::ListRelayUsers,
         Self::SetRelayAdministrator,
         Self::BanRelayUser,
@@ -411,6 +427,8 @@ impl Method {
         Self::ListRelayReports,
         Self::ListRelayBans,
         Self::ReadRelayAudit,
+        Self::FetchReports,
+        Self::OpenReports,
         Self::SetUpRecovery,
         Self::ConfirmRecovery,
         Self::ShowRecovery,
@@ -452,6 +470,7 @@ impl Method {
             422 => Self::UnbanUser,
             423 => Self::ListReports,
             424 => Self::ListBanned,
+            425 => Self::ListAdministrators,
             500 => Self::ResolveUser,
             501 => Self::ResolveIdentity,
             510 => Self::RevokeKey,
@@ -540,6 +559,8 @@ impl Method {
             1215 => Self::FindUser,
             1216 => Self::WaitUser,
             1217 => Self::ShowRelayProof,
+            1218 => Self::ReportToRelay,
+            1219 => Self::WaitRelayErrand,
             1220 => Self::ListRelayUsers,
             1221 => Self::SetRelayAdministrator,
             1222 => Self::BanRelayUser,
@@ -547,6 +568,8 @@ impl Method {
             1224 => Self::ListRelayReports,
             1225 => Self::ListRelayBans,
             1226 => Self::ReadRelayAudit,
+            1227 => Self::FetchReports,
+            1228 => Self::OpenReports,
             1230 => Self::SetUpRecovery,
             1231 => Self::ConfirmRecovery,
             1232 => Self::ShowRecovery,
@@ -602,6 +625,7 @@ impl Method {
             Self::UnbanUser => "UnbanUser",
             Self::ListReports => "ListReports",
             Self::ListBanned => "ListBanned",
+            Self::ListAdministrators => "ListAdministrators",
             Self::ResolveUser => "ResolveUser",
             Self::ResolveIdentity => "ResolveIdentity",
             Self::RevokeKey => "RevokeKey",
@@ -690,6 +714,8 @@ impl Method {
             Self::FindUser => "FindUser",
             Self::WaitUser => "WaitUser",
             Self::ShowRelayProof => "ShowRelayProof",
+            Self::ReportToRelay => "ReportToRelay",
+            Self::WaitRelayErrand => "WaitRelayErrand",
             Self::ListRelayUsers => "ListRelayUsers",
             Self::SetRelayAdministrator => "SetRelayAdministrator",
             Self::BanRelayUser => "BanRelayUser",
@@ -697,6 +723,8 @@ impl Method {
             Self::ListRelayReports => "ListRelayReports",
             Self::ListRelayBans => "ListRelayBans",
             Self::ReadRelayAudit => "ReadRelayAudit",
+            Self::FetchReports => "FetchReports",
+            Self::OpenReports => "OpenReports",
             Self::SetUpRecovery => "SetUpRecovery",
             Self::ConfirmRecovery => "ConfirmRecovery",
             Self::ShowRecovery => "ShowRecovery",
@@ -739,6 +767,7 @@ impl Method {
             Self::UnbanUser => "unban_user",
             Self::ListReports => "list_reports",
             Self::ListBanned => "list_banned",
+            Self::ListAdministrators => "list_administrators",
             Self::ResolveUser => "resolve_user",
             Self::ResolveIdentity => "resolve_identity",
             Self::RevokeKey => "revoke_key",
@@ -827,6 +856,8 @@ impl Method {
             Self::FindUser => "find_user",
             Self::WaitUser => "wait_user",
             Self::ShowRelayProof => "show_relay_proof",
+            Self::ReportToRelay => "report_to_relay",
+            Self::WaitRelayErrand => "wait_relay_errand",
             Self::ListRelayUsers => "list_relay_users",
             Self::SetRelayAdministrator => "set_relay_administrator",
             Self::BanRelayUser => "ban_relay_user",
@@ -834,6 +865,8 @@ impl Method {
             Self::ListRelayReports => "list_relay_reports",
             Self::ListRelayBans => "list_relay_bans",
             Self::ReadRelayAudit => "read_relay_audit",
+            Self::FetchReports => "fetch_reports",
+            Self::OpenReports => "open_reports",
             Self::SetUpRecovery => "set_up_recovery",
             Self::ConfirmRecovery => "confirm_recovery",
             Self::ShowRecovery => "show_recovery",
@@ -870,9 +903,12 @@ impl Method {
             Self::RemoveMember | Self::UpdateGroupMetadata | Self::ListGroupMembers | Self::RotateKeys => {
                 Service::Groups
             }
-            Self::ReportMessage | Self::BanUser | Self::UnbanUser | Self::ListReports | Self::ListBanned => {
-                Service::Moderation
-            }
+            Self::ReportMessage
+            | Self::BanUser
+            | Self::UnbanUser
+            | Self::ListReports
+            | Self::ListBanned
+            | Self::ListAdministrators => Service::Moderation,
             Self::ResolveUser | Self::ResolveIdentity => Service::Users,
             Self::RevokeKey | Self::CheckRevocation | Self::AuditKeyTransparency | Self::ExchangeTreeHead => {
                 Service::KeyTransparency
@@ -955,6 +991,8 @@ impl Method {
             | Self::FindUser
             | Self::WaitUser
             | Self::ShowRelayProof
+            | Self::ReportToRelay
+            | Self::WaitRelayErrand
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -962,6 +1000,8 @@ impl Method {
             | Self::ListRelayReports
             | Self::ListRelayBans
             | Self::ReadRelayAudit
+            | Self::FetchReports
+            | Self::OpenReports
             | Self::SetUpRecovery
             | Self::ConfirmRecovery
             | Self::ShowRecovery
@@ -1002,6 +1042,7 @@ impl Method {
             | Self::ListGroupMembers
             | Self::RotateKeys
             | Self::ReportMessage
+            | Self::ListAdministrators
             | Self::RevokeKey
             | Self::UploadBlob
             | Self::RegisterDevice
@@ -1090,6 +1131,8 @@ impl Method {
             | Self::FindUser
             | Self::WaitUser
             | Self::ShowRelayProof
+            | Self::ReportToRelay
+            | Self::WaitRelayErrand
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1097,6 +1140,8 @@ impl Method {
             | Self::ListRelayReports
             | Self::ListRelayBans
             | Self::ReadRelayAudit
+            | Self::FetchReports
+            | Self::OpenReports
             | Self::SetUpRecovery
             | Self::ConfirmRecovery
             | Self::ShowRecovery
@@ -1139,6 +1184,7 @@ impl Method {
             Self::UnbanUser => "UnbanUserRequest",
             Self::ListReports => "ListReportsRequest",
             Self::ListBanned => "ListBannedRequest",
+            Self::ListAdministrators => "ListAdministratorsRequest",
             Self::ResolveUser => "ResolveUserRequest",
             Self::ResolveIdentity => "ResolveIdentityRequest",
             Self::RevokeKey => "RevokeKeyRequest",
@@ -1227,6 +1273,8 @@ impl Method {
             Self::FindUser => "FindUserRequest",
             Self::WaitUser => "WaitUserRequest",
             Self::ShowRelayProof => "ShowRelayProofRequest",
+            Self::ReportToRelay => "ReportToRelayRequest",
+            Self::WaitRelayErrand => "WaitRelayErrandRequest",
             Self::ListRelayUsers => "ListRelayUsersRequest",
             Self::SetRelayAdministrator => "SetRelayAdministratorRequest",
             Self::BanRelayUser => "BanRelayUserRequest",
@@ -1234,6 +1282,8 @@ impl Method {
             Self::ListRelayReports => "ListRelayReportsRequest",
             Self::ListRelayBans => "ListRelayBansRequest",
             Self::ReadRelayAudit => "ReadRelayAuditRequest",
+            Self::FetchReports => "FetchReportsRequest",
+            Self::OpenReports => "OpenReportsRequest",
             Self::SetUpRecovery => "SetUpRecoveryRequest",
             Self::ConfirmRecovery => "ConfirmRecoveryRequest",
             Self::ShowRecovery => "ShowRecoveryRequest",
@@ -1276,6 +1326,7 @@ impl Method {
             Self::UnbanUser => "UnbanUserResponse",
             Self::ListReports => "ListReportsResponse",
             Self::ListBanned => "ListBannedResponse",
+            Self::ListAdministrators => "ListAdministratorsResponse",
             Self::ResolveUser => "ResolveUserResponse",
             Self::ResolveIdentity => "ResolveIdentityResponse",
             Self::RevokeKey => "RevokeKeyResponse",
@@ -1364,6 +1415,8 @@ impl Method {
             Self::FindUser => "FindUserResponse",
             Self::WaitUser => "WaitUserResponse",
             Self::ShowRelayProof => "ShowRelayProofResponse",
+            Self::ReportToRelay => "ReportToRelayResponse",
+            Self::WaitRelayErrand => "WaitRelayErrandResponse",
             Self::ListRelayUsers => "ListRelayUsersResponse",
             Self::SetRelayAdministrator => "SetRelayAdministratorResponse",
             Self::BanRelayUser => "BanRelayUserResponse",
@@ -1371,6 +1424,8 @@ impl Method {
             Self::ListRelayReports => "ListRelayReportsResponse",
             Self::ListRelayBans => "ListRelayBansResponse",
             Self::ReadRelayAudit => "ReadRelayAuditResponse",
+            Self::FetchReports => "FetchReportsResponse",
+            Self::OpenReports => "OpenReportsResponse",
             Self::SetUpRecovery => "SetUpRecoveryResponse",
             Self::ConfirmRecovery => "ConfirmRecoveryResponse",
             Self::ShowRecovery => "ShowRecoveryResponse",
@@ -1404,7 +1459,8 @@ impl Method {
             | Self::BatchEnqueue
             | Self::UploadKeyPackage
             | Self::RelayEnqueue
-            | Self::RelayBatchEnqueue => 4_194_304,
+            | Self::RelayBatchEnqueue
+            | Self::OpenReports => 4_194_304,
             Self::Fetch
             | Self::FetchWait
             | Self::Peek
@@ -1423,6 +1479,7 @@ impl Method {
             | Self::UnbanUser
             | Self::ListReports
             | Self::ListBanned
+            | Self::ListAdministrators
             | Self::ResolveUser
             | Self::ResolveIdentity
             | Self::DownloadBlob
@@ -1493,6 +1550,8 @@ impl Method {
             | Self::FindUser
             | Self::WaitUser
             | Self::ShowRelayProof
+            | Self::ReportToRelay
+            | Self::WaitRelayErrand
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1500,6 +1559,7 @@ impl Method {
             | Self::ListRelayReports
             | Self::ListRelayBans
             | Self::ReadRelayAudit
+            | Self::FetchReports
             | Self::SetUpRecovery
             | Self::ConfirmRecovery
             | Self::ShowRecovery
@@ -1622,6 +1682,8 @@ impl Method {
             | Self::FindUser
             | Self::WaitUser
             | Self::ShowRelayProof
+            | Self::ReportToRelay
+            | Self::WaitRelayErrand
             | Self::ListRelayUsers
             | Self::SetRelayAdministrator
             | Self::BanRelayUser
@@ -1629,6 +1691,8 @@ impl Method {
             | Self::ListRelayReports
             | Self::ListRelayBans
             | Self::ReadRelayAudit
+            | Self::FetchReports
+            | Self::OpenReports
             | Self::SetUpRecovery
             | Self::ConfirmRecovery
             | Self::ShowRecovery
@@ -1637,13 +1701,14 @@ impl Method {
             | Self::WaitRecoveryUse => 4_194_304,
             Self::Enqueue => 16_384,
             Self::FetchHybridKey | Self::Health => 4_096,
-            Self::ExchangeTreeHead => 262_144,
-            Self::PublishEndpoint | Self::MeshHello | Self::MeshSettle => 1_024,
-            Self::ResolveEndpoint
+            Self::ListAdministrators
+            | Self::ResolveEndpoint
             | Self::MeshReconcile
             | Self::MeshOffer
             | Self::MeshTransfer
             | Self::MeshFetch => 65_536,
+            Self::ExchangeTreeHead => 262_144,
+            Self::PublishEndpoint | Self::MeshHello | Self::MeshSettle => 1_024,
         }
     }
 }

@@ -540,6 +540,19 @@ pub trait Moderation<C> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::ListBanned))
     }
+
+    /// The administrators to whom a report is sealed. Whose hybrid key the relay does not have is left out.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn list_administrators(
+        &mut self,
+        context: &mut C,
+        request: v1::ListAdministratorsRequest,
+    ) -> Result<v1::ListAdministratorsResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ListAdministrators))
+    }
 }
 
 /// Answers a call of a method of [`Moderation`].
@@ -559,6 +572,9 @@ pub fn dispatch_moderation<C, H: Moderation<C> + ?Sized>(
         Method::UnbanUser => answer(method, payload, |request| handler.unban_user(context, request)),
         Method::ListReports => answer(method, payload, |request| handler.list_reports(context, request)),
         Method::ListBanned => answer(method, payload, |request| handler.list_banned(context, request)),
+        Method::ListAdministrators => {
+            answer(method, payload, |request| handler.list_administrators(context, request))
+        }
         other => Err(Failure::not_offered(other)),
     }
 }
@@ -1956,6 +1972,34 @@ pub trait Owner<C> {
         Err(Failure::not_offered(Method::ShowRelayProof))
     }
 
+    /// Reports a message of others to the administrators of a relay at which there is an account. Answers when it has begun;
+    /// WaitRelayErrand tells what came of it.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn report_to_relay(
+        &mut self,
+        context: &mut C,
+        request: v1::ReportToRelayRequest,
+    ) -> Result<v1::ReportToRelayResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::ReportToRelay))
+    }
+
+    /// Waits until what ReportToRelay or FetchReports began has ended, at most timeout_ms. What it failed with is the answer.
+    /// NotFound after a restart, and once four later ones have begun.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn wait_relay_errand(
+        &mut self,
+        context: &mut C,
+        request: v1::WaitRelayErrandRequest,
+    ) -> Result<v1::WaitRelayErrandResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::WaitRelayErrand))
+    }
+
     /// The accounts of the relay that this node is, oldest first.
     ///
     /// # Errors
@@ -2045,6 +2089,33 @@ pub trait Owner<C> {
     ) -> Result<v1::ReadRelayAuditResponse, Failure> {
         let _ = (context, request);
         Err(Failure::not_offered(Method::ReadRelayAudit))
+    }
+
+    /// As an administrator of another node's relay, asks for a page of its reports and opens them. Answers when it has begun;
+    /// WaitRelayErrand gives them.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn fetch_reports(
+        &mut self,
+        context: &mut C,
+        request: v1::FetchReportsRequest,
+    ) -> Result<v1::FetchReportsResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::FetchReports))
+    }
+
+    /// Opens reports that were sealed to this person, such as those of the relay that this node is.
+    ///
+    /// # Errors
+    /// `Forbidden` unless implemented; otherwise as the implementation says.
+    fn open_reports(
+        &mut self,
+        context: &mut C,
+        request: v1::OpenReportsRequest,
+    ) -> Result<v1::OpenReportsResponse, Failure> {
+        let _ = (context, request);
+        Err(Failure::not_offered(Method::OpenReports))
     }
 
     /// Makes eight recovery codes and changes nothing else: they replace those before when ConfirmRecovery says that they
@@ -2228,6 +2299,10 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ShowRelayProof => {
             answer(method, payload, |request| handler.show_relay_proof(context, request))
         }
+        Method::ReportToRelay => answer(method, payload, |request| handler.report_to_relay(context, request)),
+        Method::WaitRelayErrand => {
+            answer(method, payload, |request| handler.wait_relay_errand(context, request))
+        }
         Method::ListRelayUsers => {
             answer(method, payload, |request| handler.list_relay_users(context, request))
         }
@@ -2245,6 +2320,8 @@ pub fn dispatch_owner<C, H: Owner<C> + ?Sized>(
         Method::ReadRelayAudit => {
             answer(method, payload, |request| handler.read_relay_audit(context, request))
         }
+        Method::FetchReports => answer(method, payload, |request| handler.fetch_reports(context, request)),
+        Method::OpenReports => answer(method, payload, |request| handler.open_reports(context, request)),
         Method::SetUpRecovery => answer(method, payload, |request| handler.set_up_recovery(context, request)),
         Method::ConfirmRecovery => {
             answer(method, payload, |request| handler.confirm_recovery(context, request))

@@ -9,7 +9,7 @@ use qpq_proto::v1::{
 
 use crate::accounts::{account, username_field};
 use crate::context::Context;
-use crate::moderation::{after, cursor, is_banned, page_items};
+use crate::moderation::{administrators, after, cursor, is_banned, page_items};
 use crate::records::{AccountRecord, UsernameRecord};
 use crate::relay::Relay;
 use crate::tables::{self, ACCOUNT_ORDER, ACCOUNTS, USERNAMES, key};
@@ -49,6 +49,7 @@ impl Relay {
         if account.is_administrator != request.administrator {
             let record = AccountRecord { is_administrator: request.administrator, ..account };
             tables::save(cx.tx, ACCOUNTS, key(identity.as_bytes()), &record)?;
+            administrators::note(cx.tx, identity, request.administrator)?;
             // What a connection may do was found out when it was bound to its session.
             cx.unbind.push((identity, None));
         }

@@ -99,6 +99,14 @@ impl From<HybridKeyRecord> for FetchHybridKeyResponse {
     }
 }
 
+/// Somebody's hybrid key; none if none is held.
+pub(crate) fn hybrid_key(
+    tx: &dyn Transaction,
+    identity: Identity,
+) -> Result<Option<FetchHybridKeyResponse>, RelayError> {
+    Ok(load(tx, identity)?.map(FetchHybridKeyResponse::from))
+}
+
 fn load(tx: &dyn Transaction, identity: Identity) -> Result<Option<HybridKeyRecord>, RelayError> {
     tables::load(tx, HYBRID_KEYS, key(identity.as_bytes()))
 }

@@ -36,6 +36,14 @@ pub(crate) struct ReporterRecord {
     pub places: Vec<u64>,
 }
 
+/// Who administers the relay.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct AdministratorsRecord {
+    /// Identity keys of accounts, in the order in which they became administrators.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub identities: Vec<Vec<u8>>,
+}
+
 /// A ban.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct BanRecord {

@@ -11,7 +11,7 @@ use qpq_proto::v1::{
 use crate::context::Context;
 use crate::input::RelayError;
 use crate::moderation::records::{ReportRecord, ReporterRecord};
-use crate::moderation::{after, cursor, page_items};
+use crate::moderation::{administrators, after, cursor, page_items};
 use crate::relay::Relay;
 use crate::storage::Transaction;
 use crate::tables::{self, REPORTERS, REPORTS, at, key};
@@ -116,7 +116,7 @@ impl From<ReportRecord> for Report {
     }
 }
 
-/// Takes a person's name off its reports, which stay for the administrators.
+/// Takes a person's name off its reports, which stay for the administrators, of whom it is none any more.
 pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Result<(), RelayError> {
     for place in reporter(tx, identity.as_bytes())?.places {
         if let Some(mut record) = tables::load::<ReportRecord>(tx, REPORTS, at(b"", place))? {
@@ -124,6 +124,7 @@ pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Re
             tables::save(tx, REPORTS, at(b"", place), &record)?;
         }
     }
+    administrators::forget(tx, identity)?;
     Ok(tx.delete(REPORTERS, key(identity.as_bytes()))?)
 }
 

@@ -117,6 +117,7 @@ impl Engine {
             RelayStep::Acknowledge { mailbox } => self.mail_acknowledged(cx, relay, mailbox, result),
             RelayStep::Bundle(step) => self.bundle_kept(cx, relay, &step, result),
             RelayStep::Ask => self.question_answered(cx, relay, result),
+            RelayStep::Errand { number } => self.errand_answered(cx, relay, number, result),
             RelayStep::KeyOf { person } => self.key_at_relay_answered(cx, &person, result),
             RelayStep::Revoke => {
                 self.let_relay_go(cx, relay);

@@ -108,7 +108,7 @@ impl Engine {
         Ok(Called { relay, username: fold_name(&username) })
     }
 
-    fn only_relay(&self, cx: &Context<'_>) -> Result<RelayRecord, Failure> {
+    pub(super) fn only_relay(&self, cx: &Context<'_>) -> Result<RelayRecord, Failure> {
         let mut records = self.relay_records(cx)?;
         match (records.pop(), records.pop()) {
             (Some(record), None) => Ok(record),

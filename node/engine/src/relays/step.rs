@@ -31,6 +31,10 @@ pub(crate) enum RelayStep {
     Bundle(BundleStep),
     /// Who is behind a name.
     Ask,
+    /// Something that the owner has the relay do.
+    Errand {
+        number: u64,
+    },
     /// Fetches the hybrid key of somebody who was found by name.
     KeyOf {
         person: Vec<u8>,

@@ -19,6 +19,7 @@ use crate::{CallFailure, CallId, Input, RelayKey, RelayLine};
 mod answers;
 mod bundles;
 mod log;
+mod reports;
 pub(in crate::tests) use log::Log;
 
 /// A relay. What it keeps is never lost; its connections are.
@@ -51,6 +52,10 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) lie: fn(&mut v1::ResolveUserResponse),
     /// What it makes of an answer about the end of an identity.
     pub(in crate::tests) lie_of_ends: fn(&mut v1::CheckRevocationResponse),
+    /// Those whom it names as its administrators.
+    pub(in crate::tests) administrators: Vec<v1::AdministratorKey>,
+    /// What was reported, oldest first.
+    pub(in crate::tests) reports: Vec<v1::Report>,
     /// Questions for deliveries that wait.
     waiting: Vec<(usize, u32, CallId, Vec<u8>)>,
 }
@@ -83,6 +88,8 @@ impl World {
             boxes: BTreeMap::new(),
             bundles: BTreeMap::new(),
             hybrid_keys: Vec::new(),
+            administrators: Vec::new(),
+            reports: Vec::new(),
             waiting: Vec::new(),
             log: None,
             lie: |_| (),

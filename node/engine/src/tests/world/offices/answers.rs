@@ -69,6 +69,9 @@ impl Office {
             Method::SetDeliveryTokens => self.set_tokens(&read(payload)),
             Method::UploadHybridKey => self.keep_key(read(payload)),
             Method::FetchHybridKey => self.key_of(&read::<v1::FetchHybridKeyRequest>(payload).identity_key),
+            Method::ListAdministrators | Method::ReportMessage | Method::ListReports => {
+                self.moderate(self.logged_in[&node], method, payload)
+            }
             Method::ResolveUser => self.resolve(&read(payload)),
             Method::CheckRevocation => {
                 let mut answer = self.log.as_ref().unwrap().ended(&read(payload));
@@ -267,7 +270,7 @@ impl Office {
     }
 }
 
-fn read<R: Message + Default>(payload: Bytes) -> R {
+pub(super) fn read<R: Message + Default>(payload: Bytes) -> R {
     R::decode(payload).unwrap()
 }
 
