@@ -5,6 +5,8 @@ pub(crate) mod account;
 mod administration;
 mod audit;
 pub(crate) mod names;
+mod report;
+mod reports;
 mod views;
 
 use std::path::PathBuf;
@@ -65,6 +67,8 @@ pub(crate) enum RelayCommand {
     List,
     /// Ask a relay who is behind a name, and check its answer against its log.
     Find(names::FindArgs),
+    /// Report a message to the administrators of a relay: they read it and whom it is from, and nobody else does.
+    Report(report::ReportArgs),
     /// Write down what a relay was caught at, as a proof to show to others.
     Proof {
         /// The link to the relay, its host, or the start of its pin.
@@ -97,6 +101,7 @@ pub(crate) async fn run(context: &Context, args: RelayArgs) -> Result<(), Error>
         RelayCommand::Leave { relay } => account::leave(context, relay).await,
         RelayCommand::List => account::list(context).await,
         RelayCommand::Find(args) => names::find(context, args).await,
+        RelayCommand::Report(args) => report::run(context, args).await,
         RelayCommand::Proof { relay, output } => names::proof(context, relay, output).await,
         RelayCommand::CheckProof { file } => names::check_proof(context, &file),
         RelayCommand::Administration(command) => administration::run(context, command).await,

@@ -35,7 +35,7 @@ pub(crate) async fn run(context: &Context, args: TraceArgs) -> Result<(), Error>
     })
 }
 
-fn parse_id_argument(text: &str) -> Result<TracedId, &'static str> {
+pub(crate) fn parse_id_argument(text: &str) -> Result<TracedId, &'static str> {
     parse_id(text).map(TracedId)
 }
 

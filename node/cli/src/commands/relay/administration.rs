@@ -6,7 +6,8 @@ use clap::Subcommand;
 use qpq_proto::v1;
 
 use super::audit::AuditView;
-use super::views::{AdministratorView, BannedView, BansView, ReportsView, UnbannedView, UsersView};
+use super::reports::{self, ReportsArgs};
+use super::views::{AdministratorView, BannedView, BansView, UnbannedView, UsersView};
 use crate::connect::Daemon;
 use crate::context::Context;
 use crate::durations;
@@ -36,8 +37,9 @@ pub(crate) enum AdministrationCommand {
     },
     /// List who is banned, until when and why.
     Banned,
-    /// List what was reported to the administrators, the oldest report first.
-    Reports,
+    /// List and open what was reported to the administrators of this relay, or of one that you administer from afar, the
+    /// oldest report first.
+    Reports(ReportsArgs),
     /// Let somebody administer this relay from afar, or no longer.
     Administrator {
         /// Add or remove.
@@ -81,7 +83,7 @@ pub(crate) async fn run(context: &Context, command: AdministrationCommand) -> Re
         }
         AdministrationCommand::Unban { user } => output.show(&unban(&daemon, &user).await?),
         AdministrationCommand::Banned => output.show(&BansView::from(bans(&daemon).await?)),
-        AdministrationCommand::Reports => output.show(&ReportsView::from(reports(&daemon).await?)),
+        AdministrationCommand::Reports(args) => reports::list(&daemon, output, args).await,
         AdministrationCommand::Administrator { command } => {
             let (user, administrator) = match command {
                 AdministratorCommand::Add { user } => (user, true),
@@ -118,19 +120,6 @@ async fn bans(daemon: &Daemon) -> Result<Vec<v1::Ban>, Error> {
     loop {
         let page = daemon.list_relay_bans(&request).await?;
         all.extend(page.bans);
-        if page.next.is_empty() {
-            return Ok(all);
-        }
-        request.cursor = page.next;
-    }
-}
-
-async fn reports(daemon: &Daemon) -> Result<Vec<v1::Report>, Error> {
-    let (mut all, mut request) =
-        (Vec::new(), v1::ListRelayReportsRequest { limit: PAGE, ..Default::default() });
-    loop {
-        let page = daemon.list_relay_reports(&request).await?;
-        all.extend(page.reports);
         if page.next.is_empty() {
             return Ok(all);
         }

@@ -141,60 +141,6 @@ impl Show for BansView {
     }
 }
 
-/// What was reported.
-#[derive(Debug, Serialize)]
-pub(super) struct ReportsView {
-    reports: Vec<ReportView>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReportView {
-    id: String,
-    /// Empty once the account was deleted.
-    reporter: String,
-    channel: String,
-    message: String,
-    /// Sealed to the administrators, in hexadecimal.
-    report: String,
-    franking_proof: String,
-    reported_at_ms: u64,
-}
-
-impl From<Vec<v1::Report>> for ReportsView {
-    fn from(reports: Vec<v1::Report>) -> Self {
-        let view = |report: v1::Report| ReportView {
-            id: hex(&report.report_id),
-            reporter: hex(&report.reporter),
-            channel: hex(&report.channel_id),
-            message: hex(&report.message_id),
-            report: hex(&report.report),
-            franking_proof: hex(&report.franking_proof),
-            reported_at_ms: report.reported_at_ms,
-        };
-        Self { reports: reports.into_iter().map(view).collect() }
-    }
-}
-
-impl Show for ReportsView {
-    const SCHEMA: &'static str = "qpq.relay-reports/1";
-
-    fn human(&self, style: &Style) -> String {
-        if self.reports.is_empty() {
-            return "Nothing was reported.".to_owned();
-        }
-        let row = |report: &ReportView| {
-            let by = if report.reporter.is_empty() { "somebody who has gone" } else { &report.reporter };
-            [
-                style.zone.date_time(report.reported_at_ms),
-                report.id.clone(),
-                format!("by {by}"),
-                format!("{} sealed bytes", report.report.len() / 2),
-            ]
-        };
-        columns(&self.reports.iter().map(row).collect::<Vec<_>>())
-    }
-}
-
 /// Whether somebody administers the relay now.
 #[derive(Debug, Serialize)]
 pub(super) struct AdministratorView {
@@ -248,7 +194,6 @@ mod tests {
         for (shown, said) in [
             (UsersView::from(Vec::new()).human(&PLAIN), "Nobody has an account on this relay."),
             (BansView::from(Vec::new()).human(&PLAIN), "Nobody is banned."),
-            (ReportsView::from(Vec::new()).human(&PLAIN), "Nothing was reported."),
         ] {
             assert_eq!(shown, said);
         }
