@@ -36,6 +36,8 @@ use crate::tables::{self, BLOB_ACCOUNTS, OWNED_BLOBS, key};
 pub(crate) use garbage::forget_account;
 pub use jobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub(crate) use jobs::{Blobs, Work};
+#[cfg(test)]
+pub(crate) use records::BlobRecord;
 
 /// Where what an account has of a blob is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

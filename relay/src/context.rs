@@ -16,6 +16,7 @@ use crate::queues::{QueueKey, Wait};
 use crate::sessions::Session;
 use crate::storage::Transaction;
 use crate::time::Moment;
+use crate::totals::Totals;
 
 /// One input's surroundings.
 pub(crate) struct Context<'a> {
@@ -45,6 +46,8 @@ pub(crate) struct Context<'a> {
     pub signed: Option<SignedTree>,
     /// What is counted.
     pub figures: Figures,
+    /// What is held more or less than before.
+    pub totals: Totals,
     /// Whom the call of an administrator's is about, for the audit log.
     pub about: Option<Identity>,
 }
@@ -146,6 +149,7 @@ impl<'a> Context<'a> {
             seen: None,
             signed: None,
             figures: Figures::default(),
+            totals: Totals::default(),
             about: None,
         }
     }

@@ -41,7 +41,7 @@ impl Relay {
         device: DeviceKey,
     ) -> Result<(), RelayError> {
         end_sessions(cx, identity, Some(device))?;
-        keys::forget_device(cx.tx, identity, device.as_bytes())?;
+        keys::forget_device(cx, identity, device.as_bytes())?;
         endpoints::forget_device(cx.tx, device.as_bytes())?;
         forget_push_token(cx.tx, identity, device.as_bytes())
     }

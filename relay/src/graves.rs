@@ -37,7 +37,7 @@ impl Relay {
         let Some((ordinal, mut grave)) = first.into_iter().next() else { return Ok(false) };
         let limit = self.limits.removals_per_step_max;
         if let Some(contents) = grave.queues.pop() {
-            if empty(cx.tx, &Contents(contents), limit)? < limit {
+            if empty(cx, &Contents(contents), limit)? < limit {
                 tables::save(cx.tx, GRAVES, at(b"", ordinal), &grave)?;
             }
             return Ok(true);

@@ -16,11 +16,13 @@ mod records;
 mod upload;
 
 pub(crate) use hybrid::hybrid_key;
+#[cfg(test)]
+pub(crate) use records::PackageRecord;
 
 use qpq_proto::ids::{DeviceKey, Identity};
 use qpq_proto::limits::RelayLimits;
 
-use crate::context::Who;
+use crate::context::{Context, Who};
 use crate::graves;
 use crate::input::RelayError;
 use crate::keys::records::{KeysRecord, SupplyRecord};
@@ -58,27 +60,30 @@ pub(crate) fn held(tx: &dyn Transaction, identity: Identity, device: &[u8]) -> R
 
 /// Removes what is kept for a device that is the person's no longer.
 pub(crate) fn forget_device(
-    tx: &mut dyn Transaction,
+    cx: &mut Context<'_>,
     identity: Identity,
     device: &[u8],
 ) -> Result<(), RelayError> {
     let prefix = of_device(identity, device);
-    for held in supply(tx, identity, device)?.packages {
-        tx.delete(KEY_PACKAGES, at(&prefix, held.ordinal))?;
+    let packages = supply(cx.tx, identity, device)?.packages;
+    cx.totals.hand_out(packages.len());
+    for held in packages {
+        cx.tx.delete(KEY_PACKAGES, at(&prefix, held.ordinal))?;
     }
-    tx.delete(KEY_PACKAGES, at(&prefix, LAST_RESORT))?;
-    Ok(tx.delete(KEY_SUPPLIES, key(&prefix))?)
+    cx.tx.delete(KEY_PACKAGES, at(&prefix, LAST_RESORT))?;
+    Ok(cx.tx.delete(KEY_SUPPLIES, key(&prefix))?)
 }
 
 /// Removes what is kept for a person, whose devices these are.
 pub(crate) fn forget_account(
-    tx: &mut dyn Transaction,
+    cx: &mut Context<'_>,
     identity: Identity,
     devices: &[Vec<u8>],
 ) -> Result<(), RelayError> {
     for device in devices {
-        forget_device(tx, identity, device)?;
+        forget_device(cx, identity, device)?;
     }
+    let tx = &mut *cx.tx;
     tx.delete(HYBRID_KEYS, key(identity.as_bytes()))?;
     let Some(keys) = tables::load::<KeysRecord>(tx, KEYS, key(identity.as_bytes()))? else { return Ok(()) };
     graves::dig_for_set(tx, identity.as_bytes(), &keys.all_tokens(identity), SetKind::ContactTokens)?;
@@ -100,4 +105,4 @@ pub(crate) fn device_field(bytes: &[u8]) -> Result<DeviceKey, qpq_proto::Failure
 }
 
 /// The place of a device's last-resort package; those of its single-use ones begin behind it.
-const LAST_RESORT: u64 = 0;
+pub(crate) const LAST_RESORT: u64 = 0;

@@ -52,6 +52,7 @@ pub mod storage;
 pub mod tables;
 mod time;
 mod told;
+mod totals;
 
 pub use blobs::{BlobHash, BlobJob, BlobResult, JobId, UploadId};
 pub use devices::is_public_address;
@@ -61,6 +62,7 @@ pub use input::{
 };
 pub use log::SignedTree;
 pub use relay::{Config, Registration, Relay};
+pub use totals::Totals;
 
 #[cfg(test)]
 mod tests;

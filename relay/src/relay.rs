@@ -29,6 +29,7 @@ use crate::recovery::RecoveryRates;
 use crate::sessions::Sessions;
 use crate::storage::Transaction;
 use crate::time::SteadyTime;
+use crate::totals::KeptTotals;
 
 /// What the relay is told once.
 pub struct Config {
@@ -88,6 +89,7 @@ pub struct Relay {
     pub(crate) is_log_older: bool,
     /// What was counted; what is counted at present is not in it.
     pub(crate) figures: Figures,
+    pub(crate) totals: KeptTotals,
     /// By which lifetimes are counted.
     pub(crate) time: SteadyTime,
     pub(crate) has_room: bool,
@@ -120,6 +122,7 @@ impl Relay {
             signed_tree: unkept,
             is_log_older: is_older,
             figures: Figures::default(),
+            totals: KeptTotals::open(tx)?,
             time: SteadyTime::open(tx)?,
             has_room: true,
             node,
@@ -183,6 +186,7 @@ impl Relay {
             Input::BlobDone { id, result } => {
                 let mut cx = Context::new(now, rng, tx, None);
                 self.blob_done(&mut cx, id, result)?;
+                self.count(&cx);
                 self.start_jobs(&mut cx);
                 Ok(Outcome { effects: cx.effects, keep: true })
             }
@@ -192,7 +196,7 @@ impl Relay {
                 self.note_refusals(&mut cx)?;
                 self.time.keep(cx.tx, now)?;
                 self.expire(&mut cx)?;
-                self.figures.add(cx.figures);
+                self.count(&cx);
                 self.start_jobs(&mut cx);
                 cx.effects.extend(self.waits.take_ended(now.monotonic_ms));
                 cx.effects.extend(self.delays.take_due(now.monotonic_ms));
@@ -234,6 +238,12 @@ impl Relay {
         Ok(answer)
     }
 
+    /// Counts what an input did that is kept.
+    fn count(&mut self, cx: &Context<'_>) {
+        self.figures.add(cx.figures);
+        self.totals.add(cx.totals);
+    }
+
     /// Gives the object store what the input asks of it.
     fn start_jobs(&mut self, cx: &mut Context<'_>) {
         for (work, job) in std::mem::take(&mut cx.jobs) {
@@ -262,7 +272,7 @@ impl Relay {
         if let Some(session) = cx.bind.take() {
             self.sessions.bind(cx.call().map_err(|_| RelayError::NoCall)?.caller.connection, session);
         }
-        self.figures.add(cx.figures);
+        self.count(&cx);
         self.signed_tree = cx.signed.take().or_else(|| self.signed_tree.take());
         for (identity, device) in std::mem::take(&mut cx.unbind) {
             self.unbind(&mut cx, identity, device);

@@ -109,6 +109,8 @@ pub const ACCOUNT_BLOBS: Table = Table("relay_account_blobs");
 pub const BLOB_ACCESS: Table = Table("relay_blob_access");
 /// Uploads and objects that are to be removed from the object store.
 pub const BLOB_GARBAGE: Table = Table("relay_blob_garbage");
+/// What the relay holds of everybody together, under one key.
+pub const TOTALS: Table = Table("relay_totals");
 /// The time by which lifetimes are counted, under one key.
 pub const CLOCK: Table = Table("relay_clock");
 
@@ -163,6 +165,7 @@ pub const ALL: &[Table] = &[
     ACCOUNT_BLOBS,
     BLOB_ACCESS,
     BLOB_GARBAGE,
+    TOTALS,
     CLOCK,
 ];
 

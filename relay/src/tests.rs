@@ -23,6 +23,7 @@ mod moderation;
 mod people;
 mod queues;
 mod recovery;
+mod totals;
 mod work;
 mod world;
 

@@ -56,6 +56,9 @@ fn a_relay_counts_what_it_does_and_names_nobody() {
             ("qpq_relay_stored_total", 2.0),
             ("qpq_relay_stored_bytes_total", 6.0),
             ("qpq_relay_sessions", 2.0),
+            ("qpq_relay_users", 2.0),
+            ("qpq_relay_queued", 2.0),
+            ("qpq_relay_queued_bytes", 6.0),
         ] {
             assert_eq!(value(&text, name), Some(expected), "{name} in\n{text}");
         }
@@ -67,6 +70,30 @@ fn a_relay_counts_what_it_does_and_names_nobody() {
         assert_eq!(get(metrics, "/health"), (200, "serving\n".to_owned()));
         assert_eq!(get(metrics, "/").0, 404);
     });
+}
+
+#[test]
+fn what_a_relay_holds_is_known_after_a_crash() {
+    let mut node = node("127.0.0.1:0");
+    node.ok(&["role", "relay", "on"]);
+    let relay = RelayAddress::of(&node).unwrap();
+    let (alice, bob) = (RelayUser::new(1), RelayUser::new(2));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let sending = alice.arrive(&relay).await.unwrap();
+        bob.arrive(&relay).await.unwrap();
+        sending.enqueue(&delivery(bob.identity(), "three".into())).await.unwrap();
+    });
+    node.kill9();
+    node.run_again();
+    // The first answer follows the first commit, which hands the totals over.
+    node.ok(&["role", "relay", "on"]);
+    let (_, text) = get(address(&node), "/metrics");
+    for (name, expected) in
+        [("qpq_relay_users", 2.0), ("qpq_relay_queued", 1.0), ("qpq_relay_queued_bytes", 5.0)]
+    {
+        assert_eq!(value(&text, name), Some(expected), "{name} in\n{text}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use qpq_proto::{Failure, Method, Status};
-use qpq_relay::Figures;
+use qpq_relay::{Figures, Totals};
 use qpq_store::CommitInfo;
 use std::sync::atomic::Ordering;
 
@@ -42,6 +42,11 @@ pub(crate) struct Metrics {
     stored_bytes: Counter,
     released: Counter,
     released_bytes: Counter,
+    queued: Gauge,
+    queued_bytes: Gauge,
+    users: Gauge,
+    key_packages: Gauge,
+    blob_bytes: Gauge,
 }
 
 /// Method and status of a call.
@@ -69,10 +74,16 @@ impl Metrics {
             stored_bytes: Counter::default(),
             released: Counter::default(),
             released_bytes: Counter::default(),
+            queued: Gauge::default(),
+            queued_bytes: Gauge::default(),
+            users: Gauge::default(),
+            key_packages: Gauge::default(),
+            blob_bytes: Gauge::default(),
         };
         metrics.register_calls();
         metrics.register_writer();
         metrics.register_relay();
+        metrics.register_totals();
         metrics
     }
 
@@ -122,6 +133,18 @@ impl Metrics {
         registry.register_with_unit("relay_released", help, Unit::Bytes, self.released_bytes.clone());
     }
 
+    fn register_totals(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("relay_queued", "Deliveries that wait in queues", self.queued.clone());
+        let help = "Payloads of deliveries that wait in queues";
+        registry.register_with_unit("relay_queued", help, Unit::Bytes, self.queued_bytes.clone());
+        registry.register("relay_users", "Accounts", self.users.clone());
+        let help = "Single-use key packages that are held";
+        registry.register("relay_key_packages", help, self.key_packages.clone());
+        let help = "Blobs that are readable, each once";
+        registry.register_with_unit("relay_blobs", help, Unit::Bytes, self.blob_bytes.clone());
+    }
+
     /// A call was answered.
     pub(crate) fn called(
         &self,
@@ -149,18 +172,27 @@ impl Metrics {
         self.batch_inputs.observe(inputs as f64);
     }
 
-    /// What the store has written since it was opened, and what the relay has counted, if there is one.
-    pub(crate) fn note(&self, store: CommitInfo, relay: Option<Figures>) {
+    /// What the store has written since it was opened, and what the relay has counted and holds, if there is one.
+    pub(crate) fn note(&self, store: CommitInfo, relay: Option<(Figures, Totals)>) {
         let set = |counter: &Counter, total: u64| counter.inner().store(total, Ordering::Relaxed);
         set(&self.store_syncs, store.syncs);
         set(&self.store_written_bytes, store.bytes);
-        let relay = relay.unwrap_or_default();
+        let (relay, totals) = relay.unwrap_or_default();
+        self.note_totals(totals);
         self.sessions.set(gauge(relay.sessions));
         self.waits.set(gauge(relay.waits));
         set(&self.stored, relay.stored);
         set(&self.stored_bytes, relay.stored_bytes);
         set(&self.released, relay.released);
         set(&self.released_bytes, relay.released_bytes);
+    }
+
+    fn note_totals(&self, totals: Totals) {
+        self.queued.set(totals.deliveries);
+        self.queued_bytes.set(totals.delivery_bytes);
+        self.users.set(totals.users);
+        self.key_packages.set(totals.key_packages);
+        self.blob_bytes.set(totals.blob_bytes);
     }
 
     /// Everything, in the text format of OpenMetrics.
@@ -176,7 +208,18 @@ impl Metrics {
 
 /// Whether a method's answer may wait for something to happen.
 fn waits(method: Method) -> bool {
-    matches!(method, Method::FetchWait | Method::ReadEvents | Method::WaitMessage | Method::WaitChange)
+    matches!(
+        method,
+        Method::FetchWait
+            | Method::ReadEvents
+            | Method::WaitMessage
+            | Method::WaitChange
+            | Method::WaitMailboxRelay
+            | Method::WaitUser
+            | Method::WaitRelayErrand
+            | Method::ShowRecovery
+            | Method::WaitRecoveryUse
+    )
 }
 
 fn gauge(number: usize) -> i64 {
@@ -221,7 +264,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.committed(3);
         let relay = Figures { sessions: 2, stored: 9, stored_bytes: 90, ..Figures::default() };
-        metrics.note(CommitInfo { changes: 0, bytes: 4_096, syncs: 5 }, Some(relay));
+        let totals = Totals { deliveries: 3, delivery_bytes: 30, users: 4, key_packages: 5, blob_bytes: 6 };
+        metrics.note(CommitInfo { changes: 0, bytes: 4_096, syncs: 5 }, Some((relay, totals)));
         let text = metrics.text(0, 0);
         for (name, expected) in [
             ("qpq_batches_total", 1.0),
@@ -231,6 +275,11 @@ mod tests {
             ("qpq_relay_sessions", 2.0),
             ("qpq_relay_stored_total", 9.0),
             ("qpq_relay_stored_bytes_total", 90.0),
+            ("qpq_relay_queued", 3.0),
+            ("qpq_relay_queued_bytes", 30.0),
+            ("qpq_relay_users", 4.0),
+            ("qpq_relay_key_packages", 5.0),
+            ("qpq_relay_blobs_bytes", 6.0),
         ] {
             assert_eq!(value(&text, name), Some(expected), "{name} in\n{text}");
         }

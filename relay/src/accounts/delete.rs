@@ -37,6 +37,7 @@ impl Relay {
         cx.tx.delete(USERNAMES, key(account.username.as_bytes()))?;
         cx.tx.delete(ACCOUNT_ORDER, at(b"", account.place))?;
         cx.tx.delete(ACCOUNTS, key(identity.as_bytes()))?;
+        cx.totals.users -= 1;
         self.append_to_log(cx, Subject::Name(&account.username), Value::Nobody)?;
         Ok(DeleteAccountResponse {})
     }
@@ -45,7 +46,7 @@ impl Relay {
 /// Removes what each service keeps for the account, at once or step by step.
 fn forget(cx: &mut Context<'_>, identity: Identity, account: &AccountRecord) -> Result<(), RelayError> {
     let devices: Vec<_> = account.devices.iter().map(|device| device.device.clone()).collect();
-    keys::forget_account(cx.tx, identity, &devices)?;
+    keys::forget_account(cx, identity, &devices)?;
     channels::forget_account(cx.tx, identity)?;
     devices::forget_account(cx.tx, identity, &devices)?;
     devices::moved(cx.tx, identity, &account.devices, &[])?;

@@ -85,6 +85,7 @@ impl Relay {
         tables::save(cx.tx, USERNAMES, key(username.as_bytes()), &named)?;
         self.append_to_log(cx, Subject::Name(&username), Value::Identity(&identity))?;
         self.open_own_mailbox(cx.tx, cx.rng, identity)?;
+        cx.totals.users += 1;
         Ok(OpaqueRegisterFinishResponse { success: true })
     }
 }

@@ -48,7 +48,7 @@ impl Relay {
         for place in due.iter().filter_map(|id| Place::from_bytes(id)) {
             let Some(record) = place.load(cx.tx)? else { continue };
             if cx.now.is_past(record.expires_at_ms) {
-                drop_owned(cx.tx, &place, &record)?;
+                drop_owned(cx, &place, &record)?;
             }
         }
         Ok(!due.is_empty())
@@ -65,7 +65,7 @@ impl Relay {
         for hash in &hashes {
             let Some(place) = Place::from_bytes(&[prefix, hash.as_slice()].concat()) else { continue };
             if let Some(record) = place.load(cx.tx)? {
-                drop_owned(cx.tx, &place, &record)?;
+                drop_owned(cx, &place, &record)?;
             }
         }
         Ok(hashes.is_empty())
@@ -84,10 +84,11 @@ pub(crate) fn forget_account(tx: &mut dyn Transaction, identity: Identity) -> Re
 
 /// Drops what an account has of a blob.
 pub(super) fn drop_owned(
-    tx: &mut dyn Transaction,
+    cx: &mut Context<'_>,
     place: &Place,
     record: &OwnedRecord,
 ) -> Result<(), RelayError> {
+    let tx = &mut *cx.tx;
     tx.delete(OWNED_BLOBS, key(&place.to_bytes()))?;
     sets::remove(tx, ACCOUNT_BLOBS, &place.all(), &place.hash)?;
     if let Some(mut account) = account(tx, &place.identity)?
@@ -107,6 +108,7 @@ pub(super) fn drop_owned(
     blob.owners = blob.owners.saturating_sub(1);
     match blob.owners {
         0 => {
+            cx.totals.blob_bytes -= blob.total_bytes.cast_signed();
             tx.delete(BLOBS, key(&place.hash))?;
             throw_away(tx, OBJECTS, &place.hash)
         }

@@ -189,6 +189,9 @@ impl Relay {
     ) -> Result<(), RelayError> {
         let Some(mut record) = of_upload(cx, call, place, upload)? else { return Ok(()) };
         let known: Option<BlobRecord> = tables::load(cx.tx, BLOBS, key(&place.hash))?;
+        if known.is_none() {
+            cx.totals.blob_bytes += record.total_bytes.cast_signed();
+        }
         let owners = known.map_or(0, |known| known.owners) + 1;
         tables::save(
             cx.tx,
@@ -212,7 +215,7 @@ impl Relay {
         upload: UploadId,
     ) -> Result<(), RelayError> {
         let Some(record) = of_upload(cx, call, place, upload)? else { return Ok(()) };
-        garbage::drop_owned(cx.tx, place, &record)?;
+        garbage::drop_owned(cx, place, &record)?;
         let message = "what was uploaded has another hash: begin again";
         answer(cx, call, Err(Failure::bad_request("hash", message)));
         Ok(())

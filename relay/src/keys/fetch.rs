@@ -103,6 +103,7 @@ impl Relay {
             return Ok(true);
         }
         cx.tx.delete(KEY_PACKAGES, place)?;
+        cx.totals.hand_out(1);
         supply.packages.remove(0);
         tables::save(cx.tx, KEY_SUPPLIES, key(&prefix), &supply)?;
         if supply.packages.len() <= self.limits.key_packages_low {

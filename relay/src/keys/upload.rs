@@ -34,7 +34,7 @@ impl Relay {
         let prefix = of_device(identity, device.as_bytes());
         match request.packages.first() {
             Some(package) if request.last_resort => put(cx.tx, &prefix, LAST_RESORT, package)?,
-            _ => self.stock(cx.tx, &prefix, &mut supply, &request.packages)?,
+            _ => self.stock(cx, &prefix, &mut supply, &request.packages)?,
         }
         Ok(UploadKeyPackageResponse { fingerprints, held: supply.held(), contact_tokens })
     }
@@ -42,7 +42,7 @@ impl Relay {
     /// Adds single-use packages, and drops the oldest for which there is no room.
     fn stock(
         &self,
-        tx: &mut dyn Transaction,
+        cx: &mut Context<'_>,
         prefix: &[u8],
         supply: &mut SupplyRecord,
         packages: &[Vec<u8>],
@@ -54,7 +54,8 @@ impl Relay {
             }
             supply.last_ordinal += 1;
             let ordinal = supply.last_ordinal;
-            put(tx, prefix, ordinal, package)?;
+            put(cx.tx, prefix, ordinal, package)?;
+            cx.totals.key_packages += 1;
             supply.packages.push(HeldRecord { ordinal, fingerprint, bytes: package.len() as u64 });
         }
         let is_too_much = |supply: &SupplyRecord| {
@@ -63,9 +64,10 @@ impl Relay {
         };
         while is_too_much(supply) {
             let oldest = supply.packages.remove(0);
-            tx.delete(KEY_PACKAGES, at(prefix, oldest.ordinal))?;
+            cx.tx.delete(KEY_PACKAGES, at(prefix, oldest.ordinal))?;
+            cx.totals.hand_out(1);
         }
-        tables::save(tx, KEY_SUPPLIES, key(prefix), supply)
+        tables::save(cx.tx, KEY_SUPPLIES, key(prefix), supply)
     }
 
     /// Adds and revokes contact tokens. Returns how many the account has.

@@ -6,7 +6,6 @@ use qpq_proto::v1::{AckRequest, AckResponse};
 
 use crate::context::Context;
 use crate::due::HOUR_MS;
-use crate::figures::Figures;
 use crate::input::RelayError;
 use crate::queues::expiry::look_at;
 use crate::queues::fetch::deliveries;
@@ -57,7 +56,7 @@ impl Relay {
             _ => all_have,
         };
         for (seq, delivery) in found {
-            release(&mut cx.figures, record, &delivery);
+            release(cx, record, &delivery);
             // Only what is needed to know the same delivery again.
             let remains = DeliveryRecord { payload: Bytes::new(), ..delivery };
             tables::save(cx.tx, DELIVERIES, at(&contents.0, seq), &remains)?;
@@ -75,9 +74,10 @@ impl Relay {
 }
 
 /// The payload of a delivery is no longer held.
-pub(super) fn release(figures: &mut Figures, record: &mut QueueRecord, delivery: &DeliveryRecord) {
+pub(super) fn release(cx: &mut Context<'_>, record: &mut QueueRecord, delivery: &DeliveryRecord) {
     if !delivery.payload.is_empty() {
-        figures.release(delivery.payload.len());
+        cx.figures.release(delivery.payload.len());
+        cx.totals.release(&delivery.payload);
         record.bytes = record.bytes.saturating_sub(delivery.payload.len() as u64);
         record.deliveries = record.deliveries.saturating_sub(1);
     }

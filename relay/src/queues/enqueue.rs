@@ -146,6 +146,7 @@ impl Relay {
         record.has_early_ends |= expires_at_ms < record.latest_end_ms;
         record.latest_end_ms = record.latest_end_ms.max(expires_at_ms);
         cx.figures.store(delivery.payload.len());
+        cx.totals.store(delivery.payload.len());
         let due_hour = due::hour_after(expires_at_ms);
         if record.due_hour == 0 || due_hour < record.due_hour {
             look_at(cx.tx, queue, record, due_hour)?;

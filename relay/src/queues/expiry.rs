@@ -136,7 +136,7 @@ impl Relay {
         for (seq, delivery) in found {
             record.looked_at_seq = seq;
             if cx.now.is_past(delivery.expires_at_ms) {
-                release(&mut cx.figures, record, &delivery);
+                release(cx, record, &delivery);
                 remove(cx.tx, &contents, seq, &delivery)?;
                 if record.next_end_ms == 0 {
                     record.first_seq = seq + 1;
@@ -167,14 +167,11 @@ fn end_of_look(record: &mut QueueRecord) -> Option<u64> {
 }
 
 /// Removes the first deliveries of a queue that has no record any more. Returns how many there were.
-pub(crate) fn empty(
-    tx: &mut dyn Transaction,
-    contents: &Contents,
-    limit: usize,
-) -> Result<usize, RelayError> {
-    let found = deliveries(tx, contents, 0, u64::MAX, limit)?;
+pub(crate) fn empty(cx: &mut Context<'_>, contents: &Contents, limit: usize) -> Result<usize, RelayError> {
+    let found = deliveries(cx.tx, contents, 0, u64::MAX, limit)?;
     for (seq, delivery) in &found {
-        remove(tx, contents, *seq, delivery)?;
+        cx.totals.release(&delivery.payload);
+        remove(cx.tx, contents, *seq, delivery)?;
     }
     Ok(found.len())
 }

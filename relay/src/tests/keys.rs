@@ -236,7 +236,7 @@ fn nothing_stays_of_an_account_that_goes() {
     world.upload(BOB, &token(BOB, &[1; 32])).unwrap();
     world.upload(BOB, &token(BOB, &[2; 32])).unwrap();
     publish(&mut world, &hybrid_key(BOB, 1, 1)).unwrap();
-    crate::keys::forget_account(&mut world.memory, BOB.identity(), &[BOB.key().to_vec()]).unwrap();
+    world.directly(|cx| crate::keys::forget_account(cx, BOB.identity(), &[BOB.key().to_vec()])).unwrap();
     world.pass(60_000);
     for table in [KEYS, CONTACT_TOKENS, KEY_SUPPLIES, KEY_PACKAGES, HYBRID_KEYS, GRAVES] {
         assert_eq!(world.memory.count(table), 0, "{table:?}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
+use prost::Message;
 
 use crate::storage::{Direction, Key, StorageError, Table, Transaction};
 
@@ -20,6 +21,12 @@ impl Memory {
     /// Records of a table.
     pub(crate) fn count(&self, table: Table) -> usize {
         self.records.keys().filter(|(of, _, _)| *of == table).count()
+    }
+
+    /// All records of a table, with their ordinals.
+    pub(super) fn all<R: Message + Default>(&self, table: Table) -> Vec<(u64, R)> {
+        let of_table = self.records.iter().filter(|((of, _, _), _)| *of == table);
+        of_table.map(|((_, _, ordinal), bytes)| (*ordinal, R::decode(bytes.clone()).unwrap())).collect()
     }
 
     /// Whether bytes are in any record, or in its key.

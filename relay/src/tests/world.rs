@@ -227,6 +227,7 @@ impl World {
             self.memory = transaction;
         }
         self.effects.extend(outcome.effects);
+        self.keep_totals();
     }
 
     /// Lets time pass, and does what is due, to its end.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use qpq_proto::Failure;
-use qpq_relay::{CallId, Effect, Input, Outcome, RelayError};
+use qpq_relay::{CallId, Effect, Input, Outcome, Relay, RelayError};
+use qpq_store::{Batch, Storage};
 
 use super::handle::Answer;
 
@@ -43,6 +44,19 @@ impl Relayed {
                 false
             }
         }
+    }
+
+    /// Ends the relay's part of a batch.
+    pub(super) fn end<S: Storage>(&mut self, relay: &mut Relay, batch: &mut Batch<'_, S>) {
+        if relay.has_new_totals() {
+            let mut tx = batch.transaction();
+            match relay.keep_totals(&mut tx) {
+                Ok(()) => tx.accept(),
+                // Written with the next change.
+                Err(error) => tracing::error!("the relay's totals are not kept: {error}"),
+            }
+        }
+        self.extend(relay.end_batch());
     }
 
     /// Takes effects.

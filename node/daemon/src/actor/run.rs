@@ -121,7 +121,9 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
             }
         }
         company.note(inputs);
-        relayed.extend(machine.relay().map(Relay::end_batch).unwrap_or_default());
+        if let Some(relay) = machine.relay() {
+            relayed.end(relay, &mut batch);
+        }
         let is_promise = results.has_answers() || relayed.has_answers() || batch.has_secrets();
         let committed = if is_promise { batch.commit() } else { batch.commit_deferred() };
         match committed {
@@ -162,7 +164,9 @@ impl<S: NodeStorage, M: Machine> Actor<S, M> {
     fn note_totals(&mut self) {
         let Core { storage, machine, clock, .. } = &mut self.core;
         machine.look_for_room(storage.written().bytes, clock.uptime_ms());
-        self.effects.metrics.note(storage.written(), machine.relay().map(|relay| relay.figures()));
+        self.effects
+            .metrics
+            .note(storage.written(), machine.relay().map(|relay| (relay.figures(), relay.totals())));
     }
 
     fn send_effects(&mut self, effects: Vec<Effect>) {
