@@ -54,10 +54,14 @@ impl CallRates {
 
     /// A call is paid for, or refused.
     pub(crate) fn charge(&mut self, call: &Call, method: Method, monotonic_ms: u64) -> Result<(), Failure> {
+        self.charge_more(call, cost(method), monotonic_ms)
+    }
+
+    /// A call turns out to cost so much more, in calls of the cheapest kind: it is paid for, or refused.
+    pub(crate) fn charge_more(&mut self, call: &Call, cost: u32, monotonic_ms: u64) -> Result<(), Failure> {
         if call.caller.peer == Peer::Owner {
             return Ok(());
         }
-        let cost = cost(method);
         self.connections.take(call.caller.connection, cost, monotonic_ms)?;
         let address = Who::address(&call.caller);
         if matches!(address, Who::Address(_)) {
@@ -104,7 +108,7 @@ fn cost(method: Method) -> u32 {
         | Method::OpaqueLoginFinish
         | Method::DeleteAccount => 32,
         // Many signatures to verify, many records to write, or many people to tell.
-        Method::RegisterDevice | Method::RevokeDevice | Method::BatchEnqueue | Method::RotateKeys => 16,
+        Method::RegisterDevice | Method::RevokeDevice | Method::RotateKeys => 16,
         // Megabytes, proofs, or several records.
         Method::ResumeSession
         | Method::RegisterMailbox
@@ -126,6 +130,7 @@ fn cost(method: Method) -> u32 {
         | Method::DownloadBlob
         | Method::StoreRecoveryBundle
         | Method::FetchRecoveryBundle => 4,
+        // A batch costs one more for each mailbox after the first.
         _ => 1,
     }
 }

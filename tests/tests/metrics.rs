@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use qpq_tests::{Node, Options, RelayAddress, RelayUser, delivery};
+use qpq_tests::{LightPerson, Node, Options, RelayAddress, RelayUser, delivery, relay_link};
 
 fn node(listen: &str) -> Node {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -93,6 +93,40 @@ fn what_a_relay_holds_is_known_after_a_crash() {
         [("qpq_relay_users", 2.0), ("qpq_relay_queued", 1.0), ("qpq_relay_queued_bytes", 5.0)]
     {
         assert_eq!(value(&text, name), Some(expected), "{name} in\n{text}");
+    }
+}
+
+/// Somebody without a daemon who has an account.
+fn light(name: &str, relay: &Node) -> LightPerson {
+    let person = LightPerson::new(name, &relay_link(relay));
+    let file = person.folder().join("password");
+    std::fs::write(&file, "correct horse battery staple").unwrap();
+    person.ok(&["register", "--username", name, "--password-file", file.to_str().unwrap()]);
+    person
+}
+
+#[test]
+fn a_message_for_several_at_one_relay_comes_by_one_call() {
+    let node = node("127.0.0.1:0");
+    node.ok(&["role", "relay", "on"]);
+    let (alice, bob, carol) = (light("alice", &node), light("bob", &node), light("carol", &node));
+    for other in [&bob, &carol] {
+        let link = alice.ok(&["invite"])["link"].as_str().unwrap().to_owned();
+        other.ok(&["contact", "add", &link]);
+        alice.ok(&["contact", "list"]);
+        other.ok(&["contact", "list"]);
+    }
+    alice.ok(&["group", "create", "village", "@bob", "@carol"]);
+    let batches = || {
+        let (_, text) = get(address(&node), "/metrics");
+        let name = "qpq_calls_total{method=\"BatchEnqueue\",status=\"Ok\"}";
+        value(&text, name).unwrap_or_default()
+    };
+    let before = batches();
+    assert_eq!(alice.ok(&["send", "#village", "to all"])["state"], "relayed");
+    assert_eq!(batches() - before, 1.0);
+    for other in [&bob, &carol] {
+        assert_eq!(other.texts("#village"), ["to all"]);
     }
 }
 

@@ -168,7 +168,7 @@ impl Engine {
             self.pump(cx, &recipient)?;
             self.to_pump.remove(&recipient);
         }
-        Ok(())
+        self.send_letters(cx)
     }
 
     /// A recipient's node is connected: pauses are over, and what it has stored is offered again.

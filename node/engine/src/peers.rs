@@ -283,6 +283,7 @@ impl Engine {
                 };
                 self.mail_answered(cx, &mailed, result)
             }
+            Some(Purpose::MailBatch { letters }) => self.batch_answered(cx, letters, result),
             Some(Purpose::Relay { relay, round, step }) => {
                 self.relay_answered(cx, relay, round, step, result)
             }

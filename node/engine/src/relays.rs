@@ -49,6 +49,7 @@ mod grants;
 mod invited;
 mod known;
 mod leave;
+mod letters;
 mod line;
 mod meeting;
 mod names;
@@ -66,6 +67,7 @@ pub(crate) use attempt::place_texts;
 use errands::Errands;
 pub(crate) use found::split_address;
 pub(crate) use leave::Mailed;
+pub(crate) use letters::Letter;
 use line::{Line, Stage};
 use names::Answers;
 pub(crate) use owner::link_field;
@@ -96,6 +98,8 @@ pub(crate) struct Relays {
     /// People in whose mailboxes something may be left; `None` until it is needed, and after a transaction that changed
     /// it was dropped.
     reachable: Option<BTreeSet<Vec<u8>>>,
+    /// What the present input leaves in mailboxes.
+    letters: Vec<Letter>,
     /// Of mailboxes, by id.
     pauses: BTreeMap<Vec<u8>, Pauses>,
     /// Until then nothing is left in mailboxes, monotonic ms.
@@ -137,6 +141,7 @@ impl Relays {
         if std::mem::take(&mut self.is_reachable_changed) {
             self.reachable = None;
         }
+        self.letters.clear();
         if !std::mem::take(&mut self.is_touched) {
             return Vec::new();
         }

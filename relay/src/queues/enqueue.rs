@@ -45,7 +45,7 @@ impl Relay {
     }
 
     pub(crate) fn batch_enqueue(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         request: BatchEnqueueRequest,
     ) -> Result<BatchEnqueueResponse, Failure> {
@@ -54,6 +54,8 @@ impl Relay {
             let message = format!("a batch is for 1 to {BATCH_RECIPIENTS_MAX} mailboxes");
             return Err(Failure::bad_request("recipients", message));
         }
+        let more = u32::try_from(recipients.len() - 1).unwrap_or(u32::MAX);
+        self.call_rates.charge_more(&cx.call()?, more, cx.now.monotonic_ms)?;
         let delivery = Delivery::new(payload, delivery_id, channel_id, ttl_secs)?;
         let distinct: BTreeSet<&[u8]> = recipients.iter().map(|to| to.mailbox.as_slice()).collect();
         if distinct.len() < recipients.len() {

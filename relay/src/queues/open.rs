@@ -111,8 +111,10 @@ fn is_owner(cx: &Context<'_>, mailbox: &[u8; MAILBOX_BYTES], identity: Identity)
 }
 
 /// The same for a mailbox that does not exist.
+/// Names the field, so that the caller can tell it from a node that is no relay at present.
 fn no_token() -> Failure {
-    Failure::forbidden("this mailbox takes deliveries with one of its unused tokens only")
+    let refused = Failure::forbidden("this mailbox takes deliveries with one of its unused tokens only");
+    Failure { field: "token".to_owned(), ..refused }
 }
 
 /// The same for a mailbox that does not exist.

@@ -2,7 +2,9 @@
 
 use qpq_proto::ids::NodeKey;
 use qpq_proto::limits::{RateLimit, RelayLimits};
-use qpq_proto::v1::{CheckRevocationRequest, FetchRequest, ResolveEndpointRequest};
+use qpq_proto::v1::{
+    BatchEnqueueRequest, BatchRecipient, CheckRevocationRequest, FetchRequest, ResolveEndpointRequest,
+};
 use qpq_proto::{Method, Status};
 
 use super::world::{Device, STRANGER, World};
@@ -86,6 +88,22 @@ fn an_address_has_one_bucket_and_dear_methods_cost_more() {
     assert!(ask(&mut world, from(5, "2001:db8::1")));
     assert!(ask(&mut world, from(6, "2001:db8::2")));
     assert!(!ask(&mut world, from(7, "2001:db8::3")), "one network");
+}
+
+#[test]
+fn a_batch_costs_as_much_as_the_calls_that_it_is_for() {
+    let mut world = world(4, 100, 100);
+    let batch = |world: &mut World, mailboxes: u8| {
+        let recipients = (0..mailboxes)
+            .map(|number| BatchRecipient { mailbox: vec![number; 32], token: Vec::new() })
+            .collect();
+        let request = BatchEnqueueRequest { recipients, ..BatchEnqueueRequest::default() };
+        let refused = world.try_call(ALICE.caller(), Method::BatchEnqueue, &request).unwrap().unwrap_err();
+        refused.status != Status::RateLimited
+    };
+    assert!(batch(&mut world, 3), "refused as malformed, and paid for");
+    assert!(!batch(&mut world, 2));
+    assert!(!batch(&mut world, 1));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Change, Peers};
 use crate::{
     input::{CallId, Effect, OwnMailbox, RelayKey, RelayLine},
     outbox::Stream,
-    relays::RelayStep,
+    relays::{Letter, RelayStep},
 };
 
 /// What a call is for.
@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     MailedHybridKey { person: Vec<u8>, mailbox: Vec<u8> },
     /// Leaves an entry of a stream of the outbox in a mailbox of the recipient's.
     Mail { stream: Stream, recipient: Vec<u8>, ordinal: u64, mailbox: Vec<u8>, token: Vec<u8> },
+    /// Leaves the same payload in mailboxes of several recipients at one relay.
+    MailBatch { letters: Vec<Letter> },
     /// Something between this person and a relay, over the connection of that round.
     Relay { relay: RelayKey, round: u64, step: RelayStep },
     /// Fetches the bundle of a recovery code.
@@ -30,17 +32,20 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    /// The recipient and stream of a delivery.
-    fn delivers(&self) -> Option<(Vec<u8>, Stream)> {
+    /// The recipients and streams of deliveries.
+    fn delivers(&self) -> Vec<(Vec<u8>, Stream)> {
         match self {
             Self::Delivery { stream, recipient, .. } | Self::Mail { stream, recipient, .. } => {
-                Some((recipient.clone(), stream.clone()))
+                vec![(recipient.clone(), stream.clone())]
+            }
+            Self::MailBatch { letters } => {
+                letters.iter().map(|letter| (letter.recipient.clone(), letter.stream.clone())).collect()
             }
             Self::Mesh { .. }
             | Self::HybridKey { .. }
             | Self::MailedHybridKey { .. }
             | Self::Relay { .. }
-            | Self::Recovery { .. } => None,
+            | Self::Recovery { .. } => Vec::new(),
         }
     }
 }
@@ -77,7 +82,7 @@ impl Peers {
     /// What a call was for that has ended.
     pub(super) fn ended(&mut self, call: CallId) -> Option<Purpose> {
         let purpose = self.calls.remove(&call)?;
-        if let Some(delivering) = purpose.delivers() {
+        for delivering in purpose.delivers() {
             self.delivering.remove(&delivering);
         }
         Some(purpose)

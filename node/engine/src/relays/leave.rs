@@ -9,18 +9,17 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use prost::Message as _;
 use qpq_proto::{
-    Failure, Method, Status,
+    Failure, Status,
     limits::DELIVERY_PAYLOAD_BYTES_MAX,
-    v1::{Content, EnqueueRequest, EnqueueResponse, content},
+    v1::{Content, EnqueueResponse, content},
 };
 
-use super::{decoded, key_of, known::Chosen};
+use super::{decoded, key_of, known::Chosen, letters::Letter};
 use crate::{
     context::Context,
     engine::Engine,
     input::{CallFailure, EngineError},
     outbox::{Entry, Stream, Task},
-    peers::Purpose,
     records::{ParcelRecord, Progress},
     tables::{self, PAYLOADS},
 };
@@ -58,7 +57,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts the next delivery of each stream to a recipient whose node is not connected.
+    /// Makes the next delivery of each stream ready for a recipient whose node is not connected.
     pub(crate) fn pump_mail(
         &mut self,
         cx: &mut Context<'_>,
@@ -74,7 +73,7 @@ impl Engine {
         }
         for stream in streams {
             let is_under_way =
-                self.peers.is_delivering(recipient, stream) || self.leave_next(cx, stream, recipient)?;
+                self.is_under_way_to(recipient, stream) || self.leave_next(cx, stream, recipient)?;
             if is_under_way && !matches!(stream, Stream::Conversation(_)) {
                 return Ok(());
             }
@@ -82,7 +81,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts the next delivery of one stream; false if there is none, or no mailbox that takes it now.
+    /// Makes the next delivery of one stream ready; false if there is none, or no mailbox that takes it now.
     fn leave_next(
         &mut self,
         cx: &mut Context<'_>,
@@ -90,8 +89,8 @@ impl Engine {
         recipient: &[u8],
     ) -> Result<bool, EngineError> {
         let Some(entry) = self.next_entry(cx, stream, recipient)? else { return Ok(false) };
-        let payload = cx.tx.get(PAYLOADS, tables::at(stream.key(), entry.ordinal))?.unwrap_or_default();
-        if payload.len() > DELIVERY_PAYLOAD_BYTES_MAX {
+        let payload = cx.tx.get(PAYLOADS, tables::at(stream.key(), entry.ordinal))?;
+        if payload.is_some_and(|payload| payload.len() > DELIVERY_PAYLOAD_BYTES_MAX) {
             return Ok(false);
         }
         let delivery = &entry.parcel.delivery;
@@ -101,24 +100,22 @@ impl Engine {
         };
         let Some(relay) = key_of(&mailbox.pin) else { return Ok(false) };
         let lifetime_s = entry.parcel.expires_node_ms.saturating_sub(cx.node_ms) / 1_000;
-        let enqueue = EnqueueRequest {
-            mailbox: mailbox.mailbox.clone(),
-            payload,
-            ttl_secs: u32::try_from(lifetime_s).unwrap_or(u32::MAX).max(1),
-            delivery_id: delivery.clone(),
-            token: token.clone(),
-            ..EnqueueRequest::default()
-        };
-        let purpose = Purpose::Mail {
+        self.relays.letters.push(Letter {
             stream: stream.clone(),
             recipient: recipient.to_vec(),
             ordinal: entry.ordinal,
+            relay,
+            line,
             mailbox: mailbox.mailbox,
             token,
-        };
-        let payload = enqueue.encode_to_vec().into();
-        cx.effects.push(self.peers.call_relay((relay, line), Method::Enqueue, payload, purpose));
+            delivery: delivery.clone(),
+            ttl_secs: u32::try_from(lifetime_s).unwrap_or(u32::MAX).max(1),
+        });
         Ok(true)
+    }
+
+    fn is_under_way_to(&self, recipient: &[u8], stream: &Stream) -> bool {
+        self.peers.is_delivering(recipient, stream) || self.is_letter_ready(recipient, stream)
     }
 
     /// Tries again when the first of somebody's mailboxes may be used again.
@@ -208,6 +205,10 @@ impl Engine {
             return Ok(());
         };
         match failure.status {
+            // The node is no relay at present: the token is as good as before.
+            Status::Forbidden if failure.field != "token" => {
+                self.pause_mailbox(cx, mailed.mailbox, failure.retry_after_ms);
+            }
             Status::Forbidden | Status::Unauthorized | Status::BadRequest | Status::UnknownMethod => {
                 record.mailboxes[position].forget_token(mailed.token);
                 record.mailboxes[position].refusals += 1;

@@ -4,6 +4,7 @@ use qpq_proto::{Method, Status, v1};
 
 use super::world::World;
 
+mod batches;
 mod crashes;
 mod invited;
 mod sessions;

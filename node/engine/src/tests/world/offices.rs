@@ -17,6 +17,7 @@ use super::{World, rng};
 use crate::{CallFailure, CallId, Input, RelayKey, RelayLine};
 
 mod answers;
+mod batches;
 mod bundles;
 mod log;
 mod reports;
@@ -31,6 +32,8 @@ pub(in crate::tests) struct Office {
     pub(in crate::tests) is_no_relay: bool,
     /// How many calls of each method it was given.
     pub(in crate::tests) calls: BTreeMap<&'static str, usize>,
+    /// Deliveries that came in batches.
+    pub(in crate::tests) batched: usize,
     /// Gives out another's hybrid key than is asked for.
     pub(in crate::tests) is_forging: bool,
     /// Most tokens of a mailbox.
@@ -77,6 +80,7 @@ impl World {
             is_up: true,
             is_silent: false,
             is_no_relay: false,
+            batched: 0,
             is_forging: false,
             calls: BTreeMap::new(),
             tokens_max: 1_024,

@@ -43,6 +43,7 @@ impl Office {
         let Some((node, run, call)) = caller else {
             return Some(match method {
                 Method::Enqueue => self.enqueue(&read(payload)),
+                Method::BatchEnqueue => self.enqueue_all(read(payload)),
                 Method::FetchRecoveryBundle => self.fetch_bundle(&read(payload)),
                 Method::FetchHybridKey => self.fetch_key(&read(payload)),
                 _ => panic!("{method:?} on an anonymous connection"),
@@ -231,12 +232,10 @@ impl Office {
         Ok(write(&v1::EnqueueResponse { seq: 1, duplicate, disposition, delivery_proof: None }))
     }
 
-    fn enqueue(&mut self, request: &v1::EnqueueRequest) -> Result<Bytes, Failure> {
-        let refused =
-            || Failure::forbidden("this mailbox takes deliveries with one of its unused tokens only");
-        let mailbox = self.boxes.get_mut(&request.mailbox).ok_or_else(refused)?;
+    pub(super) fn enqueue(&mut self, request: &v1::EnqueueRequest) -> Result<Bytes, Failure> {
+        let mailbox = self.boxes.get_mut(&request.mailbox).ok_or_else(no_token)?;
         if !mailbox.tokens.remove(&sha256(&[&request.token])) {
-            return Err(refused());
+            return Err(no_token());
         }
         assert_eq!(request.delivery_id, delivery_id(&request.payload));
         let duplicate = mailbox.deliveries.contains(&request.payload);
@@ -268,6 +267,11 @@ impl Office {
         }
         arrived
     }
+}
+
+pub(super) fn no_token() -> Failure {
+    let refused = Failure::forbidden("this mailbox takes deliveries with one of its unused tokens only");
+    Failure { field: "token".into(), ..refused }
 }
 
 pub(super) fn read<R: Message + Default>(payload: Bytes) -> R {
