@@ -39,7 +39,10 @@ fn whoever_has_an_account_can_be_reached_through_the_relay_and_others_learn_why_
     runtime.block_on(user.arrive(&RelayAddress::of(&relay).unwrap())).unwrap();
     let reached = format!("peers can reach the node through {listen}");
     alice.until("the relay lets her in", || says(&reached).then_some(()));
+    let status = relay.ok(&["relay", "status"]);
+    assert_eq!((&status["packets"], &status["packet_nodes"]), (&true.into(), &1.into()));
 
     relay.ok(&["role", "relay", "off"]);
     alice.until("the relay is none any more", || (!says(&reached)).then_some(()));
+    assert_eq!(relay.ok(&["relay", "status"])["packets"], false);
 }

@@ -119,6 +119,11 @@ impl Direct {
         }
     }
 
+    /// For how many nodes packets are passed on at present; nothing if for none ever.
+    pub(crate) fn packet_nodes(&self) -> Option<usize> {
+        self.packets.as_ref().map(PacketRelaying::nodes)
+    }
+
     /// Where it is.
     pub(crate) fn listening(&self) -> Listening {
         self.listening

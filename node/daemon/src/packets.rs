@@ -44,6 +44,11 @@ impl PacketRelaying {
         }
     }
 
+    /// Nodes that can be reached through the relay at present.
+    pub(crate) fn nodes(&self) -> usize {
+        self.0.nodes()
+    }
+
     /// Ends it.
     pub(crate) async fn stop(self) {
         self.0.shutdown().await;

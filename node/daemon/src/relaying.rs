@@ -69,6 +69,11 @@ impl RelayRole {
         self.direct.lock().await.as_ref().map(Direct::listening)
     }
 
+    /// For how many nodes packets are passed on at present; nothing if the node does not do that.
+    pub(crate) async fn packet_nodes(&self) -> Option<usize> {
+        self.direct.lock().await.as_ref().and_then(Direct::packet_nodes)
+    }
+
     /// Starts the listener, if the settings or the role ask for it.
     pub(crate) async fn listen(
         &self,

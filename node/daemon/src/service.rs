@@ -182,6 +182,7 @@ impl NodeService {
             response.listener_address = listening.address.to_string();
             response.listener_pin = listening.pin.to_vec();
         }
+        status::show_packets(&mut response, self.state.relay.packet_nodes().await);
         Ok(encode(&response))
     }
 

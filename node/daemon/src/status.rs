@@ -34,6 +34,12 @@ pub(crate) fn complete(response: &mut NodeStatusResponse, node: &NodeState) {
     response.health.sort_by_key(|item| item.severity != "error");
 }
 
+/// Adds for how many nodes packets are passed on, if they are.
+pub(crate) fn show_packets(response: &mut NodeStatusResponse, nodes: Option<usize>) {
+    response.passes_packets = nodes.is_some();
+    response.packet_nodes = u32::try_from(nodes.unwrap_or_default()).unwrap_or(u32::MAX);
+}
+
 /// Fills in how the engine's peers are reached, and adds those only the network knows.
 fn merge_peers(peers: &mut Vec<PeerStatus>, states: Vec<PeerState>) {
     let mut by_node: BTreeMap<Vec<u8>, PeerState> =

@@ -86,6 +86,7 @@ pub struct PacketServer {
     address: SocketAddr,
     service: RelayService,
     discovery: Server,
+    access: Arc<Access>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -112,17 +113,22 @@ impl PacketServer {
             listener,
             tls: TlsConfig::new(Arc::new(tls)),
             service: service.clone(),
-            access,
+            access: Arc::clone(&access),
             admissions: Admissions::new(&limits),
             patience: Duration::from_millis(limits.handshake_timeout_ms),
         };
         let task = tokio::spawn(accepting.run(stop.subscribe()));
-        Ok(Self { address, service, discovery, stop, task })
+        Ok(Self { address, service, discovery, access, stop, task })
     }
 
     /// Where it listens, with the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Nodes that are connected, and can be reached through it.
+    pub fn nodes(&self) -> usize {
+        self.access.nodes()
     }
 
     /// Ends all connections.

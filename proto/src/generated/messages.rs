@@ -2458,6 +2458,12 @@ pub struct NodeStatusResponse {
     /// Link to this relay, for those who are to use it; empty if it is none.
     #[prost(string, tag = "18")]
     pub relay_link: ::prost::alloc::string::String,
+    /// Whether this relay passes packets on between nodes.
+    #[prost(bool, tag = "19")]
+    pub passes_packets: bool,
+    /// Nodes that can be reached through it at present.
+    #[prost(uint32, tag = "20")]
+    pub packet_nodes: u32,
 }
 /// One person on this node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -22,7 +22,7 @@ use crate::durations;
 use crate::exit::Error;
 use crate::output::{Show, Style};
 use crate::printable::printable;
-use crate::views::hex;
+use crate::views::{count, hex};
 use account::{AccountArgs, parse_invitation};
 
 /// What to do.
@@ -116,6 +116,8 @@ async fn status(context: &Context) -> Result<(), Error> {
         address: status.listener_address,
         pin: hex(&status.listener_pin),
         link: status.relay_link,
+        packets: status.passes_packets,
+        packet_nodes: status.packet_nodes,
     })
 }
 
@@ -139,6 +141,10 @@ struct StatusView {
     address: String,
     pin: String,
     link: String,
+    /// Whether packets are passed on between nodes.
+    packets: bool,
+    /// Nodes that can be reached so at present.
+    packet_nodes: u32,
 }
 
 impl Show for StatusView {
@@ -155,6 +161,14 @@ impl Show for StatusView {
         }
         if !self.link.is_empty() {
             lines += &format!("\n  link        {}", printable(&self.link));
+        }
+        if self.on {
+            let nodes = count(self.packet_nodes.into(), "node");
+            let packets = match self.packets {
+                true => format!("passed on, for {nodes} at present"),
+                false => "not passed on".to_owned(),
+            };
+            lines += &format!("\n  packets     {packets}");
         }
         lines
     }

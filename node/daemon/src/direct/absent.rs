@@ -60,6 +60,11 @@ impl Direct {
         Err(DirectError::NotBuilt)
     }
 
+    /// None, ever.
+    pub(crate) fn packet_nodes(&self) -> Option<usize> {
+        match *self {}
+    }
+
     /// Where it is.
     pub(crate) fn listening(&self) -> Listening {
         match *self {}

@@ -35,6 +35,11 @@ impl Access {
         Self { admits, connections_max, connections: Mutex::default() }
     }
 
+    /// Nodes with a connection.
+    pub(super) fn nodes(&self) -> usize {
+        lock(&self.connections).len()
+    }
+
     /// Counts one more connection of a node, or says why there may be none.
     fn enter(&self, node: NodeKey) -> Result<(), String> {
         let mut connections = lock(&self.connections);
@@ -119,6 +124,7 @@ mod tests {
         access.enter(node(2)).unwrap();
         access.enter(node(3)).unwrap();
         assert!(access.enter(node(4)).is_err(), "there is no room");
+        assert_eq!(access.nodes(), 3);
         access.leave(node(1));
         access.enter(node(4)).unwrap();
         for byte in [1, 1, 1, 2, 3, 4, 5] {
