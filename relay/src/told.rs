@@ -13,8 +13,8 @@ impl Relay {
         Self { push_to_private_addresses: is_allowed, ..self }
     }
 
-    /// Whether the driver carries out [`Effect::WakeDevice`]; otherwise push tokens are kept, and their devices told
-    /// that nobody is woken.
+    /// Whether the driver carries out [`Effect::WakeDevice`](crate::Effect::WakeDevice); otherwise push tokens are kept,
+    /// and their devices told that nobody is woken.
     #[must_use]
     pub fn with_wakes(self, are_carried_out: bool) -> Self {
         Self { wakes_devices: are_carried_out, ..self }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use qpq_proto::Failure;
-use qpq_relay::{CallId, Effect, Input, Outcome, Relay, RelayError};
+use qpq_relay::{CallId, Effect, Input, Outcome, RelayError};
 use qpq_store::{Batch, Storage};
 
 use super::handle::Answer;
+use crate::relay::Relay;
 
 /// The relay's calls that are not answered, and what came of a batch.
 #[derive(Default)]

@@ -12,7 +12,6 @@ use super::relayed::Relayed;
 use super::results::Results;
 use super::step::{Entry, Step};
 use super::{ActorEnd, Core, Machine, NodeStorage, Outlets};
-use crate::relay::Relay;
 
 /// The thread's state.
 pub(super) struct Actor<S, M> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use qpq_net::Pushes;
 use qpq_proto::{Failure, Method};
-use qpq_relay::Figures;
+use qpq_relay::{Figures, Totals};
 use qpq_store::CommitInfo;
 
 use crate::service::NodeState;
@@ -46,7 +46,7 @@ impl Metrics {
 
     /// Counts nothing.
     #[expect(clippy::unused_self, reason = "as the one that counts")]
-    pub(crate) fn note(&self, _: CommitInfo, _: Option<Figures>) {}
+    pub(crate) fn note(&self, _: CommitInfo, _: Option<(Figures, Totals)>) {}
 }
 
 /// An endpoint that serves: never.
