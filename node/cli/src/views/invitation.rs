@@ -23,7 +23,8 @@ pub(crate) struct LinkView {
     /// The group it leads to; absent for a contact invitation.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
-    #[serde(skip)]
+    /// The link as a QR code in half blocks, light on dark; absent unless it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     qr: Option<String>,
 }
 
@@ -191,6 +192,9 @@ mod tests {
         let shown = link().with_qr().unwrap().human(&PLAIN);
         assert!(shown.contains('█') && shown.ends_with("\nqpq:example"), "{shown}");
         assert!(draw_qr(&"x".repeat(5_000)).is_err());
+        let json: serde_json::Value =
+            serde_json::from_str(&to_json(&link().with_qr().unwrap()).unwrap()).unwrap();
+        assert_eq!(json["qr"].as_str().map(|qr| format!("{qr}\nqpq:example")), Some(shown));
     }
 
     #[test]
