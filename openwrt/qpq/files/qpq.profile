@@ -1,0 +1,2 @@
+# Where `qpq` finds the node of this router.
+export QPQ_SOCKET=/var/run/qpq/qpqd.sock
