@@ -193,7 +193,7 @@ class Sizes(unittest.TestCase):
         return {"program": 500, "ipk": 50, "apk": 50, "crates": {"a": 300, "b": 200}} | changed
 
     def test_two_in_a_hundred_more_is_too_much_and_the_crate_is_named(self):
-        check = lambda now: sizes.complaints("target", now, self.now(), self.BUDGETS)
+        check = lambda now: sizes.complaints("target", now, self.now())
         self.assertEqual(check(self.now(program=510)), [])
         found = "\n".join(check(self.now(program=511, crates={"a": 300, "b": 205, "c": 6})))
         self.assertIn("program 500 -> 511", found)
@@ -202,7 +202,8 @@ class Sizes(unittest.TestCase):
 
     def test_a_budget_holds_whatever_was_before(self):
         large = self.now(apk=101)
-        self.assertEqual(len(sizes.complaints("target", large, large, self.BUDGETS)), 1)
+        self.assertEqual(len(sizes.over_budget("target", large, self.BUDGETS)), 1)
+        self.assertEqual(sizes.over_budget("target", self.now(), self.BUDGETS), [])
 
     def test_the_crate_of_a_symbol_is_the_one_that_defines_it(self):
         self.assertEqual(sizes._crate("_RNvNtCsabc123_8qpq_mesh5store3put"), "qpq_mesh")
