@@ -25,6 +25,7 @@ use declare::settings;
 pub(crate) use declare::{Effect, Key};
 pub use domain::DomainName;
 pub use load::{Flags, Loaded, Origin, SettingsError};
+pub(crate) use usable::UnusableError;
 pub use value::{
     Custody, Discovery, LogFormat, Neighbours, Packets, PeerConnections, Profile, Push, Registration,
     StaticPeer, WorkBits,

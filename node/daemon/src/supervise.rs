@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::logging::LogControl;
 use crate::node::{Node, StartError};
 use crate::paths::PathError;
-use crate::settings::{Effect, Flags, Settings};
+use crate::settings::{Effect, Flags, Loaded, Settings, SettingsError, UnusableError};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,14 @@ pub(crate) struct Supervisor {
     pub(crate) log: LogControl,
 }
 
+/// Settings that a running node does not take up.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum Unusable {
+    Unread(#[from] SettingsError),
+    Unfit(#[from] UnusableError),
+}
+
 impl Supervisor {
     /// Runs a node until it is told to stop, or cannot go on.
     pub(crate) async fn run(mut self) -> Exit {
@@ -154,21 +162,29 @@ impl Supervisor {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             notify(&[NotifyState::Reloading, now]);
         }
-        match Settings::load(&self.flags, &self.environment) {
+        match self.usable_settings() {
             Err(error) => tracing::error!("the settings stay as they are: {error}"),
-            Ok(loaded) => {
-                for key in self.settings.changed(&loaded.settings) {
+            Ok(settings) => {
+                for key in self.settings.changed(&settings) {
                     match key.effect {
                         Effect::Live => tracing::info!(setting = key.name, "changed"),
                         Effect::Restart => tracing::warn!(setting = key.name, "changes at the next start"),
                     }
                 }
-                self.log.set_filter(loaded.settings.log.clone());
-                node.apply(&loaded.settings);
-                self.settings = loaded.settings;
+                self.log.set_filter(settings.log.clone());
+                node.apply(&settings);
+                self.settings = settings;
             }
         }
         notify(&[NotifyState::Ready]);
+    }
+
+    /// The settings as they are now, if a node could be started with them.
+    fn usable_settings(&self) -> Result<Settings, Unusable> {
+        let Loaded { settings, .. } = Settings::load(&self.flags, &self.environment)?;
+        settings.check()?;
+        settings.check_files(&self.environment)?;
+        Ok(settings)
     }
 }
 

@@ -53,7 +53,7 @@ impl LinkView {
         }
     }
 
-    /// The same with a QR code above the link, for people.
+    /// The same with a QR code, which people see above the link.
     pub(crate) fn with_qr(mut self) -> Result<Self, Error> {
         self.qr = Some(draw_qr(&self.link)?);
         Ok(self)

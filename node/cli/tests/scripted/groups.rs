@@ -171,8 +171,8 @@ fn a_group_link_is_made_for_as_long_and_as_many_as_wanted() {
     assert!(for_people.contains('█') && for_people.ends_with("\nqpq:group"), "{for_people}");
     let wanted = r#"{"schema":"qpq.invitation/1","link":"qpq:group","id":""#.to_owned()
         + &id
-        + r##"","reusable":true,"expires_at_ms":1795257065120,"group":"#picnic"}"##;
-    assert_eq!(for_programs, wanted);
+        + r##"","reusable":true,"expires_at_ms":1795257065120,"group":"#picnic","qr":""##;
+    assert!(for_programs.starts_with(&wanted), "{for_programs}");
 }
 
 fn joined(conversation: v1::Conversation) -> Script {

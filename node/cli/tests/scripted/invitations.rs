@@ -56,13 +56,15 @@ fn lifetimes_are_asked_for_in_seconds() {
 }
 
 #[test]
-fn a_qr_code_is_drawn_for_people_and_left_out_for_programs() {
+fn a_qr_code_is_drawn_for_people_and_given_to_programs() {
     let (for_people, for_programs) = both(&made(0), &["invite", "--qr"]);
     let rows: Vec<_> = for_people.lines().collect();
     assert_eq!(rows.last(), Some(&"qpq:link"));
     assert!(rows.len() > 10 && rows[1].contains('█'), "{for_people}");
     assert_eq!(json(&for_programs)["link"], "qpq:link");
-    assert!(!for_programs.contains('█'));
+    let drawn = json(&for_programs)["qr"].as_str().unwrap().to_owned();
+    assert!(for_people.starts_with(drawn.trim_end()), "{drawn}");
+    assert!(json(&both(&made(0), &["invite"]).1).get("qr").is_none());
 }
 
 #[test]

@@ -79,6 +79,22 @@ async fn a_reload_switches_discovery_on_and_off() {
     daemon.stop();
 }
 
+#[test]
+fn a_reload_takes_up_nothing_that_a_start_would_refuse() {
+    let home = Home::new();
+    let file = home.path("qpqd.toml");
+    fs::write(&file, "").unwrap();
+    let mut command = home.command();
+    command.arg("--config").arg(&file);
+    let mut daemon = Daemon::start(command);
+    let places = (1..=5).map(|number| format!("'192.0.2.{number}:5001'")).collect::<Vec<_>>();
+    fs::write(&file, format!("relay_places = [{}]", places.join(", "))).unwrap();
+    daemon.signal(Signal::HUP);
+    let said = daemon.wait_for_line("the settings stay as they are");
+    assert!(said.contains("`relay_places` names 5 places"), "{said}");
+    daemon.stop();
+}
+
 /// A dial under way must not keep the node from closing its connections, nor be cut off.
 #[test]
 fn stopping_while_a_peer_is_dialled_is_nothing_to_complain_about() {
