@@ -116,15 +116,19 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
             tag::NEGATIVE => visitor.visit_i64(self.negative()?),
             tag::BYTES => visitor.visit_borrowed_bytes(self.counted()?),
             tag::TEXT => visitor.visit_borrowed_str(self.text()?),
-            tag::OCTETS => visitor.visit_seq(Octets(self.counted()?.iter())),
+            tag::OCTETS => {
+                let octets = self.counted()?.iter();
+                visitor.visit_seq(&mut Elements { decoder: self, source: Source::Octets(octets) })
+            }
             tag::SEQUENCE => {
-                let mut elements = Elements { decoder: self, embedded: None, is_open: true };
+                let source = Source::Values { embedded: None, is_open: true };
+                let mut elements = Elements { decoder: self, source };
                 let value = visitor.visit_seq(&mut elements)?;
                 elements.close()?;
                 Ok(value)
             }
-            tag::MAP => visitor.visit_map(Entries(self)),
-            tag::RECORD => visitor.visit_map(Fields(self)),
+            tag::MAP => visitor.visit_map(Entries { decoder: self, keys: Keys::Values }),
+            tag::RECORD => visitor.visit_map(Entries { decoder: self, keys: Keys::Names }),
             tag::UNIT_VARIANT => visitor.visit_borrowed_str(self.name()?),
             tag::EMBEDDED => {
                 let mut embedded = Decoder::new(self.counted()?);
@@ -132,7 +136,10 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
                 embedded.finish()?;
                 Ok(value)
             }
-            tag::VARIANT => visitor.visit_map(OneVariant { name: Some(self.name()?), decoder: self }),
+            tag::VARIANT => {
+                let keys = Keys::One(Some(self.name()?));
+                visitor.visit_map(Entries { decoder: self, keys })
+            }
             small if small >= tag::SMALL_INTEGER => visitor.visit_u8(small & !tag::SMALL_INTEGER),
             _ => Err(CodecError::UnknownForm),
         }
@@ -186,19 +193,31 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de> {
     }
 }
 
-/// The elements of a sequence.
+/// The elements of a sequence. There is one kind for all sequences, and one of [entries](Entries) for all maps: what a type
+/// does with one is compiled for each kind there is.
 struct Elements<'d, 'de> {
     decoder: &'d mut Decoder<'de>,
-    /// Elements that were written with names of their own, while some are left.
-    embedded: Option<Decoder<'de>>,
-    is_open: bool,
+    source: Source<'de>,
+}
+
+/// Where elements come from.
+enum Source<'de> {
+    /// Values, until their end.
+    Values {
+        /// Elements that were written with names of their own, while some are left.
+        embedded: Option<Decoder<'de>>,
+        is_open: bool,
+    },
+    /// Bytes.
+    Octets(std::slice::Iter<'de, u8>),
 }
 
 impl Elements<'_, '_> {
     /// Takes the end where the visitor, knowing the number of elements, did not ask for it.
     fn close(&mut self) -> Result<(), CodecError> {
-        let has_embedded = self.embedded.as_ref().is_some_and(|embedded| !embedded.input.is_empty());
-        if has_embedded || (self.is_open && !self.decoder.at_end()?) {
+        let Source::Values { embedded, is_open } = &self.source else { return Ok(()) };
+        let has_embedded = embedded.as_ref().is_some_and(|embedded| !embedded.input.is_empty());
+        if has_embedded || (*is_open && !self.decoder.at_end()?) {
             return Err(CodecError::TrailingBytes);
         }
         Ok(())
@@ -212,89 +231,64 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, CodecError> {
+        let decoder = &mut *self.decoder;
+        let (next_embedded, is_open) = match &mut self.source {
+            Source::Octets(octets) => {
+                return octets.next().map(|octet| seed.deserialize((*octet).into_deserializer())).transpose();
+            }
+            Source::Values { embedded, is_open } => (embedded, is_open),
+        };
         loop {
-            if let Some(embedded) = self.embedded.as_mut().filter(|embedded| !embedded.input.is_empty()) {
+            if let Some(embedded) = next_embedded.as_mut().filter(|embedded| !embedded.input.is_empty()) {
                 return seed.deserialize(embedded).map(Some);
             }
-            if !self.is_open || self.decoder.at_end()? {
-                self.is_open = false;
+            if !*is_open || decoder.at_end()? {
+                *is_open = false;
                 return Ok(None);
             }
-            if self.decoder.peek()? != tag::EMBEDDED {
-                return seed.deserialize(&mut *self.decoder).map(Some);
+            if decoder.peek()? != tag::EMBEDDED {
+                return seed.deserialize(decoder).map(Some);
             }
-            self.decoder.byte()?;
-            self.embedded = Some(Decoder::new(self.decoder.counted()?));
+            decoder.byte()?;
+            *next_embedded = Some(Decoder::new(decoder.counted()?));
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        match &self.source {
+            Source::Values { .. } => None,
+            Source::Octets(octets) => Some(octets.len()),
         }
     }
 }
 
-/// The elements of a sequence of bytes.
-struct Octets<'de>(std::slice::Iter<'de, u8>);
-
-impl<'de> de::SeqAccess<'de> for Octets<'de> {
-    type Error = CodecError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, CodecError> {
-        self.0.next().map(|octet| seed.deserialize((*octet).into_deserializer())).transpose()
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.0.len())
-    }
+/// The entries of a map.
+struct Entries<'d, 'de> {
+    decoder: &'d mut Decoder<'de>,
+    keys: Keys<'de>,
 }
 
-/// The entries of a map.
-struct Entries<'d, 'de>(&'d mut Decoder<'de>);
+/// What the keys of a map are.
+enum Keys<'de> {
+    /// Values.
+    Values,
+    /// Names, as the fields of a record have them.
+    Names,
+    /// The name of a variant seen as a map of one entry: what a type that was buffered for lack of a tag expects.
+    One(Option<&'de str>),
+}
 
 impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
     type Error = CodecError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
-        if self.0.at_end()? {
-            return Ok(None);
-        }
-        seed.deserialize(&mut *self.0).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
-        seed.deserialize(&mut *self.0)
-    }
-}
-
-/// The fields of a record.
-struct Fields<'d, 'de>(&'d mut Decoder<'de>);
-
-impl<'de> de::MapAccess<'de> for Fields<'_, 'de> {
-    type Error = CodecError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
-        if self.0.at_end()? {
-            return Ok(None);
-        }
-        let name = self.0.name()?;
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
-        seed.deserialize(&mut *self.0)
-    }
-}
-
-/// A variant seen as a map of one entry: what a type that was buffered for lack of a tag expects.
-struct OneVariant<'d, 'de> {
-    name: Option<&'de str>,
-    decoder: &'d mut Decoder<'de>,
-}
-
-impl<'de> de::MapAccess<'de> for OneVariant<'_, 'de> {
-    type Error = CodecError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CodecError> {
-        self.name.take().map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
+        let name = match &mut self.keys {
+            Keys::One(name) => name.take(),
+            _ if self.decoder.at_end()? => None,
+            Keys::Names => Some(self.decoder.name()?),
+            Keys::Values => return seed.deserialize(&mut *self.decoder).map(Some),
+        };
+        name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CodecError> {
