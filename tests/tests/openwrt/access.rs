@@ -62,8 +62,8 @@ const PRIVATE: &[Method] = &[
     Method::TakeBundles,
 ];
 
-const PROGRAM: &str = "openwrt/luci-app-qpq/root/usr/libexec/rpcd/qpq";
-const ACCESS: &str = "openwrt/luci-app-qpq/root/usr/share/rpcd/acl.d/luci-app-qpq.json";
+const PROGRAM: &str = page_file!("/usr/libexec/rpcd/qpq");
+const ACCESS: &str = page_file!("/usr/share/rpcd/acl.d/luci-app-qpq.json");
 
 /// The program that rpcd runs.
 fn program() -> String {

@@ -5,6 +5,13 @@
 //! Makefiles include). They are written after what the originals do, and record what they are told.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+/// A file of the page's package, by its place on a router. LuCI's build asks for that name of the folder.
+macro_rules! page_file {
+    ($place:literal) => {
+        concat!("openwrt/luci-app-qpq/root", $place)
+    };
+}
+
 mod access;
 mod options;
 mod package;

@@ -91,7 +91,7 @@ fn pages_consist_of_text() {
 #[test]
 fn pages_ask_for_what_they_may() {
     let page = text(&format!("{VIEWS}/status.js"));
-    let list = text("openwrt/luci-app-qpq/root/usr/share/rpcd/acl.d/luci-app-qpq.json");
+    let list = text(page_file!("/usr/share/rpcd/acl.d/luci-app-qpq.json"));
     let list: Value = serde_json::from_str(&list).unwrap();
     let granted =
         ["read", "write"].map(|kind| list["luci-app-qpq"][kind]["ubus"]["qpq"].as_array().unwrap().clone());
@@ -102,8 +102,7 @@ fn pages_ask_for_what_they_may() {
     granted.sort_unstable();
     assert_eq!(asked, granted);
     let menu: Value =
-        serde_json::from_str(&text("openwrt/luci-app-qpq/root/usr/share/luci/menu.d/luci-app-qpq.json"))
-            .unwrap();
+        serde_json::from_str(&text(page_file!("/usr/share/luci/menu.d/luci-app-qpq.json"))).unwrap();
     let entries = menu.as_object().unwrap().values();
     for path in entries.filter_map(|entry| entry["action"]["path"].as_str()) {
         assert!(["qpq/status", "qpq/settings"].contains(&path), "{path}");
