@@ -1,8 +1,9 @@
 //! The cryptographic operations of OpenMLS, with the injected generator behind those that need randomness.
 //!
-//! Everything deterministic is RustCrypto's through `openmls_rust_crypto`. What draws randomness is ours:
-//! encapsulation goes through crate `hpke`, which takes its generator as an argument. Ed25519 verification
-//! follows the one strict rule of [`crate::signature`], so that no two members disagree about a signature.
+//! Of RustCrypto's primitives exactly what our suites are made of, where `openmls_rust_crypto` brings four further curves
+//! and an older generation of everything, a tenth of what a router's program may have. HPKE is crate `hpke`'s, which takes
+//! its generator as an argument; tests hold it against the other implementation. Ed25519 verification follows the one
+//! strict rule of [`crate::signature`], so that no two members disagree about a signature.
 //!
 //! OpenMLS encapsulates the secrets of an update path on several threads at once, in an order that changes
 //! from run to run; a generator shared by them would make runs differ. Each encapsulation therefore draws
@@ -11,13 +12,12 @@
 //! four equal give the same ciphertext, which tells nobody more than that they are equal.
 
 mod encapsulation;
+mod symmetric;
 #[cfg(test)]
 mod tests;
 mod x25519;
 
-use std::sync::LazyLock;
-
-use openmls_rust_crypto::RustCrypto;
+use chacha20poly1305::aead::Payload;
 use openmls_traits::crypto::OpenMlsCrypto;
 use openmls_traits::types::{
     AeadType, Ciphersuite, CryptoError, ExporterSecret, HashType, HpkeCiphertext, HpkeConfig, HpkeKeyPair,
@@ -78,11 +78,11 @@ impl OpenMlsCrypto for Crypto {
     }
 
     fn hkdf_extract(&self, hash: HashType, salt: &[u8], ikm: &[u8]) -> Result<SecretVLBytes, CryptoError> {
-        RUST_CRYPTO.hkdf_extract(hash, salt, ikm)
+        symmetric::hkdf_extract(hash, salt, ikm)
     }
 
     fn hmac(&self, hash: HashType, key: &[u8], message: &[u8]) -> Result<SecretVLBytes, CryptoError> {
-        RUST_CRYPTO.hmac(hash, key, message)
+        symmetric::hmac(hash, key, message)
     }
 
     fn hkdf_expand(
@@ -92,11 +92,11 @@ impl OpenMlsCrypto for Crypto {
         info: &[u8],
         length: usize,
     ) -> Result<SecretVLBytes, CryptoError> {
-        RUST_CRYPTO.hkdf_expand(hash, prk, info, length)
+        symmetric::hkdf_expand(hash, prk, info, length)
     }
 
     fn hash(&self, hash: HashType, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        RUST_CRYPTO.hash(hash, data)
+        symmetric::hash(hash, data)
     }
 
     fn aead_encrypt(
@@ -107,7 +107,7 @@ impl OpenMlsCrypto for Crypto {
         nonce: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        RUST_CRYPTO.aead_encrypt(algorithm, key, data, nonce, aad)
+        symmetric::aead_encrypt(algorithm, key, Payload { msg: data, aad }, nonce)
     }
 
     fn aead_decrypt(
@@ -118,14 +118,12 @@ impl OpenMlsCrypto for Crypto {
         nonce: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        RUST_CRYPTO.aead_decrypt(algorithm, key, ciphertext_and_tag, nonce, aad)
+        symmetric::aead_decrypt(algorithm, key, Payload { msg: ciphertext_and_tag, aad }, nonce)
     }
 
-    /// For Ed25519 only; our groups never ask, as a device brings its key.
+    /// Our groups never ask, as a device brings its key.
     fn signature_key_gen(&self, scheme: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
-        if scheme != SignatureScheme::ED25519 {
-            return Err(CryptoError::UnsupportedSignatureScheme);
-        }
+        require_ed25519(scheme)?;
         let count = self.signature_keys_generated.fetch_add(1, Ordering::Relaxed);
         let secret = DeviceSecret::generate(&mut self.generator(b"signature key", &[&count.to_be_bytes()])?);
         Ok((secret.seed().to_vec(), secret.public().as_bytes().to_vec()))
@@ -138,15 +136,15 @@ impl OpenMlsCrypto for Crypto {
         key: &[u8],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
-        if scheme != SignatureScheme::ED25519 {
-            return RUST_CRYPTO.verify_signature(scheme, data, key, signature);
-        }
+        require_ed25519(scheme)?;
         let key = key.try_into().map_err(|_| CryptoError::InvalidPublicKey)?;
         verify_bytes(key, data, signature).map_err(|_| CryptoError::InvalidSignature)
     }
 
     fn sign(&self, scheme: SignatureScheme, data: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        RUST_CRYPTO.sign(scheme, data, key)
+        require_ed25519(scheme)?;
+        let seed = key.try_into().map_err(|_| CryptoError::SigningError)?;
+        Ok(DeviceSecret::from_seed(seed).sign_bytes(data).to_vec())
     }
 
     fn hpke_seal(
@@ -169,7 +167,7 @@ impl OpenMlsCrypto for Crypto {
         info: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        RUST_CRYPTO.hpke_open(config, input, secret, info, aad)
+        Encapsulation::of(&config)?.open(input, secret, info, aad)
     }
 
     fn hpke_setup_sender_and_export(
@@ -193,8 +191,7 @@ impl OpenMlsCrypto for Crypto {
         exporter_context: &[u8],
         exporter_length: usize,
     ) -> Result<ExporterSecret, CryptoError> {
-        RUST_CRYPTO.hpke_setup_receiver_and_export(
-            config,
+        Encapsulation::of(&config)?.export_received(
             encapsulated,
             secret,
             info,
@@ -204,8 +201,12 @@ impl OpenMlsCrypto for Crypto {
     }
 
     fn derive_hpke_keypair(&self, config: HpkeConfig, ikm: &[u8]) -> Result<HpkeKeyPair, CryptoError> {
-        RUST_CRYPTO.derive_hpke_keypair(config, ikm)
+        Ok(Encapsulation::of(&config)?.derive_key_pair(ikm))
     }
+}
+
+fn require_ed25519(scheme: SignatureScheme) -> Result<(), CryptoError> {
+    if scheme == SignatureScheme::ED25519 { Ok(()) } else { Err(CryptoError::UnsupportedSignatureScheme) }
 }
 
 /// BLAKE3's output stream as a generator.
@@ -234,14 +235,10 @@ impl rand_core::TryRng for OutputStream {
 
 impl rand_core::TryCryptoRng for OutputStream {}
 
-/// Its own generator is never asked: only the operations that need none are delegated to it.
-static RUST_CRYPTO: LazyLock<RustCrypto> = LazyLock::new(RustCrypto::default);
-
-/// Our two suites, and the two further classical ones of the MLS working group's test vectors. No group of
-/// ours has one of those: see [`Suite`](super::suite::Suite).
-const SUPPORTED: [Ciphersuite; 4] = [
+/// Our two suites, and the third of the MLS working group's test vectors that is made of the same parts. No group of
+/// ours has that one: see [`Suite`](super::suite::Suite).
+const SUPPORTED: [Ciphersuite; 3] = [
     Ciphersuite::MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519,
     Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
     Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519,
-    Ciphersuite::MLS_128_DHKEMP256_AES128GCM_SHA256_P256,
 ];

@@ -1,9 +1,6 @@
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
-use hpke::aead::{Aead, AesGcm128, ChaCha20Poly1305};
-use hpke::kdf::HkdfSha256;
-use hpke::kem::{X25519HkdfSha256, XWing};
-use hpke::{Deserializable, Kem, OpModeR, single_shot_open};
+use openmls_rust_crypto::RustCrypto;
 
 use super::*;
 use crate::mls::Suite;
@@ -16,41 +13,27 @@ fn crypto(seed: u8) -> Crypto {
     Crypto::seeded(&mut ChaCha20Rng::from_seed([seed; 32]))
 }
 
-/// The suites of which HPKE is ours to seal.
-fn sealing_suites() -> impl Iterator<Item = Ciphersuite> {
-    SUPPORTED.into_iter().filter(|suite| Encapsulation::of(&suite.hpke_config()).is_ok())
+/// Another implementation of the same, HPKE included.
+fn independent() -> RustCrypto {
+    RustCrypto::default()
 }
 
 fn key_pair(suite: Ciphersuite) -> HpkeKeyPair {
-    RUST_CRYPTO.derive_hpke_keypair(suite.hpke_config(), &[7; 32]).unwrap()
-}
-
-/// Opens with crate `hpke` alone, whose receiver we do not use.
-fn open_independently(suite: Ciphersuite, sealed: &HpkeCiphertext, secret: &[u8]) -> Vec<u8> {
-    fn open<A: Aead, K: Kem>(sealed: &HpkeCiphertext, secret: &[u8]) -> Vec<u8> {
-        let secret = K::PrivateKey::from_bytes(secret).unwrap();
-        let encapsulated = K::EncappedKey::from_bytes(sealed.kem_output.as_slice()).unwrap();
-        let ciphertext = sealed.ciphertext.as_slice();
-        single_shot_open::<A, HkdfSha256, K>(&OpModeR::Base, &secret, &encapsulated, INFO, ciphertext, AAD)
-            .unwrap()
-    }
-    match Encapsulation::of(&suite.hpke_config()).unwrap() {
-        Encapsulation::XWingAes128 => open::<AesGcm128, XWing>(sealed, secret),
-        Encapsulation::X25519Aes128 => open::<AesGcm128, X25519HkdfSha256>(sealed, secret),
-        Encapsulation::X25519ChaCha20 => open::<ChaCha20Poly1305, X25519HkdfSha256>(sealed, secret),
-    }
+    independent().derive_hpke_keypair(suite.hpke_config(), &[7; 32]).unwrap()
 }
 
 #[test]
 fn both_implementations_of_hpke_open_what_is_sealed() {
-    for suite in sealing_suites() {
+    for suite in SUPPORTED {
         let pair = key_pair(suite);
         let ours = crypto(1).hpke_seal(suite.hpke_config(), &pair.public, INFO, AAD, PLAINTEXT).unwrap();
-        let theirs = RUST_CRYPTO.hpke_seal(suite.hpke_config(), &pair.public, INFO, AAD, PLAINTEXT).unwrap();
+        let theirs =
+            independent().hpke_seal(suite.hpke_config(), &pair.public, INFO, AAD, PLAINTEXT).unwrap();
         for sealed in [&ours, &theirs] {
             let opened = crypto(2).hpke_open(suite.hpke_config(), sealed, &pair.private, INFO, AAD);
             assert_eq!(opened.unwrap(), PLAINTEXT, "{suite:?}");
-            assert_eq!(open_independently(suite, sealed, &pair.private), PLAINTEXT, "{suite:?}");
+            let opened = independent().hpke_open(suite.hpke_config(), sealed, &pair.private, INFO, AAD);
+            assert_eq!(opened.unwrap(), PLAINTEXT, "{suite:?}");
         }
         assert_eq!(ours.kem_output.as_slice().len(), theirs.kem_output.as_slice().len());
     }
@@ -70,16 +53,93 @@ fn keys_of_small_order_are_refused() {
 
 #[test]
 fn both_implementations_of_hpke_export_the_same() {
-    for suite in sealing_suites() {
+    for suite in SUPPORTED {
         let pair = key_pair(suite);
         let config = || suite.hpke_config();
-        let (encapsulated, ours) =
+        let (encapsulated, sent) =
             crypto(1).hpke_setup_sender_and_export(config(), &pair.public, INFO, b"context", 32).unwrap();
-        let theirs = RUST_CRYPTO
-            .hpke_setup_receiver_and_export(config(), &encapsulated, &pair.private, INFO, b"context", 32)
-            .unwrap();
-        assert_eq!(*ours, *theirs, "{suite:?}");
+        let ours = crypto(2).hpke_setup_receiver_and_export(
+            config(),
+            &encapsulated,
+            &pair.private,
+            INFO,
+            b"context",
+            32,
+        );
+        assert_eq!(*ours.unwrap(), *sent, "{suite:?}");
+        let theirs = independent().hpke_setup_receiver_and_export(
+            config(),
+            &encapsulated,
+            &pair.private,
+            INFO,
+            b"context",
+            32,
+        );
+        assert_eq!(*theirs.unwrap(), *sent, "{suite:?}");
     }
+}
+
+#[test]
+fn both_implementations_derive_the_same_keys() {
+    for suite in SUPPORTED {
+        let (ours, theirs) =
+            (crypto(1).derive_hpke_keypair(suite.hpke_config(), &[7; 32]).unwrap(), key_pair(suite));
+        assert_eq!(ours.public, theirs.public, "{suite:?}");
+        // The bytes of an X25519 secret may differ, as RFC 9180, section 7.1.2, has them clamped.
+        let sealed = crypto(1).hpke_seal(suite.hpke_config(), &theirs.public, INFO, AAD, PLAINTEXT).unwrap();
+        let opened = independent().hpke_open(suite.hpke_config(), &sealed, &ours.private, INFO, AAD);
+        assert_eq!(opened.unwrap(), PLAINTEXT, "{suite:?}");
+    }
+}
+
+#[test]
+fn both_implementations_hash_and_seal_alike() {
+    let (ours, theirs) = (crypto(1), independent());
+    let sha256 = HashType::Sha2_256;
+    assert_eq!(ours.hash(sha256, PLAINTEXT), theirs.hash(sha256, PLAINTEXT));
+    assert_eq!(ours.hmac(sha256, INFO, PLAINTEXT), theirs.hmac(sha256, INFO, PLAINTEXT));
+    let extracted = ours.hkdf_extract(sha256, INFO, PLAINTEXT).unwrap();
+    assert_eq!(extracted, theirs.hkdf_extract(sha256, INFO, PLAINTEXT).unwrap());
+    for length in [0, 1, 32, 33, 255 * 32] {
+        let (ours, theirs) = (
+            ours.hkdf_expand(sha256, extracted.as_slice(), INFO, length),
+            theirs.hkdf_expand(sha256, extracted.as_slice(), INFO, length),
+        );
+        assert_eq!(ours.unwrap(), theirs.unwrap(), "{length}");
+    }
+    let too_long = ours.hkdf_expand(sha256, extracted.as_slice(), INFO, 255 * 32 + 1);
+    assert_eq!(too_long, Err(CryptoError::HkdfOutputLengthInvalid));
+    for (algorithm, key) in [(AeadType::Aes128Gcm, &[3; 16][..]), (AeadType::ChaCha20Poly1305, &[3; 32])] {
+        let nonce = [5; 12];
+        let sealed = ours.aead_encrypt(algorithm, key, PLAINTEXT, &nonce, AAD).unwrap();
+        assert_eq!(sealed, theirs.aead_encrypt(algorithm, key, PLAINTEXT, &nonce, AAD).unwrap());
+        assert_eq!(ours.aead_decrypt(algorithm, key, &sealed, &nonce, AAD).unwrap(), PLAINTEXT);
+        let opened = |key: &[u8], sealed: &[u8], nonce: &[u8], aad| {
+            ours.aead_decrypt(algorithm, key, sealed, nonce, aad).unwrap_err()
+        };
+        assert_eq!(opened(key, &sealed, &nonce, INFO), CryptoError::AeadDecryptionError);
+        assert_eq!(opened(key, &sealed[1..], &nonce, AAD), CryptoError::AeadDecryptionError);
+        assert_eq!(opened(key, &[], &nonce, AAD), CryptoError::AeadDecryptionError);
+        assert_eq!(opened(&key[1..], &sealed, &nonce, AAD), CryptoError::CryptoLibraryError);
+        assert_eq!(opened(key, &sealed, &nonce[1..], AAD), CryptoError::InvalidLength);
+    }
+}
+
+#[test]
+fn what_no_suite_of_ours_has_is_refused() {
+    let crypto = crypto(1);
+    assert_eq!(crypto.hash(HashType::Sha2_512, b""), Err(CryptoError::UnsupportedHashAlgorithm));
+    let sealed = crypto.aead_encrypt(AeadType::Aes256Gcm, &[0; 32], b"", &[0; 12], b"");
+    assert_eq!(sealed, Err(CryptoError::UnsupportedAeadAlgorithm));
+    let scheme = SignatureScheme::ECDSA_SECP256R1_SHA256;
+    assert_eq!(crypto.sign(scheme, b"", &[1; 32]), Err(CryptoError::UnsupportedSignatureScheme));
+    let verified = crypto.verify_signature(scheme, b"", &[1; 32], &[1; 64]);
+    assert_eq!(verified, Err(CryptoError::UnsupportedSignatureScheme));
+    let config = Ciphersuite::MLS_128_DHKEMP256_AES128GCM_SHA256_P256.hpke_config();
+    assert_eq!(
+        crypto.derive_hpke_keypair(config, &[7; 32]).map(|_| ()),
+        Err(CryptoError::UnsupportedCiphersuite)
+    );
 }
 
 #[test]
@@ -139,7 +199,7 @@ fn generated_signature_keys_differ_and_verify() {
 
 #[test]
 fn malformed_keys_are_refused() {
-    for suite in sealing_suites() {
+    for suite in SUPPORTED {
         let sealed = crypto(1).hpke_seal(suite.hpke_config(), &[1; 31], INFO, AAD, PLAINTEXT);
         assert_eq!(sealed.map(|_| ()), Err(CryptoError::InvalidPublicKey), "{suite:?}");
     }
