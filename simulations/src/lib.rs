@@ -32,4 +32,5 @@ mod testing;
 pub mod time;
 pub mod trace_hash;
 pub mod traffic;
+pub mod watch;
 pub mod world;

@@ -19,6 +19,7 @@ use crate::routers::prophet::Prophet;
 use crate::routers::spray::Spray;
 use crate::scenario::{Node, Padding, Scenario};
 use crate::traffic::{Message, messages};
+use crate::watch::Watch;
 use crate::world::{Outcome, World};
 
 /// How much nodes can keep.
@@ -52,6 +53,7 @@ pub struct Setting {
     contacts: Arc<[Contact]>,
     messages: Arc<[Message]>,
     store: StoreKind,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Setting {
@@ -62,13 +64,20 @@ impl Setting {
         let share = scenario.faults.map_or(0.0, |faults| faults.redb_share);
         let is_redb = Random::new(seed, "store", 0).chance(share);
         let store = if is_redb { StoreKind::Redb } else { StoreKind::Memory };
-        Ok(Self { scenario: Arc::new(scenario), seed, contacts, messages, store })
+        Ok(Self { scenario: Arc::new(scenario), seed, contacts, messages, store, watch: None })
     }
 
     /// With another store than the scenario says for this seed.
     #[must_use]
     pub fn with_store(mut self, store: StoreKind) -> Self {
         self.store = store;
+        self
+    }
+
+    /// With somebody who watches carriers of ours.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
         self
     }
 
@@ -142,7 +151,8 @@ impl Setting {
             }
             RouterKind::Ours => {
                 let ours = Ours::new(&self.scenario, &nodes, self.seed, &self.store);
-                world.run(&mut ours.expect("a folder in which stores can be made"))
+                let ours = ours.expect("a folder in which stores can be made");
+                world.run(&mut ours.with_watch(self.watch.clone()))
             }
         }
     }

@@ -22,6 +22,7 @@ mod tests;
 mod transaction;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use qpq_mesh::wire::{Request, Response};
 use qpq_mesh::work::solve;
@@ -38,6 +39,7 @@ use crate::observation::Observation;
 use crate::random::Random;
 use crate::run::StoreKind;
 use crate::scenario::{Faults, Node, Role, Scenario};
+use crate::watch::Watch;
 
 /// What a call or an answer has besides its payload.
 const FRAME_BYTES: u64 = 32;
@@ -69,6 +71,7 @@ pub struct Ours {
     /// Nodes that crash at the end of this moment.
     falling: Vec<u32>,
     flood: Option<Flood>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 /// What is to be carried out.
@@ -96,7 +99,14 @@ impl Ours {
             stations.push(station);
         }
         let (faults, falling, flood) = (scenario.faults, Vec::new(), Flood::new(scenario, seed));
-        Ok(Self { stations, bundles, random, faults, chance, falling, flood })
+        Ok(Self { stations, bundles, random, faults, chance, falling, flood, watch: None })
+    }
+
+    /// With somebody who watches carriers.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Option<Arc<dyn Watch>>) -> Self {
+        self.watch = watch;
+        self
     }
 
     fn handle(&mut self, net: &mut Net<'_, Packet>, node: u32, input: Input) {

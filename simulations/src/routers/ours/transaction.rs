@@ -7,6 +7,8 @@ use super::disk::{Beside, Change, Disk, Ended, Fate};
 use super::{Effects, Ours, Packet};
 use crate::net::Net;
 use crate::observation::{Cause, Observation};
+use crate::scenario::Role;
+use crate::watch::watched;
 
 /// Whose transaction, and what belongs to it besides what the mesh does.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,9 @@ impl Ours {
             run(mesh, &mut Context { now_ms, rng, store, interest, effects: &mut found })
         };
         let decide = |is_changed| if is_changed { fate } else { Fate::Lives };
-        let ended = station.disk.transact(bundles, Beside { clock, ..beside }, run, decide);
+        let watch = self.watch.as_ref().filter(|_| station.role == Role::Carrier);
+        let disk = &mut station.disk;
+        let ended = watched(watch, now, || disk.transact(bundles, Beside { clock, ..beside }, run, decide));
         let (result, changes, fate) = match ended {
             Ended::Committed { result, changes, fate } => (result, changes, fate),
             Ended::GivenUp => return self.falls_at_once(node),
