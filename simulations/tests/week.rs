@@ -9,6 +9,7 @@
 //! ```sh
 //! QPQ_WEEK_STORE_MIB=16 cargo test --release -p qpq-sim --test week -- --nocapture
 //! ```
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::System;
 use std::path::Path;
@@ -100,7 +101,7 @@ fn a_full_carrier_holds_no_more_after_a_week() {
     let folder = tempfile::tempdir().unwrap();
     let setting = Setting::new(scenario(), 1).unwrap();
     let written: u64 = setting.messages().iter().map(|message| u64::from(message.body_bytes)).sum();
-    assert!(written > store_mib() * DAYS as u64 * 5 / 4 << 20, "it does not fill up: {written}");
+    assert!(written > (store_mib() * DAYS as u64 * 5 / 4) << 20, "it does not fill up: {written}");
     let setting = setting.with_store(StoreKind::Files(folder.path().to_owned())).with_watch(days.clone());
     AllocationRegistry::enable_tracking();
     let figures = setting.run(RouterKind::Ours, Buffers::Scenario);
