@@ -1,9 +1,9 @@
 //! The cryptographic operations of OpenMLS, with the injected generator behind those that need randomness.
 //!
-//! Of RustCrypto's primitives exactly what our suites are made of, where `openmls_rust_crypto` brings four further curves
-//! and an older generation of everything, a tenth of what a router's program may have. HPKE is crate `hpke`'s, which takes
-//! its generator as an argument; tests hold it against the other implementation. Ed25519 verification follows the one
-//! strict rule of [`crate::signature`], so that no two members disagree about a signature.
+//! Of RustCrypto's primitives exactly what our suites are made of, where `openmls_rust_crypto` brings three further curves
+//! and an older generation of every cipher: 0.2 MB of a router's program. HPKE is crate `hpke`'s, which takes its
+//! generator as an argument; tests hold it against the other implementation. Ed25519 verification follows the one strict
+//! rule of [`crate::signature`], so that no two members disagree about a signature.
 //!
 //! OpenMLS encapsulates the secrets of an update path on several threads at once, in an order that changes
 //! from run to run; a generator shared by them would make runs differ. Each encapsulation therefore draws
