@@ -111,9 +111,11 @@ fn a_full_carrier_holds_no_more_after_a_week() {
     println!("what was held on each day, bytes: {means:?}");
     assert!(figures.peak_bytes > (store_mib() << 20) * 3 / 4, "it is not full: {}", figures.peak_bytes);
     assert!(means[0] > 1 << 18, "the carrier was not watched: {means:?}");
-    // The store fills on the first day. From then on what is held rises and falls with the journal.
+    // The store fills on the first day. What is held differs from day to day, and from run to run, by several in a hundred:
+    // in two runs it fell by 6; in two with a leak of 64 bytes a bundle, planted to see whether it is found, it rose by 6
+    // and by 11. A leak much smaller than that is not found.
     let (before, after) = (means[1] + means[2], means[5] + means[6]);
-    assert!(after <= before + before / 10, "it grows: {means:?}");
+    assert!(after <= before + before / 20, "it grows: {means:?}");
 }
 
 fn scenario() -> Scenario {

@@ -4,8 +4,8 @@
 //! store holds, then a steady number of bundles. For the build of routers, on the machine at hand:
 //!
 //! ```sh
-//! cargo build --profile router -p qpq-openwrt --features device
-//! cargo run -p qpq-tests --bin router -- --program target/router/qpq-openwrt
+//! openwrt/build x86_64
+//! cargo run -p qpq-tests --bin router -- --program openwrt/out/x86_64-unknown-linux-musl/qpqd
 //! ```
 #![expect(clippy::print_stdout, reason = "the figures are the program's output")]
 
